@@ -1,0 +1,12 @@
+//! The challenge function: `shared::http::challenge` behind Lambda, the only one that can send messages.
+
+use lambda_http::Error;
+use shared::http::challenge;
+use shared::lambda::Function;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let function = Function::start().await?;
+    let routes = challenge::router(function.core.clone(), function.sms());
+    function.serve(routes).await
+}

@@ -1,0 +1,12 @@
+//! The enroll function: `shared::http::enroll` behind Lambda.
+
+use lambda_http::Error;
+use shared::http::enroll;
+use shared::lambda::Function;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let function = Function::start().await?;
+    let routes = enroll::router(function.core.clone());
+    function.serve(routes).await
+}

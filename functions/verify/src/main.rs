@@ -1,0 +1,12 @@
+//! The verify function: `shared::http::verify` behind Lambda.
+
+use lambda_http::Error;
+use shared::http::verify;
+use shared::lambda::Function;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let function = Function::start().await?;
+    let routes = verify::router(function.core.clone());
+    function.serve(routes).await
+}

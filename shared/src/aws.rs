@@ -1,0 +1,42 @@
+//! The SDK clients: how long they wait, how often they try, and what may be said of their errors.
+
+use crate::domain::policy::{DYNAMODB_TIMEOUT, DYNAMODB_TRIES, SNS_TIMEOUT};
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use std::time::Duration;
+
+/// A DynamoDB client that tries again: every write it is given is conditional.
+#[must_use]
+pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::config::Builder::from(sdk)
+        .retry_config(RetryConfig::standard().with_max_attempts(DYNAMODB_TRIES))
+        .timeout_config(one_try(DYNAMODB_TIMEOUT));
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// An SNS client that never tries again: a publication whose answer was lost may have been sent (FLT-10).
+#[must_use]
+pub fn sns(sdk: &SdkConfig) -> aws_sdk_sns::Client {
+    let config = aws_sdk_sns::config::Builder::from(sdk)
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(one_try(SNS_TIMEOUT));
+    aws_sdk_sns::Client::from_conf(config.build())
+}
+
+fn one_try(timeout: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(timeout).build()
+}
+
+/// Names an SDK error by its code or its kind. The service's message may quote what was sent to it, so it stays out.
+pub(crate) fn reason<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    let kind = match error {
+        SdkError::ConstructionFailure(_) => "the request could not be built",
+        SdkError::TimeoutError(_) => "no answer in time",
+        SdkError::DispatchFailure(_) => "no connection",
+        SdkError::ResponseError(_) => "an unreadable answer",
+        _ => "an error without a code",
+    };
+    error.code().unwrap_or(kind).to_owned()
+}

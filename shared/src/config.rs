@@ -1,0 +1,244 @@
+//! The environment's variables, read once and nowhere else. All mistakes are reported together.
+
+use crate::domain::phone::Country;
+use crate::domain::policy::{Countries, Policy, SMS_MAX_PRICE_USD, Skew};
+use crate::domain::sms_text::SmsTemplate;
+use crate::sms::SmsConfig;
+use std::fmt;
+use std::path::PathBuf;
+
+/// What any deployment, local or on AWS, may choose.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Limits.
+    pub policy: Policy,
+    /// Text messages.
+    pub sms: SmsConfig,
+    /// What is logged, as a `tracing` filter.
+    pub log: String,
+}
+
+/// What a Lambda function must be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The table's name.
+    pub table: String,
+    /// The file with the root key that opens the keyring.
+    pub root_key_file: PathBuf,
+    /// The rest.
+    pub settings: Settings,
+}
+
+/// Everything that is wrong with the environment, one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(Vec<String>);
+
+impl std::error::Error for Mistakes {}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the environment cannot be used:")?;
+        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+/// Every variable the code reads. A test compares the list with `template.yaml` and the README.
+pub const VARIABLES: [&str; 9] = [
+    "LATCHKEY_TABLE",
+    "LATCHKEY_ROOT_KEY_FILE",
+    "LATCHKEY_SMS_COUNTRIES",
+    "LATCHKEY_SMS_SENDER_ID",
+    "LATCHKEY_SMS_ORIGINATION_NUMBER",
+    "LATCHKEY_SMS_MAX_PRICE_USD",
+    "LATCHKEY_SMS_TEMPLATE",
+    "LATCHKEY_TOTP_SKEW",
+    "LATCHKEY_LOG",
+];
+
+/// Variables that make the SDK log what must stay secret (LOG-02).
+const FORBIDDEN: [&str; 2] = ["LOG_SENSITIVE_BODIES", "LOG_SIGNABLE_BODY"];
+
+impl Config {
+    /// What a Lambda function is told. SMS is off until countries are named.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistakes`] with every variable that is missing or makes no sense.
+    pub fn from_env() -> Result<Self, Mistakes> {
+        Self::read(&Reader::new(&process))
+    }
+
+    fn read(reader: &Reader<'_>) -> Result<Self, Mistakes> {
+        let config = Self {
+            table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
+            root_key_file: reader.required("LATCHKEY_ROOT_KEY_FILE").unwrap_or_default().into(),
+            settings: Settings::read(reader, Countries::Only([].into())),
+        };
+        reader.finish(config)
+    }
+}
+
+impl Settings {
+    /// What the local server is told. SMS goes everywhere: into the outbox.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistakes`] with every variable that makes no sense.
+    pub fn from_env_for_local() -> Result<Self, Mistakes> {
+        let reader = Reader::new(&process);
+        let settings = Self::read(&reader, Countries::All);
+        reader.finish(settings)
+    }
+
+    fn read(reader: &Reader<'_>, countries: Countries) -> Self {
+        for name in FORBIDDEN {
+            if reader.text(name).is_some() {
+                reader.mistake(name, "must not be set: it makes the SDK log codes and secrets");
+            }
+        }
+        let price = |text: &str| text.parse().ok().filter(|price: &f64| *price > 0.0 && *price <= 10.0);
+        Self {
+            policy: Policy {
+                totp_skew: reader.parsed("LATCHKEY_TOTP_SKEW", "must be 0 or 1", skew).unwrap_or(Skew::OneStep),
+                sms_countries: reader
+                    .parsed("LATCHKEY_SMS_COUNTRIES", "must be ISO codes like US,CA", listed_countries)
+                    .unwrap_or(countries),
+            },
+            sms: SmsConfig {
+                sender_id: reader.text("LATCHKEY_SMS_SENDER_ID"),
+                origination_number: reader.text("LATCHKEY_SMS_ORIGINATION_NUMBER"),
+                max_price_usd: reader
+                    .parsed("LATCHKEY_SMS_MAX_PRICE_USD", "must be US dollars up to 10, like 0.10", price)
+                    .unwrap_or(SMS_MAX_PRICE_USD),
+                template: reader
+                    .parsed("LATCHKEY_SMS_TEMPLATE", "must hold {{code}} once and fit one SMS", |text| {
+                        SmsTemplate::parse(text).ok()
+                    })
+                    .unwrap_or_default(),
+            },
+            log: reader.text("LATCHKEY_LOG").unwrap_or_else(|| "info".to_owned()),
+        }
+    }
+}
+
+fn skew(text: &str) -> Option<Skew> {
+    match text {
+        "0" => Some(Skew::None),
+        "1" => Some(Skew::OneStep),
+        _ => None,
+    }
+}
+
+fn listed_countries(text: &str) -> Option<Countries> {
+    let codes = text.split(',').map(str::trim);
+    codes.map(|code| Country::parse(code).ok()).collect::<Option<_>>().map(Countries::Only)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+fn process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Reads variables and remembers what was wrong with them. An empty one is an absent one.
+struct Reader<'a> {
+    source: &'a dyn Fn(&str) -> Option<String>,
+    mistakes: std::cell::RefCell<Vec<String>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { source, mistakes: std::cell::RefCell::default() }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.source)(name).filter(|text| !text.is_empty())
+    }
+
+    fn required(&self, name: &str) -> Option<String> {
+        let text = self.text(name);
+        if text.is_none() {
+            self.mistake(name, "is not set");
+        }
+        text
+    }
+
+    fn parsed<T>(&self, name: &str, rule: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let parsed = parse(&self.text(name)?);
+        if parsed.is_none() {
+            self.mistake(name, rule);
+        }
+        parsed
+    }
+
+    fn mistake(&self, name: &str, what: &str) {
+        self.mistakes.borrow_mut().push(format!("{name} {what}"));
+    }
+
+    fn finish<T>(&self, value: T) -> Result<T, Mistakes> {
+        let mistakes = self.mistakes.take();
+        if mistakes.is_empty() { Ok(value) } else { Err(Mistakes(mistakes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+        let source =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Config::read(&Reader::new(&source))
+    }
+
+    #[test]
+    fn a_function_needs_a_table_and_a_root_key_and_sends_no_sms_by_default() {
+        let config = read(&[("LATCHKEY_TABLE", "mfa"), ("LATCHKEY_ROOT_KEY_FILE", "/keys/root.key")]).unwrap();
+        assert_eq!(config.settings.policy.totp_skew, Skew::OneStep);
+        assert!(!config.settings.policy.sms_countries.allow(&Country::parse("US").unwrap()));
+        assert_eq!(config.settings.log, "info");
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        let good = [
+            ("LATCHKEY_TABLE", "mfa"),
+            ("LATCHKEY_ROOT_KEY_FILE", "/keys/root.key"),
+            ("LATCHKEY_SMS_COUNTRIES", "US, CA"),
+            ("LATCHKEY_SMS_SENDER_ID", "FOOCORP"),
+            ("LATCHKEY_SMS_ORIGINATION_NUMBER", "+12025550123"),
+            ("LATCHKEY_SMS_MAX_PRICE_USD", "0.05"),
+            ("LATCHKEY_SMS_TEMPLATE", "Foo Corp: {{code}}"),
+            ("LATCHKEY_TOTP_SKEW", "0"),
+            ("LATCHKEY_LOG", "warn"),
+        ];
+        assert_eq!(good.map(|(name, _)| name), VARIABLES);
+        let config = read(&good).unwrap();
+        for left_out in 0..good.len() {
+            let mut fewer = good.to_vec();
+            fewer.remove(left_out);
+            assert_ne!(read(&fewer).ok(), Some(config.clone()), "{} changes nothing", good[left_out].0);
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let mistakes = read(&[
+            ("LATCHKEY_TABLE", ""),
+            ("LATCHKEY_TOTP_SKEW", "2"),
+            ("LATCHKEY_SMS_COUNTRIES", "US,Canada"),
+            ("LATCHKEY_SMS_MAX_PRICE_USD", "-1"),
+            ("LATCHKEY_SMS_TEMPLATE", "no code"),
+            ("LOG_SENSITIVE_BODIES", "1"),
+        ]);
+        insta::assert_snapshot!(mistakes.unwrap_err(), @r"
+        the environment cannot be used:
+          LATCHKEY_TABLE is not set
+          LATCHKEY_ROOT_KEY_FILE is not set
+          LOG_SENSITIVE_BODIES must not be set: it makes the SDK log codes and secrets
+          LATCHKEY_TOTP_SKEW must be 0 or 1
+          LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA
+          LATCHKEY_SMS_MAX_PRICE_USD must be US dollars up to 10, like 0.10
+          LATCHKEY_SMS_TEMPLATE must hold {{code}} once and fit one SMS
+        ");
+    }
+}

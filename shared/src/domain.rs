@@ -1,0 +1,19 @@
+//! What multi-factor authentication is, without a word about HTTP, storage or AWS.
+//!
+//! Pure: no async, no I/O, no clock, no serde, no SDK. Time and randomness are arguments.
+
+pub mod api_key;
+pub mod challenge;
+pub mod code;
+pub mod environment;
+pub mod factor;
+pub mod guard;
+pub mod id;
+pub mod otpauth;
+pub mod phone;
+pub mod policy;
+pub mod qr;
+pub mod sms_text;
+pub mod time;
+pub mod totp;
+pub mod user;

@@ -1,0 +1,58 @@
+//! A challenge: one prompt for a code. It never changes; what it has spent stands in its factor's guard.
+
+use super::factor::Factor;
+use super::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
+use super::time::Timestamp;
+
+/// A challenge of a factor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// Its name.
+    pub id: ChallengeId,
+    /// The tenant it belongs to.
+    pub environment: EnvironmentId,
+    /// The factor it asks for.
+    pub factor: FactorId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it cannot be verified any more.
+    pub expires_at: Timestamp,
+    /// What its code must hash to; `None` for TOTP, whose codes come from the factor's secret.
+    pub code: Option<CodeMac>,
+}
+
+/// A code at rest: a keyed MAC bound to environment, factor and challenge (see `seal.rs`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct CodeMac {
+    /// The keyring's entry it is keyed with.
+    pub key: DataKeyId,
+    /// HMAC-SHA-256.
+    pub mac: [u8; 32],
+}
+
+impl Challenge {
+    /// A challenge of `factor`, open from `now` for as long as its kind allows.
+    #[must_use]
+    pub fn of(factor: &Factor, id: ChallengeId, code: Option<CodeMac>, now: Timestamp) -> Self {
+        Self {
+            id,
+            environment: factor.environment,
+            factor: factor.id,
+            created_at: now,
+            expires_at: now.plus(factor.kind.challenge_lifetime()),
+            code,
+        }
+    }
+
+    /// Whether it can still be verified: `now < expires_at`, never what the table has collected (EXP-01, EXP-03).
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}
+
+impl std::fmt::Debug for CodeMac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "keyed with {}", self.key)
+    }
+}

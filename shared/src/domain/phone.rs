@@ -1,0 +1,140 @@
+//! Phone numbers: strict E.164 that libphonenumber's data knows to exist.
+
+use phonenumber::metadata::DATABASE;
+use std::fmt;
+
+/// A valid phone number in E.164: `+`, then up to 15 digits. `Debug` shows the country and the last two digits.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Phone {
+    number: String,
+    country: Country,
+}
+
+/// ISO 3166-1 alpha-2, upper case: `US`. Numbers of no country (satellite, universal) have `001`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Country(String);
+
+/// The text is not a phone number that can exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a phone number in E.164")]
+pub struct InvalidPhone;
+
+impl Phone {
+    /// Reads strict E.164 (`^\+[1-9][0-9]{1,14}$`, SMS-01) and checks that such a number can exist.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPhone`] for spaces, brackets, a missing `+`, and numbers no plan has.
+    pub fn parse(text: &str) -> Result<Self, InvalidPhone> {
+        let digits = text.strip_prefix('+').ok_or(InvalidPhone)?;
+        let strict = (2..=15).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0');
+        if !strict {
+            return Err(InvalidPhone);
+        }
+        let number = phonenumber::parse(None, text).map_err(|_| InvalidPhone)?;
+        if !number.is_valid() || number.format().mode(phonenumber::Mode::E164).to_string() != text {
+            return Err(InvalidPhone);
+        }
+        let region = number.metadata(&DATABASE).map_or("001", |metadata| metadata.id());
+        Ok(Self { number: text.to_owned(), country: Country(region.to_owned()) })
+    }
+
+    /// A number that was valid when it was stored.
+    #[must_use]
+    pub fn stored(number: String, country: Country) -> Self {
+        Self { number, country }
+    }
+
+    /// The number in E.164.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.number
+    }
+
+    /// The country whose plan the number is in; `+1` is split by area code.
+    #[must_use]
+    pub fn country(&self) -> &Country {
+        &self.country
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last_two = self.number.get(self.number.len().saturating_sub(2)..).unwrap_or_default();
+        write!(f, "{} …{last_two}", self.country)
+    }
+}
+
+impl Country {
+    /// Reads an ISO 3166-1 alpha-2 code, in upper case.
+    ///
+    /// # Errors
+    ///
+    /// The text itself, if it is not two upper-case letters (or `001`, numbers of no country).
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let fits = (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())) || text == "001";
+        if fits { Ok(Self(text.to_owned())) } else { Err(text.to_owned()) }
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sms_01_a_number_is_strict_e164_and_exists() {
+        for (text, country) in [
+            ("+15005550006", "US"),
+            ("+12025550123", "US"),
+            ("+16137827274", "CA"),
+            ("+18765551234", "JM"),
+            ("+447911123456", "GB"),
+            ("+4915123456789", "DE"),
+            ("+33612345678", "FR"),
+            ("+919876543210", "IN"),
+        ] {
+            assert_eq!(Phone::parse(text).map(|phone| phone.country().to_string()), Ok(country.to_owned()), "{text}");
+        }
+        for text in [
+            "", "foo", "73", "+", "+1", "+73", "16073517112", "+1 607 351 7112", "+1-607-351-7112", "(607)3517112",
+            "+1607351711", "+16073517112345678", "+0123456789", "+1607351711２", "+1607351711\u{662}", "tel:+16073517112",
+            "+16073517112;ext=1", "+16073517112\0", " +16073517112", "+16073517112\n", "+99912345678",
+        ] {
+            assert_eq!(Phone::parse(text), Err(InvalidPhone), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn log_04_debug_shows_the_country_and_two_digits() {
+        assert_eq!(format!("{:?}", Phone::parse("+447911123456").unwrap()), "GB …56");
+    }
+
+    proptest! {
+        #[test]
+        fn sms_01_what_is_accepted_is_what_was_given(text in "\\+?[0-9 ()-]{0,18}") {
+            if let Ok(phone) = Phone::parse(&text) {
+                prop_assert_eq!(phone.as_str(), text);
+            }
+        }
+
+        #[test]
+        fn parsing_never_panics(text in "\\PC*") {
+            let _ = Phone::parse(&text);
+        }
+    }
+}

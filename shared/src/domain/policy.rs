@@ -1,0 +1,137 @@
+//! Every number Latchkey decides by, once, with its unit and its source.
+
+use super::phone::Country;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The part of the policy an operator may choose (see `config.rs`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How far an authenticator's clock may be off.
+    pub totp_skew: Skew,
+    /// Where text messages may go.
+    pub sms_countries: Countries,
+}
+
+/// Countries whose numbers may be enrolled and texted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Countries {
+    /// Every country.
+    All,
+    /// Only these; none means no SMS at all.
+    Only(BTreeSet<Country>),
+}
+
+impl Countries {
+    /// Whether `country` is among them.
+    #[must_use]
+    pub fn allow(&self, country: &Country) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(countries) => countries.contains(country),
+        }
+    }
+}
+
+/// How many time steps around the current one a TOTP code may come from.
+///
+/// RFC 6238 §5.2 allows at most one step of delay, §6 the same forward; ASVS 6.5.5 asks for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skew {
+    /// Only the current step: a code lives 30 s.
+    None,
+    /// The step before, the current one and the one after: a code lives up to 90 s.
+    OneStep,
+}
+
+impl Skew {
+    /// The number of steps to either side.
+    #[must_use]
+    pub const fn steps(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::OneStep => 1,
+        }
+    }
+}
+
+/// Digits of every code (RFC 4226 R4 and SP 800-63B-4 §3.1.3.2: at least six).
+pub const CODE_DIGITS: usize = 6;
+
+/// Length of a TOTP time step (RFC 6238 §4.1, the default every authenticator app supports).
+pub const TOTP_STEP: Duration = Duration::from_secs(30);
+
+/// Length of a new TOTP secret in bytes (RFC 4226 R6 recommends 160 bits).
+pub const SECRET_BYTES: usize = 20;
+
+/// Lengths of an imported TOTP secret in bytes: 128 bits is RFC 4226's floor, 512 the SHA-1 block.
+pub const IMPORTED_SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+
+/// How long a TOTP challenge can be verified.
+pub const TOTP_CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+
+/// How long an SMS challenge can be verified (at most ten minutes: SP 800-63B-4 §3.1.3.2, ASVS 6.5.5).
+pub const SMS_CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+
+/// How long a generic one-time code can be verified (the same bound as for SMS).
+pub const GENERIC_CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+
+/// Guesses a challenge accepts, right or wrong: five chances in a million (security row THR-01).
+pub const ATTEMPTS_PER_CHALLENGE: usize = 5;
+
+/// How long after a challenge's expiry its factor still remembers what the challenge has spent.
+///
+/// Longer than any step backwards a server clock is expected to make (five minutes, FLT-18), so that a challenge which
+/// seems open again is still spent, and longer than a request whose write is being settled can live.
+pub const SPENT_REMEMBERED: Duration = Duration::from_mins(10);
+
+/// Challenges of one factor that may have been guessed at, and are remembered, at the same time.
+///
+/// Bounds the factor's item far below DynamoDB's 400 KB; nobody types into fifty prompts in twenty minutes.
+pub const TRIED_CHALLENGES: usize = 50;
+
+/// How often a verify decides again after losing the race for its factor, before it answers 503.
+///
+/// Each lost round is another attempt that was counted, so only a storm of guesses on one factor gets this far.
+pub const VERIFY_ROUNDS: usize = 16;
+
+/// How long after its expiry a challenge's item may be collected by DynamoDB's TTL (EXP-05).
+pub const CHALLENGE_KEPT: Duration = Duration::from_hours(24);
+
+/// Bytes of an issuer, an account name or a user id (OTP-11).
+pub const LABEL_BYTES: usize = 255;
+
+/// Bytes of a request body (NET-10).
+pub const BODY_BYTES: usize = 16 * 1024;
+
+/// Factors on a page of a list: the default and the range (contract §1, route 9).
+pub const PAGE_DEFAULT: usize = 10;
+/// See [`PAGE_DEFAULT`].
+pub const PAGE_LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
+
+/// How long a warm function may trust an API key it has seen (KEY-06).
+pub const API_KEY_TRUSTED: Duration = Duration::from_mins(1);
+
+/// Keys one warm function remembers at a time.
+pub const API_KEYS_REMEMBERED: usize = 1_000;
+
+/// SMS segments a text may take: one GSM-7 segment is 160 characters, one UCS-2 segment 70 (3GPP TS 23.038).
+pub const SMS_SEGMENTS: usize = 1;
+
+/// The text of a message when neither the request nor the operator has one.
+pub const SMS_TEMPLATE: &str = "Your verification code is {{code}}.";
+
+/// What one SMS may cost at most, in US dollars.
+pub const SMS_MAX_PRICE_USD: f64 = 0.10;
+
+/// One try of a DynamoDB call; the client makes up to [`DYNAMODB_TRIES`] of them.
+pub const DYNAMODB_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// Tries of a DynamoDB call: every write is conditional, so a repeated one is harmless.
+pub const DYNAMODB_TRIES: u32 = 3;
+
+/// The one try of an SNS call. A repeated one could send a second message (FLT-10).
+pub const SNS_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// When a client should try again after a 503.
+pub const RETRY_AFTER_FAULT: Duration = Duration::from_secs(1);

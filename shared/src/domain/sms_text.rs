@@ -1,0 +1,125 @@
+//! The text of a message: a template with `{{code}}` in it, and the one segment it must fit.
+
+use super::code::Code;
+use super::policy::{CODE_DIGITS, SMS_SEGMENTS, SMS_TEMPLATE};
+use zeroize::Zeroizing;
+
+const PLACEHOLDER: &str = "{{code}}";
+
+/// A message with a place for the code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SmsTemplate(String);
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// It does not hold `{{code}}` exactly once.
+    #[error("must contain {{{{code}}}} exactly once")]
+    Placeholder,
+    /// It holds a control character other than a line break.
+    #[error("must not contain control characters")]
+    Control,
+    /// With the code in it, it would take more than one SMS segment.
+    #[error("must fit one SMS: 160 characters of GSM-7, or 70 of any other text")]
+    TooLong,
+}
+
+impl SmsTemplate {
+    /// Reads a template.
+    ///
+    /// # Errors
+    ///
+    /// [`TemplateError`] says which rule it breaks.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        if text.matches(PLACEHOLDER).count() != 1 {
+            return Err(TemplateError::Placeholder);
+        }
+        if text.chars().any(|c| c.is_control() && c != '\n') {
+            return Err(TemplateError::Control);
+        }
+        if segments(&text.replace(PLACEHOLDER, &"0".repeat(CODE_DIGITS))) > SMS_SEGMENTS {
+            return Err(TemplateError::TooLong);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The message with `code` in it.
+    #[must_use]
+    pub fn with(&self, code: &Code) -> Zeroizing<String> {
+        Zeroizing::new(self.0.replace(PLACEHOLDER, code.expose()))
+    }
+}
+
+impl Default for SmsTemplate {
+    fn default() -> Self {
+        Self(SMS_TEMPLATE.to_owned())
+    }
+}
+
+/// How many SMS segments `text` takes (3GPP TS 23.038 and 23.040 §9.2.3.24.1).
+fn segments(text: &str) -> usize {
+    let septets: Option<usize> = text.chars().map(septets).sum();
+    let (units, one, each) = match septets {
+        Some(septets) => (septets, 160, 153),
+        None => (text.encode_utf16().count(), 70, 67),
+    };
+    if units <= one { 1 } else { units.div_ceil(each) }
+}
+
+/// Septets of a character in the GSM 7-bit default alphabet and its extension table; `None` outside both.
+fn septets(c: char) -> Option<usize> {
+    const BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZ\
+                         ÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+    const EXTENSION: &str = "^{}\\[~]|€";
+    if BASIC.contains(c) {
+        Some(1)
+    } else if EXTENSION.contains(c) {
+        Some(2)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_code_stands_where_the_template_says() {
+        let template = SmsTemplate::parse("{{code}} is your Foo Corp code").unwrap();
+        assert_eq!(*template.with(&Code::parse("001234").unwrap()), "001234 is your Foo Corp code");
+        let default = SmsTemplate::default();
+        assert_eq!(SmsTemplate::parse(&default.0), Ok(default));
+    }
+
+    #[test]
+    fn sms_07_a_template_names_the_code_once_and_holds_no_control_characters() {
+        for text in ["", "no code", "{{code}} {{code}}", "{{ code }}", "{code}", "{{CODE}}"] {
+            assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Placeholder), "{text}");
+        }
+        for text in ["{{code}}\0", "{{code}}\u{1b}[31m", "{{code}}\r", "\u{7f}{{code}}"] {
+            assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Control), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sms_07_a_message_is_one_segment() {
+        for (filler, fits) in [("a", 154), ("€", 77), ("ж", 64), ("😀", 32)] {
+            let text = |count: usize| format!("{}{{{{code}}}}", filler.repeat(count));
+            assert!(SmsTemplate::parse(&text(fits)).is_ok(), "{filler} × {fits}");
+            assert_eq!(SmsTemplate::parse(&text(fits + 1)), Err(TemplateError::TooLong), "{filler}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn sms_07_what_is_accepted_is_one_segment_with_the_code_in_it(before in "\\PC{0,90}", after in "\\PC{0,90}") {
+            let code = Code::parse("987654").unwrap();
+            if let Ok(template) = SmsTemplate::parse(&format!("{before}{{{{code}}}}{after}")) {
+                let text = template.with(&code);
+                prop_assert!(segments(&text) == 1 && text.contains("987654") && !text.contains(PLACEHOLDER));
+            }
+        }
+    }
+}

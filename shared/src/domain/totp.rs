@@ -1,0 +1,106 @@
+//! Time-based one-time passwords (RFC 6238): SHA-1, six digits, 30-second steps.
+
+use super::code::Code;
+use super::policy::{IMPORTED_SECRET_BYTES, SECRET_BYTES, Skew, TOTP_STEP};
+use super::time::Timestamp;
+use rand::CryptoRng;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// The secret an authenticator app shares with us, 16 to 64 bytes. It has no `Debug` and leaves memory when dropped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+/// The text is not a usable Base32 secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be Base32 of 16 to 64 bytes")]
+pub struct MalformedSecret;
+
+/// The number of a 30-second step since 1970 (`T` of RFC 6238 §4.2), in 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Step(pub u64);
+
+impl Step {
+    /// The step `now` lies in.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self(now.seconds().checked_div(TOTP_STEP.as_secs()).unwrap_or_default())
+    }
+}
+
+impl Secret {
+    /// A new secret of 20 random bytes (RFC 4226 R6).
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new(vec![0; SECRET_BYTES]);
+        rng.fill_bytes(&mut bytes);
+        Self(bytes)
+    }
+
+    /// A secret of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedSecret`] for fewer than 16 or more than 64 bytes.
+    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Self, MalformedSecret> {
+        if IMPORTED_SECRET_BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(MalformedSecret) }
+    }
+
+    /// Reads RFC 4648 Base32, in either case, with or without padding.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedSecret`] for other characters and for fewer than 16 or more than 64 bytes.
+    pub fn from_base32(text: &str) -> Result<Self, MalformedSecret> {
+        let upper = Zeroizing::new(text.trim_end_matches('=').to_ascii_uppercase());
+        let secret = totp_rs::Secret::try_from_base32(upper.as_str()).map_err(|_| MalformedSecret)?;
+        let secret = Self::from_bytes(Zeroizing::new(secret.as_bytes().to_vec()))?;
+        // A decoder that drops stray trailing bits would let two texts mean one secret.
+        if *secret.to_base32() == *upper { Ok(secret) } else { Err(MalformedSecret) }
+    }
+
+    /// Base32 in upper case without padding, as authenticator apps take it.
+    #[must_use]
+    pub fn to_base32(&self) -> Zeroizing<String> {
+        Zeroizing::new(totp_rs::Secret::new(self.0.as_slice().into()).to_base32())
+    }
+
+    /// The raw bytes, to seal.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The code of one step.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedSecret`] never happens for a constructed secret.
+    pub fn code_at(&self, step: Step) -> Result<Code, MalformedSecret> {
+        let secret = totp_rs::Secret::new(self.0.as_slice().into());
+        let generator = totp_rs::Builder::new().with_secret(secret).build().map_err(|_| MalformedSecret)?;
+        let token = Zeroizing::new(generator.generate(step.0.saturating_mul(TOTP_STEP.as_secs())).to_string());
+        Code::parse(&token).map_err(|_| MalformedSecret)
+    }
+
+    /// The step around `now` whose code is `guess`, the latest if there are two (RFC 6238 §5.2).
+    ///
+    /// Computes and compares every candidate whatever the outcome, so that the time taken tells nothing (OTP-07).
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedSecret`] never happens for a constructed secret.
+    pub fn matching_step(&self, guess: &Code, now: Timestamp, skew: Skew) -> Result<Option<Step>, MalformedSecret> {
+        let current = Step::at(now).0;
+        let candidates = current.saturating_sub(skew.steps())..=current.saturating_add(skew.steps());
+        let mut matching = None;
+        for step in candidates.map(Step) {
+            if bool::from(self.code_at(step)?.ct_eq(guess)) {
+                matching = Some(step);
+            }
+        }
+        Ok(matching)
+    }
+}
+
+#[cfg(test)]
+mod tests;

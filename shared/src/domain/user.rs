@@ -1,0 +1,37 @@
+//! The application's own name for the person a factor belongs to.
+
+use super::policy::LABEL_BYTES;
+use std::fmt;
+
+/// A user's id, as the application calls them: opaque, 1 to 255 bytes, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(String);
+
+/// The text is empty, longer than 255 bytes or holds a control character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 255 bytes without control characters")]
+pub struct MalformedUserId;
+
+impl UserId {
+    /// Takes `text` as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedUserId`] if it is empty, longer than 255 bytes or holds a control character.
+    pub fn parse(text: &str) -> Result<Self, MalformedUserId> {
+        let fits = (1..=LABEL_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+        if fits { Ok(Self(text.to_owned())) } else { Err(MalformedUserId) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

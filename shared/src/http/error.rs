@@ -1,0 +1,235 @@
+//! Every error a client can see: one enum, one match to status and body (contract §5).
+//!
+//! No body has a key `error`, every body has a non-empty `code`, and a 5xx tells nothing of its cause.
+
+use super::wire::Json;
+use crate::domain::guard::Refusal;
+use crate::domain::id::ChallengeId;
+use crate::domain::phone::Phone;
+use crate::domain::policy::RETRY_AFTER_FAULT;
+use crate::ports::NoEntropy;
+use crate::seal::SealError;
+use crate::sms::SmsError;
+use crate::store::StoreError;
+use axum::response::{IntoResponse, Response};
+use http::header::{HeaderValue, RETRY_AFTER};
+use http::StatusCode;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// An answer that is not a success.
+#[derive(Debug)]
+pub enum Error {
+    /// No API key, or not one of ours.
+    Unauthorized,
+    /// No such path.
+    NoRoute,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The body is larger than we read.
+    BodyTooLarge,
+    /// The body is not `application/json`.
+    UnsupportedMediaType,
+    /// The body is not a JSON object.
+    MalformedJson,
+    /// Fields of the body or the query are missing or make no sense.
+    Invalid(Vec<Violation>),
+    /// The entity does not exist, or not in this environment.
+    NotFound {
+        /// What was looked for.
+        what: Entity,
+        /// The id as the client spelled it.
+        id: String,
+    },
+    /// Not a phone number; the text as the client spelled it.
+    InvalidPhone(String),
+    /// A phone number text messages may not go to.
+    PhoneNotSupported,
+    /// Whoever has the number asked not to be texted.
+    PhoneOptedOut,
+    /// The guess was not looked at.
+    Refused(ChallengeId, Refusal),
+    /// A service we depend on failed, or the factor is too busy. Trying again may help.
+    Unavailable(Cause),
+    /// We failed. Trying again will not help.
+    Internal(Cause),
+    /// The code panicked.
+    Panic,
+}
+
+/// What is behind a 5xx: for the log, never for the client. Rides in the response's extensions.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// The field.
+    pub field: &'static str,
+    /// The rule it breaks.
+    pub code: String,
+}
+
+/// What can be not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entity {
+    /// A factor.
+    Factor,
+    /// A challenge.
+    Challenge,
+    /// A user.
+    User,
+}
+
+/// The body of an error.
+#[derive(Serialize)]
+struct Body {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entity_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<String>,
+}
+
+impl Error {
+    /// An unknown entity, or one of another environment: the client cannot tell which.
+    pub(super) fn not_found(what: Entity, id: &str) -> Self {
+        Self::NotFound { what, id: id.to_owned() }
+    }
+
+    /// The factor changed under every attempt to decide.
+    pub(super) fn busy() -> Self {
+        #[derive(Debug, thiserror::Error)]
+        #[error("other attempts on the factor won every round")]
+        struct Busy;
+        Self::Unavailable(Cause(Arc::new(Busy)))
+    }
+
+    /// What a client is told when a message was not sent.
+    pub(super) fn not_sent(error: SmsError, phone: &Phone) -> Self {
+        match error {
+            SmsError::InvalidNumber => Self::InvalidPhone(phone.as_str().to_owned()),
+            SmsError::OptedOut => Self::PhoneOptedOut,
+            SmsError::Unavailable { .. } => Self::Unavailable(Cause(Arc::new(error))),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NoRoute | Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MalformedJson | Self::Refused(_, Refusal::TooManyAttempts { .. }) => StatusCode::BAD_REQUEST,
+            Self::Invalid(_)
+            | Self::InvalidPhone(_)
+            | Self::PhoneNotSupported
+            | Self::PhoneOptedOut
+            | Self::Refused(_, Refusal::Expired | Refusal::Verified) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal(_) | Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::NoRoute => "route_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTooLarge => "request_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::MalformedJson => "malformed_json",
+            Self::Invalid(_) => "invalid_request_parameters",
+            Self::NotFound { .. } => "entity_not_found",
+            Self::InvalidPhone(_) => "invalid_phone_number",
+            Self::PhoneNotSupported => "phone_number_not_supported",
+            Self::PhoneOptedOut => "phone_number_opted_out",
+            Self::Refused(_, Refusal::Expired) => "authentication_challenge_expired",
+            Self::Refused(_, Refusal::Verified) => "authentication_challenge_previously_verified",
+            Self::Refused(_, Refusal::TooManyAttempts { .. }) => "one_time_code_too_many_attempts",
+            Self::Unavailable(_) => "service_unavailable",
+            Self::Internal(_) | Self::Panic => "internal_server_error",
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::NoRoute => "Not Found".to_owned(),
+            Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
+            Self::BodyTooLarge => "The request body is larger than 16 KiB.".to_owned(),
+            Self::UnsupportedMediaType => "The request body must be application/json.".to_owned(),
+            Self::MalformedJson => "The request body must be a JSON object.".to_owned(),
+            Self::Invalid(_) => "Validation failed".to_owned(),
+            Self::NotFound { what: Entity::Factor, id } => format!("Authentication Factor not found: '{id}'."),
+            Self::NotFound { what: Entity::Challenge, id } => {
+                format!("Authentication Challenge not found: '{id}'.")
+            }
+            Self::NotFound { what: Entity::User, id } => format!("User not found: '{id}'."),
+            Self::InvalidPhone(text) => format!("Phone number is invalid: '{text}'"),
+            Self::PhoneNotSupported => "Text messages to this phone number's country are not enabled.".to_owned(),
+            Self::PhoneOptedOut => "The phone number has opted out of text messages.".to_owned(),
+            Self::Refused(id, Refusal::Expired) => format!("The authentication challenge '{id}' has expired."),
+            Self::Refused(id, Refusal::Verified) => {
+                format!("The authentication challenge '{id}' has already been verified.")
+            }
+            Self::Refused(_, Refusal::TooManyAttempts { .. }) => {
+                "Too many attempts. Please create a new authentication challenge.".to_owned()
+            }
+            Self::Unavailable(_) => "The service is temporarily unavailable.".to_owned(),
+            Self::Internal(_) | Self::Panic => "An internal error occurred.".to_owned(),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, code, message) = (self.status(), self.code(), self.message());
+        let mut body = Body { code, message, errors: Vec::new(), entity_id: None, retry_at: None };
+        let mut cause = None;
+        match self {
+            Self::Invalid(violations) => body.errors = violations,
+            Self::NotFound { id, .. } => body.entity_id = Some(id),
+            Self::Refused(_, Refusal::TooManyAttempts { retry_at }) => {
+                body.retry_at = retry_at.map(|moment| moment.to_string());
+            }
+            Self::Unavailable(behind) | Self::Internal(behind) => cause = Some(behind),
+            _ => {}
+        }
+        let mut response = Json(status, body).into_response();
+        response.extensions_mut().insert(super::trace::ErrorCode(code));
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_FAULT.as_secs()));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable(Cause(Arc::new(error))),
+            StoreError::Corrupt(_) => Self::Internal(Cause(Arc::new(error))),
+        }
+    }
+}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Self {
+        Self::Internal(Cause(Arc::new(error)))
+    }
+}
+
+impl From<NoEntropy> for Error {
+    fn from(error: NoEntropy) -> Self {
+        Self::Unavailable(Cause(Arc::new(error)))
+    }
+}

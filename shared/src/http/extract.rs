@@ -1,0 +1,134 @@
+//! Bodies, queries and ids of requests: from the wire to domain types in one place.
+//!
+//! SDKs spell "absent" in many ways (contract §2): a missing key, `null`, `""`; and for a body without fields `{}`,
+//! `[]`, `null` or nothing at all. Here they all mean the same. Unknown fields are ignored.
+
+use super::error::{Error, Violation};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::mem::take;
+
+/// The fields of a request, read one by one; what is wrong with any of them is told together.
+pub(super) struct Fields {
+    values: Map<String, Value>,
+    violations: Vec<Violation>,
+}
+
+impl Fields {
+    /// A field that may be absent; `None` if it is, or if it does not parse.
+    pub(super) fn optional<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = match self.values.get(field) {
+            None | Some(Value::Null) => return None,
+            Some(Value::String(text)) if text.is_empty() => return None,
+            Some(Value::String(text)) => text,
+            Some(_) => {
+                self.violation(field, "must be a string");
+                return None;
+            }
+        };
+        parse(text).map_err(|rule| self.violation(field, rule)).ok()
+    }
+
+    /// A field that must be there; `None` if it is not, or does not parse.
+    pub(super) fn required<T, E: Display>(
+        &mut self,
+        field: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let before = self.violations.len();
+        let parsed = self.optional(field, parse);
+        if parsed.is_none() && self.violations.len() == before {
+            self.violation(field, "must not be empty");
+        }
+        parsed
+    }
+
+    /// A field that must be there, in the client's own spelling.
+    pub(super) fn required_text(&mut self, field: &'static str) -> Option<String> {
+        self.required(field, |text| Ok::<_, Infallible>(text.to_owned()))
+    }
+
+    /// What was read, if nothing was wrong with any field so far.
+    pub(super) fn check<T>(&mut self, parsed: Option<T>) -> Result<T, Error> {
+        parsed.filter(|_| self.violations.is_empty()).ok_or_else(|| Error::Invalid(take(&mut self.violations)))
+    }
+
+    fn violation(&mut self, field: &'static str, rule: impl Display) {
+        self.violations.push(Violation { field, code: format!("{field} {rule}") });
+    }
+
+    fn from_body(body: &[u8], headers: &HeaderMap) -> Result<Self, Error> {
+        let empty = || Self { values: Map::new(), violations: Vec::new() };
+        if body.trim_ascii().is_empty() {
+            return Ok(empty());
+        }
+        if !is_json(headers) {
+            return Err(Error::UnsupportedMediaType);
+        }
+        match serde_json::from_slice(body).map_err(|_| Error::MalformedJson)? {
+            Value::Object(values) => Ok(Self { values, violations: Vec::new() }),
+            Value::Null => Ok(empty()),
+            Value::Array(items) if items.is_empty() => Ok(empty()),
+            _ => Err(Error::MalformedJson),
+        }
+    }
+}
+
+/// The fields of a JSON body.
+pub(super) struct Body(pub(super) Fields);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        let headers = request.headers().clone();
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
+            _ => Error::MalformedJson,
+        })?;
+        Fields::from_body(&body, &headers).map(Self)
+    }
+}
+
+/// The fields of a query string.
+pub(super) struct Query(pub(super) Fields);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let pairs = axum::extract::Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
+        let pairs = pairs.map_err(|_| Error::Invalid(Vec::new()))?.0;
+        let values = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
+        Ok(Self(Fields { values, violations: Vec::new() }))
+    }
+}
+
+/// The one id in a path, percent-decoded, as the client spelled it.
+pub(super) struct PathId(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Path(id) = Path::from_request_parts(parts, state).await.map_err(|_| Error::NoRoute)?;
+        Ok(Self(id))
+    }
+}
+
+/// `application/json`, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}

@@ -1,0 +1,166 @@
+//! `GET` and `DELETE /auth/factors/{id}`, and the lists of a user's factors (contract §3.2, §3.6).
+
+use super::error::{Entity, Error};
+use super::extract::{Fields, PathId, Query};
+use super::wire::{FactorBody, Json, ListBody, ListMetadata};
+use crate::core::Core;
+use crate::domain::environment::Environment;
+use crate::domain::factor::Factor;
+use crate::domain::id::FactorId;
+use crate::domain::policy::{PAGE_DEFAULT, PAGE_LIMITS};
+use crate::domain::user::UserId;
+use crate::store::{From, Page};
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use http::StatusCode;
+
+/// The routes of the factors function.
+pub fn router(core: Core) -> Router {
+    Router::new()
+        .route("/auth/factors", get(list))
+        .route("/auth/factors/{id}", get(read).delete(delete))
+        .route("/user_management/users/{user_id}/auth_factors", get(list_for_user))
+        .with_state(core)
+}
+
+async fn read(
+    State(core): State<Core>,
+    environment: Environment,
+    PathId(given): PathId,
+) -> Result<Json<FactorBody>, Error> {
+    let factor = find(&core, &environment, &given).await?;
+    Ok(Json(StatusCode::OK, FactorBody::of(&factor)))
+}
+
+async fn delete(
+    State(core): State<Core>,
+    environment: Environment,
+    PathId(given): PathId,
+) -> Result<StatusCode, Error> {
+    let factor = find(&core, &environment, &given).await?;
+    core.store.delete_factor(environment.id, factor.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn find(core: &Core, environment: &Environment, given: &str) -> Result<Factor, Error> {
+    let unknown = || Error::not_found(Entity::Factor, given);
+    let id = FactorId::parse(given).map_err(|_| unknown())?;
+    Ok(core.store.factor(environment.id, id).await?.ok_or_else(unknown)?.factor)
+}
+
+/// Every factor of a user. Ours: `WorkOS` has no such list for factors outside its user management.
+async fn list(
+    State(core): State<Core>,
+    environment: Environment,
+    Query(mut fields): Query,
+) -> Result<Json<ListBody>, Error> {
+    let user = fields.required("user_id", UserId::parse);
+    let kind = fields.optional("type", listable);
+    let user = fields.check(user)?;
+    page(&core, &environment, &user, kind, fields).await
+}
+
+/// A user's TOTP factors only: SDKs of four major versions break on any other (contract §3.7).
+async fn list_for_user(
+    State(core): State<Core>,
+    environment: Environment,
+    PathId(given): PathId,
+    Query(fields): Query,
+) -> Result<Json<ListBody>, Error> {
+    let user = UserId::parse(&given).map_err(|_| Error::not_found(Entity::User, &given))?;
+    page(&core, &environment, &user, Some("totp"), fields).await
+}
+
+async fn page(
+    core: &Core,
+    environment: &Environment,
+    user: &UserId,
+    kind: Option<&'static str>,
+    mut fields: Fields,
+) -> Result<Json<ListBody>, Error> {
+    let limit = fields.optional("limit", limit).unwrap_or(PAGE_DEFAULT);
+    let order = fields.optional("order", Order::parse).unwrap_or(Order::Descending);
+    let before = fields.optional("before", FactorId::parse);
+    let after = fields.optional("after", FactorId::parse);
+    let from = fields.check(order.start(before, after))?;
+
+    let (mut factors, more) = core.store.factors_of(environment.id, user, &Page { from, kind, limit }).await?;
+    factors.sort_by_key(|factor| factor.id);
+    let older = factors.first().filter(|_| more_older(from, more)).map(|factor| factor.id.to_string());
+    let newer = factors.last().filter(|_| more_newer(from, more)).map(|factor| factor.id.to_string());
+    if order != Order::Ascending {
+        factors.reverse();
+    }
+    let (before, after) = if order == Order::Descending { (newer, older) } else { (older, newer) };
+    Ok(Json(
+        StatusCode::OK,
+        ListBody {
+            object: "list",
+            data: factors.iter().map(FactorBody::of).collect(),
+            list_metadata: ListMetadata { before, after },
+        },
+    ))
+}
+
+/// Whether factors older than the page exist: it ran that way and stopped early, or it came from there.
+fn more_older(from: From, more: bool) -> bool {
+    match from {
+        From::Newest | From::OlderThan(_) => more,
+        From::Oldest => false,
+        From::NewerThan(_) => true,
+    }
+}
+
+/// Whether factors newer than the page exist.
+fn more_newer(from: From, more: bool) -> bool {
+    match from {
+        From::Oldest | From::NewerThan(_) => more,
+        From::Newest => false,
+        From::OlderThan(_) => true,
+    }
+}
+
+/// The order of a list and what its cursors mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Oldest first; `after` leads to newer factors.
+    Ascending,
+    /// Newest first; `after` leads to older factors.
+    Descending,
+    /// Newest first, but `after` leads to newer factors and `before` to older ones.
+    Normal,
+}
+
+impl Order {
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "asc" => Ok(Self::Ascending),
+            "desc" => Ok(Self::Descending),
+            "normal" => Ok(Self::Normal),
+            _ => Err("must be asc, desc or normal"),
+        }
+    }
+
+    /// Where a page starts; `None` if both cursors are given.
+    fn start(self, before: Option<FactorId>, after: Option<FactorId>) -> Option<From> {
+        let (older_than, newer_than) = if self == Self::Descending { (after, before) } else { (before, after) };
+        match (older_than, newer_than) {
+            (None, None) if self == Self::Ascending => Some(From::Oldest),
+            (None, None) => Some(From::Newest),
+            (Some(id), None) => Some(From::OlderThan(id)),
+            (None, Some(id)) => Some(From::NewerThan(id)),
+            (Some(_), Some(_)) => None,
+        }
+    }
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| PAGE_LIMITS.contains(limit));
+    limit.ok_or_else(|| format!("must be a number from {} to {}", PAGE_LIMITS.start(), PAGE_LIMITS.end()))
+}
+
+fn listable(text: &str) -> Result<&'static str, &'static str> {
+    let known = ["totp", "sms", "generic_otp"].into_iter().find(|kind| *kind == text);
+    known.ok_or("must be totp, sms or generic_otp")
+}

@@ -1,0 +1,161 @@
+//! The answers as JSON (contract §3): absent keys are left out, timestamps have three fraction digits and `Z`.
+
+use crate::domain::challenge::Challenge;
+use crate::domain::code::Code;
+use crate::domain::factor::{Factor, Kind};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::StatusCode;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// A JSON answer.
+pub(super) struct Json<T>(pub(super) StatusCode, pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+        // Our answers are structs of strings: there is no way for them not to be JSON.
+        serde_json::to_vec(&self.1).map_or_else(
+            |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            |body| (self.0, [(CONTENT_TYPE, JSON)], body).into_response(),
+        )
+    }
+}
+
+/// 201 with a body: the answer to every successful POST.
+pub(super) fn created<T: Serialize>(body: T) -> Json<T> {
+    Json(StatusCode::CREATED, body)
+}
+
+/// A factor.
+#[derive(Serialize)]
+pub(super) struct FactorBody {
+    object: &'static str,
+    id: String,
+    created_at: String,
+    updated_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totp: Option<TotpBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sms: Option<SmsBody>,
+}
+
+#[derive(Serialize)]
+struct TotpBody {
+    issuer: String,
+    user: String,
+    #[serde(flatten)]
+    enrollment: Option<TotpEnrollment>,
+}
+
+/// What a TOTP factor tells once, when it is enrolled (OTP-13).
+#[derive(Serialize)]
+pub(super) struct TotpEnrollment {
+    /// The otpauth URI as an image.
+    #[serde(serialize_with = "exposed")]
+    pub(super) qr_code: Zeroizing<String>,
+    /// The secret in Base32.
+    #[serde(serialize_with = "exposed")]
+    pub(super) secret: Zeroizing<String>,
+    /// The otpauth URI.
+    #[serde(serialize_with = "exposed")]
+    pub(super) uri: Zeroizing<String>,
+}
+
+#[derive(Serialize)]
+struct SmsBody {
+    phone_number: String,
+}
+
+/// A challenge. `code` is there only for `generic_otp` (OTP-12).
+#[derive(Serialize)]
+pub(super) struct ChallengeBody {
+    object: &'static str,
+    id: String,
+    created_at: String,
+    updated_at: String,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    authentication_factor_id: String,
+}
+
+/// The answer to a verify.
+#[derive(Serialize)]
+pub(super) struct VerificationBody {
+    pub(super) challenge: ChallengeBody,
+    pub(super) valid: bool,
+}
+
+/// A factor and its first challenge, made together.
+#[derive(Serialize)]
+pub(super) struct EnrollmentBody {
+    pub(super) authentication_factor: FactorBody,
+    pub(super) authentication_challenge: ChallengeBody,
+}
+
+/// A page of factors.
+#[derive(Serialize)]
+pub(super) struct ListBody {
+    pub(super) object: &'static str,
+    pub(super) data: Vec<FactorBody>,
+    pub(super) list_metadata: ListMetadata,
+}
+
+/// Where the pages before and after start; `null` where there is none.
+#[derive(Serialize)]
+pub(super) struct ListMetadata {
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+}
+
+impl FactorBody {
+    /// A factor as every answer but the enrolment's shows it.
+    pub(super) fn of(factor: &Factor) -> Self {
+        Self::enrolled(factor, None)
+    }
+
+    /// A factor as its enrolment's answer shows it.
+    pub(super) fn enrolled(factor: &Factor, enrollment: Option<TotpEnrollment>) -> Self {
+        let (totp, sms) = match &factor.kind {
+            Kind::Totp { issuer, account } => {
+                (Some(TotpBody { issuer: issuer.to_string(), user: account.to_string(), enrollment }), None)
+            }
+            Kind::Sms { phone } => (None, Some(SmsBody { phone_number: phone.as_str().to_owned() })),
+            Kind::GenericOtp => (None, None),
+        };
+        Self {
+            object: "authentication_factor",
+            id: factor.id.to_string(),
+            created_at: factor.created_at.to_string(),
+            updated_at: factor.created_at.to_string(),
+            user_id: factor.user.as_ref().map(ToString::to_string),
+            r#type: factor.kind.name(),
+            totp,
+            sms,
+        }
+    }
+}
+
+impl ChallengeBody {
+    /// A challenge, with its code where the application delivers it.
+    pub(super) fn of(challenge: &Challenge, code: Option<&Code>) -> Self {
+        Self {
+            object: "authentication_challenge",
+            id: challenge.id.to_string(),
+            created_at: challenge.created_at.to_string(),
+            updated_at: challenge.created_at.to_string(),
+            expires_at: challenge.expires_at.to_string(),
+            code: code.map(|code| code.expose().to_owned()),
+            authentication_factor_id: challenge.factor.to_string(),
+        }
+    }
+}
+
+fn exposed<S: serde::Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret)
+}

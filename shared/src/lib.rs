@@ -1,0 +1,20 @@
+//! The core of Latchkey: everything the four functions and the local server are made of.
+//!
+//! ```text
+//! http ─▶ {store, sms, seal} ─▶ domain
+//! ```
+//!
+//! [`domain`] is pure: no I/O, no clock, no randomness of its own. [`ports`] is where time and randomness enter.
+//! [`store`], [`sms`] and [`seal`] are the only ways out. [`http`] is the wire contract, one file an endpoint.
+
+pub mod aws;
+pub mod config;
+pub mod core;
+pub mod domain;
+pub mod http;
+pub mod keyring;
+pub mod lambda;
+pub mod ports;
+pub mod seal;
+pub mod sms;
+pub mod store;

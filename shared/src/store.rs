@@ -1,0 +1,313 @@
+//! The table: every DynamoDB call, each one either a consistent read or a conditional write.
+//!
+//! Nothing here decides about codes. [`Store::settle`] is the one write that makes a verdict true, and it happens only
+//! over the very guard the verdict was reached on.
+
+mod error;
+mod item;
+pub mod schema;
+
+pub use error::StoreError;
+
+use crate::domain::api_key::ApiKeyHash;
+use crate::domain::challenge::Challenge;
+use crate::domain::environment::Environment;
+use crate::domain::factor::{Factor, Guarded};
+use crate::domain::guard::Guard;
+use crate::domain::id::{ChallengeId, EnvironmentId, FactorId};
+use crate::domain::user::UserId;
+use crate::keyring::WrappedKey;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld};
+use item::Item;
+use schema::attr;
+
+/// One table in DynamoDB, DynamoDB Local or the embedded engine.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+/// What became of a guard that was to be written.
+#[derive(Debug)]
+pub enum Settled {
+    /// It was written: what was decided on it may be told.
+    Written,
+    /// It was not, or nobody knows. This is the factor as it is now; `None` if it was deleted.
+    Changed(Option<Box<Guarded>>),
+}
+
+/// A page of a user's factors.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// Where it starts, and so which way it runs.
+    pub from: From,
+    /// Only factors of this type.
+    pub kind: Option<&'static str>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Where a page starts. Ids sort by age, so an id is a place in the list whether or not its factor still exists.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    /// The newest factor, towards older ones.
+    Newest,
+    /// The oldest factor, towards newer ones.
+    Oldest,
+    /// The next older factor, towards older ones.
+    OlderThan(FactorId),
+    /// The next newer factor, towards newer ones.
+    NewerThan(FactorId),
+}
+
+impl Store {
+    /// The table called `table`.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Writes a new factor. One write.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    pub async fn enroll(&self, guarded: &Guarded) -> Result<(), StoreError> {
+        self.create("enroll", item::from_factor(guarded)).await
+    }
+
+    /// Writes a new challenge. One write.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    pub async fn open_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
+        self.create("open challenge", item::from_challenge(challenge)).await
+    }
+
+    /// A factor of an environment, read consistently.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the table cannot be read or the item makes no sense.
+    pub async fn factor(&self, environment: EnvironmentId, id: FactorId) -> Result<Option<Guarded>, StoreError> {
+        let item = self.read("read factor", schema::factor_key(environment, id)).await?;
+        item.map(|item| item::to_factor(&item)).transpose()
+    }
+
+    /// A challenge of an environment, read consistently, whether or not it has expired.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the table cannot be read or the item makes no sense.
+    pub async fn challenge(
+        &self,
+        environment: EnvironmentId,
+        id: ChallengeId,
+    ) -> Result<Option<Challenge>, StoreError> {
+        let item = self.read("read challenge", schema::challenge_key(environment, id)).await?;
+        item.map(|item| item::to_challenge(&item)).transpose()
+    }
+
+    /// Writes `next` over the guard `seen` was read with: one conditional write.
+    ///
+    /// A refused write, and one whose fate is unknown, answer with the factor as it stands. The caller finds its own
+    /// attempt in there or decides again; a write that arrives late finds its version gone.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the fate of the write cannot be found out.
+    pub async fn settle(&self, seen: &Guarded, next: &Guard) -> Result<Settled, StoreError> {
+        let (environment, id) = (seen.factor.environment, seen.factor.id);
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(schema::factor_key(environment, id)))
+            .update_expression("SET #version = :next, #guard = :guard")
+            .condition_expression("#version = :seen")
+            .expression_attribute_names("#version", attr::VERSION)
+            .expression_attribute_names("#guard", attr::GUARD)
+            .expression_attribute_values(":seen", item::number(seen.guard.version))
+            .expression_attribute_values(":next", item::number(next.version))
+            .expression_attribute_values(":guard", item::from_guard(next))
+            .return_values_on_condition_check_failure(AllOld)
+            .send()
+            .await;
+        match written.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
+            Ok(_) => Ok(Settled::Written),
+            Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                let current = refused.item.as_ref().map(item::to_factor).transpose()?;
+                Ok(Settled::Changed(current.map(Box::new)))
+            }
+            Err(_) => Ok(Settled::Changed(self.factor(environment, id).await?.map(Box::new))),
+        }
+    }
+
+    /// Deletes a factor; its challenges cannot be verified from then on. Deleting twice is deleting once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nobody knows whether it was deleted.
+    pub async fn delete_factor(&self, environment: EnvironmentId, id: FactorId) -> Result<(), StoreError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(schema::factor_key(environment, id)))
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", attr::PK);
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(error::unavailable("delete factor", &error)),
+            },
+        }
+    }
+
+    /// A page of a user's factors from the index, which trails the table by moments, and whether there are more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the index cannot be read or an item makes no sense.
+    pub async fn factors_of(
+        &self,
+        environment: EnvironmentId,
+        user: &UserId,
+        page: &Page,
+    ) -> Result<(Vec<Factor>, bool), StoreError> {
+        let (condition, cursor, towards_newer) = match page.from {
+            From::Newest => ("#owner = :owner", None, false),
+            From::Oldest => ("#owner = :owner", None, true),
+            From::OlderThan(id) => ("#owner = :owner AND #id < :cursor", Some(id), false),
+            From::NewerThan(id) => ("#owner = :owner AND #id > :cursor", Some(id), true),
+        };
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(schema::BY_USER)
+            .scan_index_forward(towards_newer)
+            .key_condition_expression(condition)
+            .expression_attribute_names("#owner", attr::OWNER)
+            .expression_attribute_values(":owner", AttributeValue::S(schema::owner(environment, user)));
+        if let Some(cursor) = cursor {
+            query = query
+                .expression_attribute_names("#id", attr::ID)
+                .expression_attribute_values(":cursor", AttributeValue::S(cursor.to_string()));
+        }
+        if let Some(kind) = page.kind {
+            query = query
+                .filter_expression("#type = :type")
+                .expression_attribute_names("#type", attr::TYPE)
+                .expression_attribute_values(":type", AttributeValue::S(kind.to_owned()));
+        }
+        let mut items = query.into_paginator().items().send();
+        let mut factors = Vec::new();
+        while let Some(item) = items.next().await {
+            if factors.len() == page.limit {
+                return Ok((factors, true));
+            }
+            let item = item.map_err(|error| error::unavailable("list factors", &error))?;
+            factors.push(item::to_listed_factor(&item)?);
+        }
+        Ok((factors, false))
+    }
+
+    /// The environment an API key speaks for, read consistently.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the table cannot be read or the item makes no sense.
+    pub async fn environment_of(&self, hash: &ApiKeyHash) -> Result<Option<Environment>, StoreError> {
+        let item = self.read("read API key", schema::api_key_key(hash)).await?;
+        item.map(|item| item::to_environment(&item)).transpose()
+    }
+
+    /// Lets an API key speak for an environment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    pub async fn add_api_key(&self, hash: &ApiKeyHash, environment: &Environment) -> Result<(), StoreError> {
+        self.create("add API key", item::from_api_key(hash, environment)).await
+    }
+
+    /// Every entry of the keyring: one query, the first call a function makes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the table cannot be read or an entry makes no sense.
+    pub async fn keyring(&self) -> Result<Vec<WrappedKey>, StoreError> {
+        let mut entries = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :pk")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_values(":pk", AttributeValue::S(schema::KEYRING.to_owned()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut keys = Vec::new();
+        while let Some(entry) = entries.next().await {
+            keys.push(item::to_wrapped_key(&entry.map_err(|error| error::unavailable("read keyring", &error))?)?);
+        }
+        Ok(keys)
+    }
+
+    /// Adds an entry to the keyring.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    pub async fn add_data_key(&self, key: &WrappedKey) -> Result<(), StoreError> {
+        self.create("add data key", item::from_wrapped_key(key)).await
+    }
+
+    /// Makes the table, with its index and its TTL. Only the local server does this; on AWS the template does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if it could not be made.
+    pub async fn create_table(&self) -> Result<(), StoreError> {
+        schema::create(&self.client, &self.table).await
+    }
+
+    async fn read(&self, operation: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
+        let read = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
+        let answer = read.send().await.map_err(|error| error::unavailable(operation, &error))?;
+        Ok(answer.item)
+    }
+
+    /// Writes an item that does not exist yet. The client may have tried before and not heard the answer: an item
+    /// that equals ours is ours, for its key holds at least 80 random bits.
+    async fn create(&self, operation: &'static str, item: Item) -> Result<(), StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.clone()))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", attr::PK)
+            .return_values_on_condition_check_failure(AllOld);
+        match put.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused))
+                    if refused.item() == Some(&item) =>
+                {
+                    Ok(())
+                }
+                _ => Err(error::unavailable(operation, &error)),
+            },
+        }
+    }
+}

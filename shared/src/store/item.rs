@@ -1,0 +1,251 @@
+//! Items to domain types and back. What does not read back is [`StoreError::Corrupt`], never a default.
+
+use super::StoreError;
+use super::schema::{self, attr};
+use crate::domain::api_key::ApiKeyHash;
+use crate::domain::challenge::{Challenge, CodeMac};
+use crate::domain::environment::{Environment, Tag};
+use crate::domain::factor::{Factor, Guarded, Kind, Sealed};
+use crate::domain::guard::{Guard, Spent};
+use crate::domain::id::{AttemptId, ChallengeId, DataKeyId, EnvironmentId, FactorId};
+use crate::domain::otpauth::Label;
+use crate::domain::phone::{Country, Phone};
+use crate::domain::policy::CHALLENGE_KEPT;
+use crate::domain::time::Timestamp;
+use crate::domain::totp::Step;
+use crate::domain::user::UserId;
+use crate::keyring::WrappedKey;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+type Read<T> = Result<T, StoreError>;
+
+pub(super) fn from_factor(guarded: &Guarded) -> Item {
+    let Guarded { factor, secret, guard } = guarded;
+    let mut item = schema::factor_key(factor.environment, factor.id);
+    put(&mut item, attr::ID, text(factor.id));
+    put(&mut item, attr::ENVIRONMENT, text(factor.environment));
+    put(&mut item, attr::TYPE, text(factor.kind.name()));
+    put(&mut item, attr::CREATED_AT, number(factor.created_at.millis()));
+    if let Some(user) = &factor.user {
+        put(&mut item, attr::USER, text(user));
+        put(&mut item, attr::OWNER, text(schema::owner(factor.environment, user)));
+    }
+    match &factor.kind {
+        Kind::Totp { issuer, account } => {
+            put(&mut item, attr::ISSUER, text(issuer));
+            put(&mut item, attr::ACCOUNT, text(account));
+        }
+        Kind::Sms { phone } => {
+            put(&mut item, attr::PHONE, text(phone.as_str()));
+            put(&mut item, attr::COUNTRY, text(phone.country()));
+        }
+        Kind::GenericOtp => {}
+    }
+    if let Some(secret) = secret {
+        put(&mut item, attr::DATA_KEY, text(secret.key));
+        put(&mut item, attr::SECRET, bytes(&secret.bytes));
+    }
+    put(&mut item, attr::VERSION, number(guard.version));
+    put(&mut item, attr::GUARD, from_guard(guard));
+    item
+}
+
+pub(super) fn to_factor(item: &Item) -> Read<Guarded> {
+    let factor = to_listed_factor(item)?;
+    let secret = match &factor.kind {
+        Kind::Totp { .. } => Some(Sealed {
+            key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?,
+            bytes: blob(item, attr::SECRET)?.to_vec(),
+        }),
+        Kind::Sms { .. } | Kind::GenericOtp => None,
+    };
+    Ok(Guarded { factor, secret, guard: to_guard(integer(item, attr::VERSION)?, map(item, attr::GUARD)?)? })
+}
+
+/// A factor as the index holds it: without secret and guard.
+pub(super) fn to_listed_factor(item: &Item) -> Read<Factor> {
+    let kind = match string(item, attr::TYPE)? {
+        "totp" => Kind::Totp {
+            issuer: parsed(item, attr::ISSUER, Label::parse)?,
+            account: parsed(item, attr::ACCOUNT, Label::parse)?,
+        },
+        "sms" => {
+            let country = parsed(item, attr::COUNTRY, Country::parse)?;
+            Kind::Sms { phone: Phone::stored(string(item, attr::PHONE)?.to_owned(), country) }
+        }
+        "generic_otp" => Kind::GenericOtp,
+        _ => return Err(StoreError::Corrupt(attr::TYPE)),
+    };
+    Ok(Factor {
+        id: parsed(item, attr::ID, FactorId::parse)?,
+        environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
+        created_at: moment(item, attr::CREATED_AT)?,
+        user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
+        kind,
+    })
+}
+
+pub(super) fn from_guard(guard: &Guard) -> AttributeValue {
+    let mut item = Item::new();
+    if let Some(Step(step)) = guard.last_step {
+        put(&mut item, attr::LAST_STEP, number(step));
+    }
+    let spent = guard.spent.iter().map(|(challenge, spent)| (challenge.bare(), from_spent(spent))).collect();
+    put(&mut item, attr::SPENT, AttributeValue::M(spent));
+    AttributeValue::M(item)
+}
+
+fn from_spent(spent: &Spent) -> AttributeValue {
+    let mut item = Item::new();
+    let attempts = spent.attempts.iter().map(|attempt| text(attempt.bare())).collect();
+    put(&mut item, attr::ATTEMPTS, AttributeValue::L(attempts));
+    if let Some(attempt) = spent.verified_by {
+        put(&mut item, attr::VERIFIED_BY, text(attempt.bare()));
+    }
+    put(&mut item, attr::EXPIRES_AT, number(spent.expires_at.millis()));
+    AttributeValue::M(item)
+}
+
+fn to_guard(version: u64, item: &Item) -> Read<Guard> {
+    let spent = map(item, attr::SPENT)?
+        .iter()
+        .map(|(challenge, spent)| {
+            let challenge = ChallengeId::parse_bare(challenge).map_err(|_| StoreError::Corrupt(attr::SPENT))?;
+            Ok((challenge, to_spent(spent.as_m().map_err(|_| StoreError::Corrupt(attr::SPENT))?)?))
+        })
+        .collect::<Read<_>>()?;
+    Ok(Guard { version, last_step: optional(item, attr::LAST_STEP, integer)?.map(Step), spent })
+}
+
+fn to_spent(item: &Item) -> Read<Spent> {
+    let corrupt = || StoreError::Corrupt(attr::ATTEMPTS);
+    let attempts = get(item, attr::ATTEMPTS)?
+        .as_l()
+        .map_err(|_| corrupt())?
+        .iter()
+        .map(|attempt| {
+            let attempt = attempt.as_s().map_err(|_| corrupt())?;
+            AttemptId::parse_bare(attempt).map_err(|_| corrupt())
+        })
+        .collect::<Read<_>>()?;
+    Ok(Spent {
+        attempts,
+        verified_by: optional(item, attr::VERIFIED_BY, |item, name| parsed(item, name, AttemptId::parse_bare))?,
+        expires_at: moment(item, attr::EXPIRES_AT)?,
+    })
+}
+
+pub(super) fn from_challenge(challenge: &Challenge) -> Item {
+    let mut item = schema::challenge_key(challenge.environment, challenge.id);
+    put(&mut item, attr::ID, text(challenge.id));
+    put(&mut item, attr::ENVIRONMENT, text(challenge.environment));
+    put(&mut item, attr::FACTOR, text(challenge.factor));
+    put(&mut item, attr::CREATED_AT, number(challenge.created_at.millis()));
+    put(&mut item, attr::EXPIRES_AT, number(challenge.expires_at.millis()));
+    // Seconds, not milliseconds: DynamoDB takes nothing else (EXP-05).
+    put(&mut item, attr::TTL, number(challenge.expires_at.plus(CHALLENGE_KEPT).seconds()));
+    if let Some(code) = &challenge.code {
+        put(&mut item, attr::DATA_KEY, text(code.key));
+        put(&mut item, attr::CODE, bytes(&code.mac));
+    }
+    item
+}
+
+pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
+    let code = optional(item, attr::CODE, |item, name| {
+        Ok(CodeMac {
+            key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?,
+            mac: blob(item, name)?.try_into().map_err(|_| StoreError::Corrupt(attr::CODE))?,
+        })
+    })?;
+    Ok(Challenge {
+        id: parsed(item, attr::ID, ChallengeId::parse)?,
+        environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
+        factor: parsed(item, attr::FACTOR, FactorId::parse)?,
+        created_at: moment(item, attr::CREATED_AT)?,
+        expires_at: moment(item, attr::EXPIRES_AT)?,
+        code,
+    })
+}
+
+pub(super) fn from_api_key(hash: &ApiKeyHash, environment: &Environment) -> Item {
+    let mut item = schema::api_key_key(hash);
+    put(&mut item, attr::ENVIRONMENT, text(environment.id));
+    put(&mut item, attr::TAG, text(&environment.tag));
+    item
+}
+
+pub(super) fn to_environment(item: &Item) -> Read<Environment> {
+    Ok(Environment {
+        id: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
+        tag: parsed(item, attr::TAG, Tag::parse)?,
+    })
+}
+
+pub(super) fn from_wrapped_key(key: &WrappedKey) -> Item {
+    let mut item = schema::keyring_key(key.id);
+    put(&mut item, attr::WRAPPED, bytes(&key.bytes));
+    item
+}
+
+pub(super) fn to_wrapped_key(item: &Item) -> Read<WrappedKey> {
+    Ok(WrappedKey { id: parsed(item, attr::SK, DataKeyId::parse)?, bytes: blob(item, attr::WRAPPED)?.to_vec() })
+}
+
+pub(super) fn number(value: impl Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn text(value: impl Display) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+fn bytes(value: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
+fn put(item: &mut Item, name: &'static str, value: AttributeValue) {
+    item.insert(name.to_owned(), value);
+}
+
+fn get<'a>(item: &'a Item, name: &'static str) -> Read<&'a AttributeValue> {
+    item.get(name).ok_or(StoreError::Corrupt(name))
+}
+
+fn optional<'a, T>(
+    item: &'a Item,
+    name: &'static str,
+    read: impl FnOnce(&'a Item, &'static str) -> Read<T>,
+) -> Read<Option<T>> {
+    item.contains_key(name).then(|| read(item, name)).transpose()
+}
+
+fn string<'a>(item: &'a Item, name: &'static str) -> Read<&'a str> {
+    get(item, name)?.as_s().map(String::as_str).map_err(|_| StoreError::Corrupt(name))
+}
+
+fn parsed<T, E>(item: &Item, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Read<T> {
+    parse(string(item, name)?).map_err(|_| StoreError::Corrupt(name))
+}
+
+fn integer<T: FromStr>(item: &Item, name: &'static str) -> Read<T> {
+    let digits = get(item, name)?.as_n().map_err(|_| StoreError::Corrupt(name))?;
+    digits.parse().map_err(|_| StoreError::Corrupt(name))
+}
+
+fn moment(item: &Item, name: &'static str) -> Read<Timestamp> {
+    Timestamp::from_millis(integer(item, name)?).map_err(|_| StoreError::Corrupt(name))
+}
+
+fn blob<'a>(item: &'a Item, name: &'static str) -> Read<&'a [u8]> {
+    get(item, name)?.as_b().map(AsRef::as_ref).map_err(|_| StoreError::Corrupt(name))
+}
+
+fn map<'a>(item: &'a Item, name: &'static str) -> Read<&'a Item> {
+    get(item, name)?.as_m().map_err(|_| StoreError::Corrupt(name))
+}

@@ -1,0 +1,151 @@
+//! The table's layout: keys, attribute names, the index. `template.yaml` says the same, and a test compares them.
+//!
+//! | item | `pk` | `sk` |
+//! |---|---|---|
+//! | factor | `<environment>/auth_factor_…` | `factor` |
+//! | challenge | `<environment>/auth_challenge_…` | `challenge` |
+//! | API key | `api_key/<SHA-256 in hex>` | `api_key` |
+//! | keyring entry | `keyring` | `data_key_…` |
+
+use super::StoreError;
+use super::error::unavailable;
+use super::item::Item;
+use crate::domain::api_key::ApiKeyHash;
+use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
+use crate::domain::user::UserId;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+};
+
+/// The index that finds a user's factors.
+pub const BY_USER: &str = "by_user";
+/// The partition of the keyring.
+pub const KEYRING: &str = "keyring";
+
+/// Attribute names.
+pub mod attr {
+    #![expect(missing_docs, reason = "the names say it")]
+    pub const PK: &str = "pk";
+    pub const SK: &str = "sk";
+    pub const TTL: &str = "ttl";
+    pub const ID: &str = "id";
+    pub const OWNER: &str = "owner";
+    pub const ENVIRONMENT: &str = "environment";
+    pub const TYPE: &str = "type";
+    pub const CREATED_AT: &str = "created_at";
+    pub const EXPIRES_AT: &str = "expires_at";
+    pub const USER: &str = "user";
+    pub const ISSUER: &str = "issuer";
+    pub const ACCOUNT: &str = "account";
+    pub const PHONE: &str = "phone";
+    pub const COUNTRY: &str = "country";
+    pub const SECRET: &str = "secret";
+    pub const DATA_KEY: &str = "data_key";
+    pub const VERSION: &str = "version";
+    pub const GUARD: &str = "guard";
+    pub const LAST_STEP: &str = "last_step";
+    pub const SPENT: &str = "spent";
+    pub const ATTEMPTS: &str = "attempts";
+    pub const VERIFIED_BY: &str = "verified_by";
+    pub const FACTOR: &str = "factor";
+    pub const CODE: &str = "code";
+    pub const TAG: &str = "tag";
+    pub const WRAPPED: &str = "wrapped";
+}
+
+/// What the index carries beside its keys: what a list shows. None of it ever changes, so no guess rewrites the index.
+pub const LISTED: [&str; 8] = [
+    attr::ENVIRONMENT,
+    attr::TYPE,
+    attr::CREATED_AT,
+    attr::USER,
+    attr::ISSUER,
+    attr::ACCOUNT,
+    attr::PHONE,
+    attr::COUNTRY,
+];
+
+pub(super) fn factor_key(environment: EnvironmentId, id: FactorId) -> Item {
+    key(format!("{environment}/{id}"), "factor")
+}
+
+pub(super) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item {
+    key(format!("{environment}/{id}"), "challenge")
+}
+
+pub(super) fn api_key_key(hash: &ApiKeyHash) -> Item {
+    let hex: String = hash.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    key(format!("api_key/{hex}"), "api_key")
+}
+
+pub(super) fn keyring_key(id: DataKeyId) -> Item {
+    key(KEYRING.to_owned(), &id.to_string())
+}
+
+/// The index's partition: the user within the environment.
+pub(super) fn owner(environment: EnvironmentId, user: &UserId) -> String {
+    format!("{environment}/{user}")
+}
+
+fn key(pk: String, sk: &str) -> Item {
+    Item::from([
+        (attr::PK.to_owned(), AttributeValue::S(pk)),
+        (attr::SK.to_owned(), AttributeValue::S(sk.to_owned())),
+    ])
+}
+
+pub(super) async fn create(client: &Client, table: &str) -> Result<(), StoreError> {
+    let failed = |_| StoreError::Corrupt("table definition");
+    definition(client.create_table())
+        .map_err(failed)?
+        .table_name(table)
+        .send()
+        .await
+        .map_err(|error| unavailable("create the table", &error))?;
+    let ttl =
+        TimeToLiveSpecification::builder().enabled(true).attribute_name(attr::TTL).build().map_err(failed)?;
+    client
+        .update_time_to_live()
+        .table_name(table)
+        .time_to_live_specification(ttl)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| unavailable("turn on TTL", &error))
+}
+
+/// The table's definition, on a request to create it.
+///
+/// # Errors
+///
+/// Never: every required field is set.
+fn definition(
+    request: CreateTableFluentBuilder,
+) -> Result<CreateTableFluentBuilder, aws_sdk_dynamodb::error::BuildError> {
+    let attribute = |name| {
+        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+    };
+    let element = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+    let projection = Projection::builder()
+        .projection_type(ProjectionType::Include)
+        .set_non_key_attributes(Some(LISTED.map(str::to_owned).to_vec()))
+        .build();
+    let by_user = GlobalSecondaryIndex::builder()
+        .index_name(BY_USER)
+        .key_schema(element(attr::OWNER, KeyType::Hash)?)
+        .key_schema(element(attr::ID, KeyType::Range)?)
+        .projection(projection)
+        .build()?;
+    Ok(request
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute(attr::PK)?)
+        .attribute_definitions(attribute(attr::SK)?)
+        .attribute_definitions(attribute(attr::OWNER)?)
+        .attribute_definitions(attribute(attr::ID)?)
+        .key_schema(element(attr::PK, KeyType::Hash)?)
+        .key_schema(element(attr::SK, KeyType::Range)?)
+        .global_secondary_indexes(by_user))
+}
