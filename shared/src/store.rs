@@ -272,7 +272,7 @@ impl Store {
         self.create("add data key", item::from_wrapped_key(key)).await
     }
 
-    /// Makes the table, with its index and its TTL. Only the local server does this; on AWS the template does.
+    /// Makes the table, with its index and its TTL, unless it exists. Only the local server does this; on AWS the template does.
     ///
     /// # Errors
     ///

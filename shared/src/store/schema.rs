@@ -14,6 +14,7 @@ use crate::domain::api_key::ApiKeyHash;
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
 use crate::domain::user::UserId;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -99,12 +100,14 @@ fn key(pk: String, sk: &str) -> Item {
 
 pub(super) async fn create(client: &Client, table: &str) -> Result<(), StoreError> {
     let failed = |_| StoreError::Corrupt("table definition");
-    definition(client.create_table())
-        .map_err(failed)?
-        .table_name(table)
-        .send()
-        .await
-        .map_err(|error| unavailable("create the table", &error))?;
+    let created = definition(client.create_table()).map_err(failed)?.table_name(table).send().await;
+    match created {
+        Ok(_) => {}
+        Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
+            return Ok(());
+        }
+        Err(error) => return Err(unavailable("create the table", &error)),
+    }
     let ttl =
         TimeToLiveSpecification::builder().enabled(true).attribute_name(attr::TTL).build().map_err(failed)?;
     client

@@ -1,0 +1,242 @@
+//! The local server: the four functions' routes in one process, over an embedded DynamoDB engine and an SMS outbox.
+//!
+//! Nothing of the product is replaced here: the real store talks to the engine, and the real sender to the outbox, each
+//! through its official client over HTTP.
+
+mod data_dir;
+mod dev;
+mod dynamo;
+mod sns;
+
+pub use dev::LocalClock;
+pub use sns::{Message, Outbox};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use data_dir::DataDir;
+use shared::aws;
+use shared::config::Settings;
+use shared::core::Core;
+use shared::domain::api_key::ApiKey;
+use shared::domain::environment::{Environment, MalformedTag, Tag};
+use shared::domain::id::{DataKeyId, EnvironmentId};
+use shared::http;
+use shared::keyring::{Keyring, KeyringError, RootKey, RootKeyError};
+use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy};
+use shared::seal::{Seal, SealError};
+use shared::sms::Sms;
+use shared::store::{Store, StoreError};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// The name of the local table.
+pub const TABLE: &str = "latchkey";
+
+/// How to serve.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on.
+    pub addr: IpAddr,
+    /// The port to listen on; 0 picks a free one.
+    pub port: u16,
+    /// Where everything is kept; `None` keeps nothing.
+    pub data_dir: Option<PathBuf>,
+    /// The loopback port of the engine; 0 picks a free one.
+    pub dynamodb_port: u16,
+    /// What the environment says.
+    pub settings: Settings,
+}
+
+/// A running local server.
+pub struct Local {
+    /// Where it listens: `http://127.0.0.1:8787`.
+    pub url: String,
+    /// Where its engine speaks DynamoDB's protocol.
+    pub dynamodb_url: String,
+    /// A key of its environment.
+    pub api_key: ApiKey,
+    /// Where everything is kept.
+    pub data_dir: Option<PathBuf>,
+    /// The messages it sent.
+    pub outbox: Outbox,
+    /// Its clock.
+    pub clock: LocalClock,
+    /// What its endpoints are given.
+    pub core: Core,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// The local server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The port is taken, or the address is not this machine's.
+    #[error("cannot listen on {0}: {1}. Choose another port with --port, or 0 for any free one")]
+    Listen(SocketAddr, io::Error),
+    /// A file of the data directory cannot be read or written.
+    #[error("cannot use {}: {source}. Choose another place with --data-dir", path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Another process serves this data directory.
+    #[error("{} is in use by another latchkey. Stop it, or choose another place with --data-dir", .0.display())]
+    Locked(PathBuf),
+    /// The engine cannot open its file.
+    #[error("the embedded DynamoDB engine cannot start: {0}. Move the data directory away to start afresh")]
+    Engine(String),
+    /// The root key's file is of no use.
+    #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
+    RootKey(#[from] RootKeyError),
+    /// The keyring does not open.
+    #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
+    Keyring(#[from] KeyringError),
+    /// The table cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The environment's tag is not one.
+    #[error(transparent)]
+    Tag(#[from] MalformedTag),
+    /// Ctrl-C cannot be waited for.
+    #[error("cannot wait for Ctrl-C: {0}")]
+    Signal(io::Error),
+}
+
+/// Starts the local server: the engine, then the keys, then the API.
+///
+/// # Errors
+///
+/// [`ServeError`] says what is in the way and what to do about it.
+pub async fn start(options: Options) -> Result<Local, ServeError> {
+    let data = options.data_dir.as_ref().map(DataDir::open).transpose()?;
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+
+    let engine = dynamo::open(data.as_ref().map(DataDir::engine_file))?;
+    let dynamodb = listen(SocketAddr::from(([127, 0, 0, 1], options.dynamodb_port))).await?;
+    let dynamodb_url = url(&dynamodb)?;
+    tasks.spawn(dynamo::serve(dynamodb, engine, wait(stopped.clone())));
+
+    let api = listen(SocketAddr::new(options.addr, options.port)).await?;
+    let url = url(&api)?;
+
+    let clock = LocalClock::open(data.as_ref().map(DataDir::clock_file))?;
+    let outbox = Outbox::open(data.as_ref().map(DataDir::outbox_file), clock.clone())?;
+    let store = Store::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
+    store.create_table().await?;
+    let keyring = open_keyring(data.as_ref(), &store, &clock).await?;
+    let api_key = open_environment(data.as_ref(), &store, &clock).await?;
+
+    let policy = options.settings.policy;
+    let core =
+        Core::new(store, Seal::new(keyring), policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
+    let sms = Sms::new(aws::sns(&sdk(&format!("{url}/_dev/sns"))), options.settings.sms);
+    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
+    tasks.spawn(async move {
+        let served = axum::serve(api, app).with_graceful_shutdown(wait(stopped)).await;
+        served.unwrap_or_else(|error| tracing::error!(%error, "the API stopped"));
+    });
+    Ok(Local { url, dynamodb_url, api_key, data_dir: options.data_dir, outbox, clock, core, stop, tasks })
+}
+
+impl Local {
+    /// Finishes what is being answered and stops.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        self.tasks.join_all().await;
+    }
+}
+
+/// All four functions' routes.
+fn routes(core: &Core, sms: Sms) -> Router {
+    http::enroll::router(core.clone())
+        .merge(http::challenge::router(core.clone(), sms))
+        .merge(http::verify::router(core.clone()))
+        .merge(http::factors::router(core.clone()))
+}
+
+/// The keyring under the data directory's root key. The first start makes both.
+async fn open_keyring(
+    data: Option<&DataDir>,
+    store: &Store,
+    clock: &LocalClock,
+) -> Result<Keyring, ServeError> {
+    let mut entries = store.keyring().await?;
+    let mut rng = OsEntropy.rng()?;
+    let root = match data {
+        // A keyring without its root key must not get another one: everything sealed would be lost in silence.
+        Some(data) if entries.is_empty() => data.root_key_or(RootKey::random(&mut rng))?,
+        Some(data) => RootKey::read(&data.root_key_file())?,
+        None => RootKey::random(&mut rng),
+    };
+    if entries.is_empty() {
+        let entry = root.generate(DataKeyId::new(clock.now(), &mut rng), &mut rng)?;
+        store.add_data_key(&entry).await?;
+        entries.push(entry);
+    }
+    Ok(Keyring::open(&root, &entries)?)
+}
+
+/// The API key in the data directory. The first start makes an environment and the key.
+async fn open_environment(
+    data: Option<&DataDir>,
+    store: &Store,
+    clock: &LocalClock,
+) -> Result<ApiKey, ServeError> {
+    if let Some(key) = data.map(DataDir::api_key).transpose()?.flatten() {
+        return Ok(key);
+    }
+    let mut rng = OsEntropy.rng()?;
+    let environment =
+        Environment { id: EnvironmentId::new(clock.now(), &mut rng), tag: Tag::parse("local")? };
+    let key = ApiKey::random(&environment.tag, &mut rng);
+    // The table first: a key in the file that the table does not know would never work.
+    store.add_api_key(&key.hash(), &environment).await?;
+    if let Some(data) = data {
+        data.keep_api_key(&key)?;
+    }
+    Ok(key)
+}
+
+/// Clients of a service on this machine: any credentials do.
+fn sdk(endpoint: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "local")))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+async fn listen(at: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(at).await.map_err(|error| ServeError::Listen(at, error))
+}
+
+/// How this machine reaches a listener of its own.
+fn url(listener: &TcpListener) -> Result<String, ServeError> {
+    let unknown = |error| ServeError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error);
+    let mut at = listener.local_addr().map_err(unknown)?;
+    if at.ip().is_unspecified() {
+        at.set_ip(IpAddr::from([127, 0, 0, 1]));
+    }
+    Ok(format!("http://{at}"))
+}
+
+async fn wait(mut stopped: watch::Receiver<bool>) {
+    // An error means the sender is gone: that is a stop, too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

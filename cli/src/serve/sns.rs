@@ -1,0 +1,120 @@
+//! The outbox: speaks enough of SNS's protocol for its official client to publish text messages into it.
+
+use super::data_dir::{append, keep};
+use super::{LocalClock, ServeError};
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use serde::{Deserialize, Serialize};
+use shared::ports::Clock as _;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
+
+/// The messages sent, oldest first. Kept in a file, so that a code sent before a restart can still be read.
+#[derive(Clone)]
+pub struct Outbox {
+    messages: Arc<Mutex<Vec<Message>>>,
+    file: Option<PathBuf>,
+    clock: LocalClock,
+}
+
+/// A text message.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Message {
+    /// The number, in E.164.
+    pub to: String,
+    /// The text.
+    pub message: String,
+    /// When it was sent.
+    pub sent_at: String,
+    /// The message attributes SNS was given.
+    #[serde(skip)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Outbox {
+    /// The messages in `file`, if there is one.
+    pub(super) fn open(file: Option<PathBuf>, clock: LocalClock) -> Result<Self, ServeError> {
+        let kept = match &file {
+            Some(path) if path.exists() => fs::read_to_string(path)
+                .map_err(|source| ServeError::Data { path: path.clone(), source })?,
+            _ => String::new(),
+        };
+        // A line cut short by a kill is a message nobody was told of.
+        let messages = kept.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(Self { messages: Arc::new(Mutex::new(messages)), file, clock })
+    }
+
+    /// Every message, newest last.
+    #[must_use]
+    pub fn messages(&self) -> Vec<Message> {
+        self.lock().clone()
+    }
+
+    /// Forgets every message.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Data`] if the file cannot be emptied.
+    pub fn clear(&self) -> Result<(), ServeError> {
+        let mut messages = self.lock();
+        if let Some(file) = &self.file {
+            keep(file, b"")?;
+        }
+        messages.clear();
+        Ok(())
+    }
+
+    fn add(&self, message: Message) -> io::Result<()> {
+        let mut messages = self.lock();
+        if let Some(file) = &self.file {
+            let line = serde_json::to_string(&message)?;
+            writeln!(append(file)?, "{line}")?;
+        }
+        messages.push(message);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Message>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// SNS's endpoint, of which `Publish` to a phone number is there.
+pub(super) fn router(outbox: Outbox) -> Router {
+    Router::new().route("/_dev/sns/", post(publish)).with_state(outbox)
+}
+
+async fn publish(State(outbox): State<Outbox>, body: String) -> Response {
+    let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&body).unwrap_or_default();
+    let field = |name: &str| fields.get(name).cloned();
+    let (Some("Publish"), Some(to), Some(message)) =
+        (fields.get("Action").map(String::as_str), field("PhoneNumber"), field("Message"))
+    else {
+        return failure("InvalidAction", "The outbox takes Publish with PhoneNumber and Message only.");
+    };
+    let attributes = (1..)
+        .map_while(|n| {
+            let entry = format!("MessageAttributes.entry.{n}");
+            Some((field(&format!("{entry}.Name"))?, field(&format!("{entry}.Value.StringValue"))?))
+        })
+        .collect();
+    let sent_at = outbox.clock.now().to_string();
+    match outbox.add(Message { to, message, sent_at, attributes }) {
+        Ok(()) => xml(http::StatusCode::OK, "<PublishResponse><PublishResult><MessageId>00000000-0000-0000-0000-000000000000</MessageId></PublishResult></PublishResponse>".to_owned()),
+        Err(error) => failure("InternalError", &error.to_string()),
+    }
+}
+
+fn failure(code: &str, message: &str) -> Response {
+    let body = format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>");
+    xml(http::StatusCode::BAD_REQUEST, body)
+}
+
+fn xml(status: http::StatusCode, body: String) -> Response {
+    (status, [(http::header::CONTENT_TYPE, "text/xml")], body).into_response()
+}
