@@ -87,7 +87,9 @@ fn greet(local: &Local) {
     println!();
     println!("  curl {url}/auth/factors/enroll -H 'Authorization: Bearer {key}' \\");
     println!("    -H 'Content-Type: application/json' \\");
-    println!("    -d '{{\"type\":\"totp\",\"totp_issuer\":\"Foo Corp\",\"totp_user\":\"alice@example.com\"}}'");
+    println!(
+        "    -d '{{\"type\":\"totp\",\"totp_issuer\":\"Foo Corp\",\"totp_user\":\"alice@example.com\"}}'"
+    );
     println!();
 }
 

@@ -71,6 +71,8 @@ pub struct Local {
     pub core: Core,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// Held so that no other process uses it.
+    _data: Option<DataDir>,
 }
 
 /// The local server cannot start.
@@ -142,15 +144,15 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let api_key = open_environment(data.as_ref(), &store, &clock).await?;
 
     let policy = options.settings.policy;
-    let core =
-        Core::new(store, Seal::new(keyring), policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
+    let core = Core::new(store, Seal::new(keyring), policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
     let sms = Sms::new(aws::sns(&sdk(&format!("{url}/_dev/sns"))), options.settings.sms);
     let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
     tasks.spawn(async move {
         let served = axum::serve(api, app).with_graceful_shutdown(wait(stopped)).await;
         served.unwrap_or_else(|error| tracing::error!(%error, "the API stopped"));
     });
-    Ok(Local { url, dynamodb_url, api_key, data_dir: options.data_dir, outbox, clock, core, stop, tasks })
+    let data_dir = options.data_dir;
+    Ok(Local { url, dynamodb_url, api_key, data_dir, outbox, clock, core, stop, tasks, _data: data })
 }
 
 impl Local {
@@ -217,7 +219,9 @@ fn sdk(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new("local", "local", None, None, "local")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "local", "local", None, None, "local",
+        )))
         .endpoint_url(endpoint)
         .build()
 }

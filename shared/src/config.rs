@@ -99,7 +99,9 @@ impl Settings {
         let price = |text: &str| text.parse().ok().filter(|price: &f64| *price > 0.0 && *price <= 10.0);
         Self {
             policy: Policy {
-                totp_skew: reader.parsed("LATCHKEY_TOTP_SKEW", "must be 0 or 1", skew).unwrap_or(Skew::OneStep),
+                totp_skew: reader
+                    .parsed("LATCHKEY_TOTP_SKEW", "must be 0 or 1", skew)
+                    .unwrap_or(Skew::OneStep),
                 sms_countries: reader
                     .parsed("LATCHKEY_SMS_COUNTRIES", "must be ISO codes like US,CA", listed_countries)
                     .unwrap_or(countries),
@@ -192,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_function_needs_a_table_and_a_root_key_and_sends_no_sms_by_default() {
-        let config = read(&[("LATCHKEY_TABLE", "mfa"), ("LATCHKEY_ROOT_KEY_FILE", "/keys/root.key")]).unwrap();
+        let config =
+            read(&[("LATCHKEY_TABLE", "mfa"), ("LATCHKEY_ROOT_KEY_FILE", "/keys/root.key")]).unwrap();
         assert_eq!(config.settings.policy.totp_skew, Skew::OneStep);
         assert!(!config.settings.policy.sms_countries.allow(&Country::parse("US").unwrap()));
         assert_eq!(config.settings.log, "info");

@@ -68,7 +68,8 @@ impl RootKey {
     pub fn read(file: &Path) -> Result<Self, RootKeyError> {
         let failed = |source| RootKeyError { file: file.to_owned(), source };
         let bytes = Zeroizing::new(fs::read(file).map_err(failed)?);
-        let key = bytes.as_slice().try_into().map_err(|_| failed(io::Error::other("it does not hold 32 bytes")))?;
+        let key =
+            bytes.as_slice().try_into().map_err(|_| failed(io::Error::other("it does not hold 32 bytes")))?;
         Ok(Self(Zeroizing::new(key)))
     }
 

@@ -7,6 +7,11 @@
 //! [`domain`] is pure: no I/O, no clock, no randomness of its own. [`ports`] is where time and randomness enter.
 //! [`store`], [`sms`] and [`seal`] are the only ways out. [`http`] is the wire contract, one file an endpoint.
 
+#![cfg_attr(
+    test,
+    expect(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "a test that overflows fails")
+)]
+
 pub mod aws;
 pub mod config;
 pub mod core;

@@ -67,7 +67,12 @@ impl Seal {
     /// # Errors
     ///
     /// [`SealError`] if no key can be had.
-    pub fn secret(&self, secret: &Secret, factor: &Factor, rng: &mut impl CryptoRng) -> Result<Sealed, SealError> {
+    pub fn secret(
+        &self,
+        secret: &Secret,
+        factor: &Factor,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Sealed, SealError> {
         let (id, key) = self.keyring.current()?;
         let key = derive(key, factor.environment, Purpose::TotpSecret)?;
         Ok(Sealed { key: id, bytes: encrypt(&key, &secret_context(factor), secret.expose(), rng)? })
@@ -100,7 +105,12 @@ impl Seal {
     /// # Errors
     ///
     /// [`SealError`] if the challenge has no code or its key is gone.
-    pub fn code_matches(&self, code: &Code, factor: &Factor, challenge: &Challenge) -> Result<bool, SealError> {
+    pub fn code_matches(
+        &self,
+        code: &Code,
+        factor: &Factor,
+        challenge: &Challenge,
+    ) -> Result<bool, SealError> {
         let kept = challenge.code.as_ref().ok_or(SealError::Broken)?;
         let key = derive(self.keyring.find(kept.key)?, factor.environment, Purpose::Code)?;
         let given = code_mac(&key, code, factor, challenge.id)?;
@@ -108,7 +118,11 @@ impl Seal {
     }
 }
 
-fn derive(key: &DataKey, environment: EnvironmentId, purpose: Purpose) -> Result<Zeroizing<[u8; 32]>, SealError> {
+fn derive(
+    key: &DataKey,
+    environment: EnvironmentId,
+    purpose: Purpose,
+) -> Result<Zeroizing<[u8; 32]>, SealError> {
     let mut derived = Zeroizing::new([0; 32]);
     Hkdf::<Sha256>::new(Some(environment.to_string().as_bytes()), key.expose())
         .expand(purpose.label().as_bytes(), derived.as_mut_slice())

@@ -95,7 +95,11 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`] if the table cannot be read or the item makes no sense.
-    pub async fn factor(&self, environment: EnvironmentId, id: FactorId) -> Result<Option<Guarded>, StoreError> {
+    pub async fn factor(
+        &self,
+        environment: EnvironmentId,
+        id: FactorId,
+    ) -> Result<Option<Guarded>, StoreError> {
         let item = self.read("read factor", schema::factor_key(environment, id)).await?;
         item.map(|item| item::to_factor(&item)).transpose()
     }
@@ -258,7 +262,9 @@ impl Store {
             .send();
         let mut keys = Vec::new();
         while let Some(entry) = entries.next().await {
-            keys.push(item::to_wrapped_key(&entry.map_err(|error| error::unavailable("read keyring", &error))?)?);
+            keys.push(item::to_wrapped_key(
+                &entry.map_err(|error| error::unavailable("read keyring", &error))?,
+            )?);
         }
         Ok(keys)
     }

@@ -1,1 +1,25 @@
-//! x
+//! Latchkey as its clients see it: the whole local server over HTTP, the real clients, the embedded engine.
+//!
+//! One file a behaviour; [`app`] is how a test arranges and acts in a line each. A test for a row of the security
+//! requirements carries the row's id in its name or its comment.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that goes wrong fails"
+)]
+
+mod app;
+mod canary;
+mod challenge;
+mod contract;
+mod crash;
+mod enroll;
+mod factors;
+mod faults;
+mod races;
+mod tenancy;
+mod verify;

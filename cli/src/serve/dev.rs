@@ -1,8 +1,8 @@
 //! What tests of applications need and no deployment has: the outbox to read, the clock to move.
 
+use super::ServeError;
 use super::data_dir::keep;
 use super::sns::{self, Message, Outbox};
-use super::ServeError;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -91,10 +91,7 @@ async fn now(State(clock): State<LocalClock>) -> Json<Now> {
     Json(Now { now: clock.now().to_string() })
 }
 
-async fn advance(
-    State(clock): State<LocalClock>,
-    Json(by): Json<Advance>,
-) -> Result<Json<Now>, StatusCode> {
+async fn advance(State(clock): State<LocalClock>, Json(by): Json<Advance>) -> Result<Json<Now>, StatusCode> {
     clock.advance(by.advance_seconds).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(now(State(clock)).await)
 }

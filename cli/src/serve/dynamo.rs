@@ -17,7 +17,11 @@ pub(super) fn open(file: Option<PathBuf>) -> Result<Database, ServeError> {
 }
 
 /// Serves the engine until `stopped`.
-pub(super) async fn serve(listener: TcpListener, engine: Database, stopped: impl Future<Output = ()> + Send + 'static) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    engine: Database,
+    stopped: impl Future<Output = ()> + Send + 'static,
+) {
     if let Err(error) = dynoxide::server::serve_with_shutdown(listener, engine, stopped).await {
         tracing::error!(error, "the engine stopped");
     }

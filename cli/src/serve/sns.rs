@@ -40,8 +40,9 @@ impl Outbox {
     /// The messages in `file`, if there is one.
     pub(super) fn open(file: Option<PathBuf>, clock: LocalClock) -> Result<Self, ServeError> {
         let kept = match &file {
-            Some(path) if path.exists() => fs::read_to_string(path)
-                .map_err(|source| ServeError::Data { path: path.clone(), source })?,
+            Some(path) if path.exists() => {
+                fs::read_to_string(path).map_err(|source| ServeError::Data { path: path.clone(), source })?
+            }
             _ => String::new(),
         };
         // A line cut short by a kill is a message nobody was told of.
@@ -111,7 +112,9 @@ async fn publish(State(outbox): State<Outbox>, body: String) -> Response {
 }
 
 fn failure(code: &str, message: &str) -> Response {
-    let body = format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>");
+    let body = format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    );
     xml(http::StatusCode::BAD_REQUEST, body)
 }
 

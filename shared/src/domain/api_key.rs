@@ -43,7 +43,8 @@ impl ApiKey {
     ///
     /// [`MalformedApiKey`] if the shape or the checksum is wrong.
     pub fn parse(text: &str) -> Result<Self, MalformedApiKey> {
-        let (tag, body) = text.strip_prefix("sk_").and_then(|rest| rest.split_once('_')).ok_or(MalformedApiKey)?;
+        let (tag, body) =
+            text.strip_prefix("sk_").and_then(|rest| rest.split_once('_')).ok_or(MalformedApiKey)?;
         Tag::parse(tag).map_err(|_| MalformedApiKey)?;
         let well_formed = body.len() == RANDOM_CHARS.saturating_add(CHECKSUM_CHARS)
             && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -72,9 +73,10 @@ impl ApiKey {
 /// CRC-32 of `text` as six base62 digits, as GitHub's tokens do it.
 fn checksum(text: &str) -> String {
     const DIGITS: [char; 62] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K',
-        'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
-        'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z',
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J',
+        'K', 'L', 'M', 'N', 'O', 'P', 'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd',
+        'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x',
+        'y', 'z',
     ];
     let crc = u64::from(crc32fast::hash(text.as_bytes()));
     let places = [62_u64.pow(5), 62_u64.pow(4), 62_u64.pow(3), 62_u64.pow(2), 62, 1];

@@ -22,7 +22,8 @@ impl Label {
     ///
     /// [`MalformedLabel`] if it is empty, longer than 255 bytes, or holds a colon or a control character.
     pub fn parse(text: &str) -> Result<Self, MalformedLabel> {
-        let fits = (1..=LABEL_BYTES).contains(&text.len()) && !text.chars().any(|c| c == ':' || c.is_control());
+        let fits =
+            (1..=LABEL_BYTES).contains(&text.len()) && !text.chars().any(|c| c == ':' || c.is_control());
         if fits { Ok(Self(text.to_owned())) } else { Err(MalformedLabel) }
     }
 
@@ -73,7 +74,9 @@ mod tests {
             "otpauth://totp/Foo%20Corp:alice@foo-corp.com?secret=LNASAT3PGQDTE5J4M4YDCTTOPZGBCAIW\
              &issuer=Foo%20Corp&algorithm=SHA1&digits=6&period=30"
         );
-        assert!(example("A&B=C?#/", "ü+1").starts_with("otpauth://totp/A%26B%3DC%3F%23%2F:%C3%BC%2B1?secret="));
+        assert!(
+            example("A&B=C?#/", "ü+1").starts_with("otpauth://totp/A%26B%3DC%3F%23%2F:%C3%BC%2B1?secret=")
+        );
     }
 
     #[test]

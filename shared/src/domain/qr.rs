@@ -29,7 +29,8 @@ pub fn data_uri(text: &str) -> Result<Zeroizing<String>, TooLong> {
 
 fn png(code: &QrCode) -> Result<Zeroizing<Vec<u8>>, png::EncodingError> {
     let modules = code.width();
-    let side = modules.saturating_add(QUIET_ZONE).saturating_add(QUIET_ZONE).saturating_mul(PIXELS_PER_MODULE);
+    let side =
+        modules.saturating_add(QUIET_ZONE).saturating_add(QUIET_ZONE).saturating_mul(PIXELS_PER_MODULE);
     let pixels = u32::try_from(side).unwrap_or(u32::MAX);
     let dark = |x: usize, y: usize| {
         let inside = |at: usize| at.checked_sub(QUIET_ZONE).filter(|&at| at < modules);
@@ -68,7 +69,8 @@ mod tests {
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let frame = reader.next_frame(&mut pixels).unwrap();
         let (width, height) = (frame.width as usize, frame.height as usize);
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| pixels[y * width + x]);
         image.detect_grids()[0].decode().unwrap().1
     }
 

@@ -62,8 +62,14 @@ mod tests {
 
     #[test]
     fn a_whole_second_still_has_three_fraction_digits() {
-        assert_eq!(Timestamp::from_millis(1_648_356_000_000).unwrap().to_string(), "2022-03-27T04:40:00.000Z");
-        assert_eq!(Timestamp::from_millis(1_648_356_000_410).unwrap().to_string(), "2022-03-27T04:40:00.410Z");
+        assert_eq!(
+            Timestamp::from_millis(1_648_356_000_000).unwrap().to_string(),
+            "2022-03-27T04:40:00.000Z"
+        );
+        assert_eq!(
+            Timestamp::from_millis(1_648_356_000_410).unwrap().to_string(),
+            "2022-03-27T04:40:00.410Z"
+        );
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Secret {
     pub fn code_at(&self, step: Step) -> Result<Code, MalformedSecret> {
         let secret = totp_rs::Secret::new(self.0.as_slice().into());
         let generator = totp_rs::Builder::new().with_secret(secret).build().map_err(|_| MalformedSecret)?;
-        let token = Zeroizing::new(generator.generate(step.0.saturating_mul(TOTP_STEP.as_secs())).to_string());
+        let token =
+            Zeroizing::new(generator.generate(step.0.saturating_mul(TOTP_STEP.as_secs())).to_string());
         Code::parse(&token).map_err(|_| MalformedSecret)
     }
 
@@ -89,7 +90,12 @@ impl Secret {
     /// # Errors
     ///
     /// [`MalformedSecret`] never happens for a constructed secret.
-    pub fn matching_step(&self, guess: &Code, now: Timestamp, skew: Skew) -> Result<Option<Step>, MalformedSecret> {
+    pub fn matching_step(
+        &self,
+        guess: &Code,
+        now: Timestamp,
+        skew: Skew,
+    ) -> Result<Option<Step>, MalformedSecret> {
         let current = Step::at(now).0;
         let candidates = current.saturating_sub(skew.steps())..=current.saturating_add(skew.steps());
         let mut matching = None;

@@ -55,7 +55,7 @@ async fn enroll(
             (Kind::GenericOtp, None)
         }
     };
-    let (guarded, enrollment) = new_factor(&core, &environment, user, kind, secret)?;
+    let (guarded, enrollment) = new_factor(&core, &environment, user, kind, secret.as_ref())?;
     core.store.enroll(&guarded).await?;
     Ok(created(FactorBody::enrolled(&guarded.factor, enrollment)))
 }
@@ -78,7 +78,7 @@ async fn enroll_for_user(
 
     let kind = Kind::Totp { issuer, account };
     let secret = imported.map_or_else(|| core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
-    let (guarded, enrollment) = new_factor(&core, &environment, Some(user), kind, Some(secret))?;
+    let (guarded, enrollment) = new_factor(&core, &environment, Some(user), kind, Some(&secret))?;
     let now = guarded.factor.created_at;
     let challenge = Challenge::of(&guarded.factor, ChallengeId::new(now, &mut core.rng()?), None, now);
     // A challenge without its factor is garbage that expires; a factor without its challenge would be half an answer.
@@ -95,13 +95,13 @@ fn new_factor(
     environment: &Environment,
     user: Option<UserId>,
     kind: Kind,
-    secret: Option<Secret>,
+    secret: Option<&Secret>,
 ) -> Result<(Guarded, Option<TotpEnrollment>), Error> {
     let (now, mut rng) = (core.now(), core.rng()?);
     let id = FactorId::new(now, &mut rng);
     let factor = Factor { id, environment: environment.id, created_at: now, user, kind };
-    let sealed = secret.as_ref().map(|secret| core.seal.secret(secret, &factor, &mut rng)).transpose()?;
-    let enrollment = match (&factor.kind, &secret) {
+    let sealed = secret.map(|secret| core.seal.secret(secret, &factor, &mut rng)).transpose()?;
+    let enrollment = match (&factor.kind, secret) {
         (Kind::Totp { issuer, account }, Some(secret)) => Some(shown_once(issuer, account, secret)?),
         _ => None,
     };

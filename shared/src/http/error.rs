@@ -12,8 +12,8 @@ use crate::seal::SealError;
 use crate::sms::SmsError;
 use crate::store::StoreError;
 use axum::response::{IntoResponse, Response};
-use http::header::{HeaderValue, RETRY_AFTER};
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -125,7 +125,9 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedJson | Self::Refused(_, Refusal::TooManyAttempts { .. }) => StatusCode::BAD_REQUEST,
+            Self::MalformedJson | Self::Refused(_, Refusal::TooManyAttempts { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Invalid(_)
             | Self::InvalidPhone(_)
             | Self::PhoneNotSupported
@@ -166,15 +168,21 @@ impl Error {
             Self::UnsupportedMediaType => "The request body must be application/json.".to_owned(),
             Self::MalformedJson => "The request body must be a JSON object.".to_owned(),
             Self::Invalid(_) => "Validation failed".to_owned(),
-            Self::NotFound { what: Entity::Factor, id } => format!("Authentication Factor not found: '{id}'."),
+            Self::NotFound { what: Entity::Factor, id } => {
+                format!("Authentication Factor not found: '{id}'.")
+            }
             Self::NotFound { what: Entity::Challenge, id } => {
                 format!("Authentication Challenge not found: '{id}'.")
             }
             Self::NotFound { what: Entity::User, id } => format!("User not found: '{id}'."),
             Self::InvalidPhone(text) => format!("Phone number is invalid: '{text}'"),
-            Self::PhoneNotSupported => "Text messages to this phone number's country are not enabled.".to_owned(),
+            Self::PhoneNotSupported => {
+                "Text messages to this phone number's country are not enabled.".to_owned()
+            }
             Self::PhoneOptedOut => "The phone number has opted out of text messages.".to_owned(),
-            Self::Refused(id, Refusal::Expired) => format!("The authentication challenge '{id}' has expired."),
+            Self::Refused(id, Refusal::Expired) => {
+                format!("The authentication challenge '{id}' has expired.")
+            }
             Self::Refused(id, Refusal::Verified) => {
                 format!("The authentication challenge '{id}' has already been verified.")
             }

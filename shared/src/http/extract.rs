@@ -61,7 +61,9 @@ impl Fields {
 
     /// What was read, if nothing was wrong with any field so far.
     pub(super) fn check<T>(&mut self, parsed: Option<T>) -> Result<T, Error> {
-        parsed.filter(|_| self.violations.is_empty()).ok_or_else(|| Error::Invalid(take(&mut self.violations)))
+        parsed
+            .filter(|_| self.violations.is_empty())
+            .ok_or_else(|| Error::Invalid(take(&mut self.violations)))
     }
 
     fn violation(&mut self, field: &'static str, rule: impl Display) {
@@ -93,10 +95,11 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
         let headers = request.headers().clone();
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
-            _ => Error::MalformedJson,
-        })?;
+        let body =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLarge,
+                _ => Error::MalformedJson,
+            })?;
         Fields::from_body(&body, &headers).map(Self)
     }
 }

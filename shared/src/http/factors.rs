@@ -85,7 +85,8 @@ async fn page(
     let after = fields.optional("after", FactorId::parse);
     let from = fields.check(order.start(before, after))?;
 
-    let (mut factors, more) = core.store.factors_of(environment.id, user, &Page { from, kind, limit }).await?;
+    let (mut factors, more) =
+        core.store.factors_of(environment.id, user, &Page { from, kind, limit }).await?;
     factors.sort_by_key(|factor| factor.id);
     let older = factors.first().filter(|_| more_older(from, more)).map(|factor| factor.id.to_string());
     let newer = factors.last().filter(|_| more_newer(from, more)).map(|factor| factor.id.to_string());
@@ -144,7 +145,8 @@ impl Order {
 
     /// Where a page starts; `None` if both cursors are given.
     fn start(self, before: Option<FactorId>, after: Option<FactorId>) -> Option<From> {
-        let (older_than, newer_than) = if self == Self::Descending { (after, before) } else { (before, after) };
+        let (older_than, newer_than) =
+            if self == Self::Descending { (after, before) } else { (before, after) };
         match (older_than, newer_than) {
             (None, None) if self == Self::Ascending => Some(From::Oldest),
             (None, None) => Some(From::Newest),

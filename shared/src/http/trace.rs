@@ -18,8 +18,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, filter};
 use uuid::Builder;
 
 /// Crates whose own events stay off below INFO.
-const QUIET: [&str; 9] =
-    ["aws_", "axum", "dynoxide", "h2", "hyper", "lambda_", "rustls", "tower", "reqwest"];
+const QUIET: [&str; 9] = ["aws_", "axum", "dynoxide", "h2", "hyper", "lambda_", "rustls", "tower", "reqwest"];
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 

@@ -105,7 +105,8 @@ fn examine(
     let evidence = match &factor.secret {
         Some(sealed) => {
             let secret = core.seal.open_secret(sealed, &factor.factor)?;
-            let step = secret.matching_step(code, now, core.policy.totp_skew).map_err(|_| SealError::Broken)?;
+            let step =
+                secret.matching_step(code, now, core.policy.totp_skew).map_err(|_| SealError::Broken)?;
             step.map(Evidence::Step)
         }
         None => core.seal.code_matches(code, &factor.factor, challenge)?.then_some(Evidence::Code),

@@ -4,8 +4,8 @@ use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
 use crate::domain::factor::{Factor, Kind};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use zeroize::Zeroizing;
 

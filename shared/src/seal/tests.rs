@@ -123,7 +123,10 @@ fn a_keyring_opens_only_under_its_root_and_seals_with_its_newest_key() {
     let old = root.generate(DataKeyId::new(at(1), &mut rng), &mut rng).unwrap();
     let new = root.generate(DataKeyId::new(at(2), &mut rng), &mut rng).unwrap();
     assert_eq!(Keyring::open(&root, &[]).err(), Some(KeyringError::Empty));
-    assert_eq!(Keyring::open(&other, std::slice::from_ref(&old)).err(), Some(KeyringError::WrongRoot(old.id)));
+    assert_eq!(
+        Keyring::open(&other, std::slice::from_ref(&old)).err(),
+        Some(KeyringError::WrongRoot(old.id))
+    );
     let keyring = Keyring::open(&root, &[new.clone(), old]).unwrap();
     assert_eq!(keyring.current().unwrap().0, new.id);
 }

@@ -115,7 +115,8 @@ fn to_guard(version: u64, item: &Item) -> Read<Guard> {
     let spent = map(item, attr::SPENT)?
         .iter()
         .map(|(challenge, spent)| {
-            let challenge = ChallengeId::parse_bare(challenge).map_err(|_| StoreError::Corrupt(attr::SPENT))?;
+            let challenge =
+                ChallengeId::parse_bare(challenge).map_err(|_| StoreError::Corrupt(attr::SPENT))?;
             Ok((challenge, to_spent(spent.as_m().map_err(|_| StoreError::Corrupt(attr::SPENT))?)?))
         })
         .collect::<Read<_>>()?;
@@ -135,7 +136,9 @@ fn to_spent(item: &Item) -> Read<Spent> {
         .collect::<Read<_>>()?;
     Ok(Spent {
         attempts,
-        verified_by: optional(item, attr::VERIFIED_BY, |item, name| parsed(item, name, AttemptId::parse_bare))?,
+        verified_by: optional(item, attr::VERIFIED_BY, |item, name| {
+            parsed(item, name, AttemptId::parse_bare)
+        })?,
         expires_at: moment(item, attr::EXPIRES_AT)?,
     })
 }
@@ -194,7 +197,10 @@ pub(super) fn from_wrapped_key(key: &WrappedKey) -> Item {
 }
 
 pub(super) fn to_wrapped_key(item: &Item) -> Read<WrappedKey> {
-    Ok(WrappedKey { id: parsed(item, attr::SK, DataKeyId::parse)?, bytes: blob(item, attr::WRAPPED)?.to_vec() })
+    Ok(WrappedKey {
+        id: parsed(item, attr::SK, DataKeyId::parse)?,
+        bytes: blob(item, attr::WRAPPED)?.to_vec(),
+    })
 }
 
 pub(super) fn number(value: impl Display) -> AttributeValue {

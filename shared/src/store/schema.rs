@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | factor | `<environment>/auth_factor_…` | `factor` |
 //! | challenge | `<environment>/auth_challenge_…` | `challenge` |
-//! | API key | `api_key/<SHA-256 in hex>` | `api_key` |
+//! | API key | `api_key/<SHA-256 in URL-safe Base64>` | `api_key` |
 //! | keyring entry | `keyring` | `data_key_…` |
 
 use super::StoreError;
@@ -17,9 +17,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    Projection, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The index that finds a user's factors.
 pub const BY_USER: &str = "by_user";
@@ -78,8 +80,7 @@ pub(super) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item
 }
 
 pub(super) fn api_key_key(hash: &ApiKeyHash) -> Item {
-    let hex: String = hash.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    key(format!("api_key/{hex}"), "api_key")
+    key(format!("api_key/{}", URL_SAFE_NO_PAD.encode(hash.0)), "api_key")
 }
 
 pub(super) fn keyring_key(id: DataKeyId) -> Item {
@@ -103,7 +104,9 @@ pub(super) async fn create(client: &Client, table: &str) -> Result<(), StoreErro
     let created = definition(client.create_table()).map_err(failed)?.table_name(table).send().await;
     match created {
         Ok(_) => {}
-        Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => {
+        Err(error)
+            if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) =>
+        {
             return Ok(());
         }
         Err(error) => return Err(unavailable("create the table", &error)),

@@ -34,7 +34,12 @@ impl Fixture {
         AttemptId::new(self.now, &mut self.rng)
     }
 
-    fn guess(&mut self, guard: &mut Guard, challenge: &Challenge, evidence: Evidence) -> Result<Verdict, Refusal> {
+    fn guess(
+        &mut self,
+        guard: &mut Guard,
+        challenge: &Challenge,
+        evidence: Evidence,
+    ) -> Result<Verdict, Refusal> {
         let attempt = self.attempt();
         let (verdict, next) = guard.admit(challenge, self.now)?.judge(evidence, attempt);
         *guard = next;

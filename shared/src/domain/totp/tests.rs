@@ -20,9 +20,8 @@ fn code(secret: &Secret, step: u64) -> String {
 
 #[test]
 fn otp_01_the_hotp_vectors_of_rfc_4226_appendix_d() {
-    let expected = [
-        "755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489",
-    ];
+    let expected =
+        ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
     let secret = secret(RFC_SECRET);
     for (counter, expected) in (0..).zip(expected) {
         assert_eq!(code(&secret, counter), expected);
@@ -99,7 +98,11 @@ fn otp_07_one_step_to_either_side_and_no_further() {
             let matching = secret.matching_step(&guess, now, Skew::OneStep).unwrap();
             assert_eq!(matching, near.then_some(Step(step)), "step {step} at {seconds} s");
             let matching = secret.matching_step(&guess, now, Skew::None).unwrap();
-            assert_eq!(matching, (step == current).then_some(Step(step)), "strict, step {step} at {seconds} s");
+            assert_eq!(
+                matching,
+                (step == current).then_some(Step(step)),
+                "strict, step {step} at {seconds} s"
+            );
         }
     }
 }
@@ -110,7 +113,14 @@ fn base32_is_read_in_either_case_and_refused_when_it_is_not_a_secret() {
     for spelling in [text.to_owned(), text.to_lowercase(), format!("{text}====")] {
         assert_eq!(Secret::from_base32(&spelling).unwrap().expose(), RFC_SECRET);
     }
-    for text in ["", "GEZDGNBV", "not base32!", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1", "GEZDGNBVGY3TQOJQGEZDGNBVGZ", "ÄÖÜ"] {
+    for text in [
+        "",
+        "GEZDGNBV",
+        "not base32!",
+        "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJ1",
+        "GEZDGNBVGY3TQOJQGEZDGNBVGZ",
+        "ÄÖÜ",
+    ] {
         assert!(Secret::from_base32(text).is_err(), "{text}");
     }
     let long = totp_rs::Secret::new(vec![1; 65].into()).to_base32();

@@ -1,0 +1,252 @@
+//! A local server for one test, and the words the tests are written in.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use cli::serve::{self, Local, Options};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use shared::config::Settings;
+use shared::domain::api_key::ApiKey;
+use shared::domain::environment::{Environment, Tag};
+use shared::domain::id::EnvironmentId;
+use shared::domain::totp::{Secret, Step};
+use shared::http::logs;
+use shared::ports::{Clock as _, Entropy as _, OsEntropy};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A running server and a client with its API key.
+pub(crate) struct App {
+    pub(crate) local: Local,
+    client: Client,
+    key: String,
+}
+
+/// An answer, checked for what every answer has.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) text: String,
+}
+
+/// An enrolled TOTP factor and what its authenticator app knows.
+pub(crate) struct Totp {
+    pub(crate) id: String,
+    pub(crate) secret: Secret,
+}
+
+impl App {
+    /// A server that keeps nothing.
+    pub(crate) async fn start() -> Self {
+        Self::start_in(None).await
+    }
+
+    /// A server that keeps everything in `data_dir`.
+    pub(crate) async fn start_in(data_dir: Option<PathBuf>) -> Self {
+        capture_logs();
+        let settings = Settings::from_env_for_local().unwrap();
+        let options = Options { addr: [127, 0, 0, 1].into(), port: 0, data_dir, dynamodb_port: 0, settings };
+        let local = serve::start(options).await.unwrap();
+        let key = local.api_key.expose().to_owned();
+        Self { local, client: Client::new(), key }
+    }
+
+    /// Another tenant of the same server, by its API key.
+    pub(crate) async fn other_environment(&self) -> String {
+        let mut rng = OsEntropy.rng().unwrap();
+        let id = EnvironmentId::new(self.local.clock.now(), &mut rng);
+        let environment = Environment { id, tag: Tag::parse("other").unwrap() };
+        let key = ApiKey::random(&environment.tag, &mut rng);
+        self.local.core.store.add_api_key(&key.hash(), &environment).await.unwrap();
+        key.expose().to_owned()
+    }
+
+    /// A request without a key.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.local.url))
+    }
+
+    /// A request with this environment's key.
+    pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).bearer_auth(&self.key)
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value, status: u16) -> Value {
+        send(self.authorized(Method::POST, path).json(&body)).await.expect(status)
+    }
+
+    pub(crate) async fn get(&self, path: &str, status: u16) -> Value {
+        send(self.authorized(Method::GET, path)).await.expect(status)
+    }
+
+    pub(crate) async fn delete(&self, path: &str, status: u16) -> Value {
+        send(self.authorized(Method::DELETE, path)).await.expect(status)
+    }
+
+    pub(crate) async fn enroll(&self, body: Value) -> String {
+        self.post("/auth/factors/enroll", body, 201).await["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn enroll_totp(&self) -> Totp {
+        let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice@example.com"});
+        let factor = self.post("/auth/factors/enroll", body, 201).await;
+        Totp {
+            id: factor["id"].as_str().unwrap().to_owned(),
+            secret: Secret::from_base32(factor["totp"]["secret"].as_str().unwrap()).unwrap(),
+        }
+    }
+
+    pub(crate) async fn enroll_sms(&self) -> String {
+        self.enroll(json!({"type": "sms", "phone_number": "+15005550006"})).await
+    }
+
+    /// A new challenge of a factor: its id.
+    pub(crate) async fn challenge(&self, factor: &str) -> String {
+        let challenge = self.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 201).await;
+        challenge["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A new challenge of a generic factor: its id and its code.
+    pub(crate) async fn generic_challenge(&self, factor: &str) -> (String, String) {
+        let challenge = self.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 201).await;
+        (challenge["id"].as_str().unwrap().to_owned(), challenge["code"].as_str().unwrap().to_owned())
+    }
+
+    pub(crate) async fn verify(&self, challenge: &str, code: &str) -> Answer {
+        let path = format!("/auth/challenges/{challenge}/verify");
+        send(self.authorized(Method::POST, &path).json(&json!({ "code": code }))).await
+    }
+
+    /// The verdict on a code.
+    pub(crate) async fn is_valid(&self, challenge: &str, code: &str) -> bool {
+        self.verify(challenge, code).await.expect(201)["valid"].as_bool().unwrap()
+    }
+
+    /// The `code` of the error a verify is refused with.
+    pub(crate) async fn refusal(&self, challenge: &str, code: &str) -> (u16, String) {
+        let answer = self.verify(challenge, code).await;
+        (answer.status, answer.json()["code"].as_str().unwrap_or("none").to_owned())
+    }
+
+    /// The last message's text.
+    pub(crate) fn last_message(&self) -> String {
+        self.local.outbox.messages().last().expect("a message").message.clone()
+    }
+
+    /// The six digits of the last message.
+    pub(crate) fn last_code(&self) -> String {
+        self.last_message().chars().filter(char::is_ascii_digit).collect()
+    }
+
+    /// Moves the server's clock.
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.local.clock.advance(seconds).unwrap();
+    }
+
+    /// The code an authenticator app shows, `steps` steps from now.
+    pub(crate) fn code_of(&self, totp: &Totp, steps: i64) -> String {
+        let step = Step::at(self.local.clock.now()).0.checked_add_signed(steps).unwrap();
+        totp.secret.code_at(Step(step)).unwrap().expose().to_owned()
+    }
+
+    /// A code that no step near now has.
+    pub(crate) fn wrong_code(&self, totp: &Totp) -> String {
+        let near: Vec<String> = (-3..=3).map(|steps| self.code_of(totp, steps)).collect();
+        (0..).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap()
+    }
+
+    /// A client of the table, past the API.
+    pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
+        shared::aws::dynamodb(&sdk(&self.local.dynamodb_url))
+    }
+
+    /// Every item of the table.
+    pub(crate) async fn dump(&self) -> Vec<Item> {
+        self.table()
+            .scan()
+            .table_name(serve::TABLE)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<_, _>>()
+            .await
+            .unwrap()
+    }
+}
+
+impl Answer {
+    /// The JSON body of an answer that must have this status.
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.json()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        if self.text.is_empty() { Value::Null } else { serde_json::from_str(&self.text).unwrap() }
+    }
+}
+
+/// Sends a request and checks what every answer has (contract §5 and §6, NET-09).
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let answer = Answer { status, headers, text: response.text().await.unwrap() };
+    assert_eq!(answer.headers["x-request-id"].len(), 36);
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+    assert!(answer.headers.contains_key("strict-transport-security"));
+    assert!(!answer.headers.contains_key("server"));
+    if status != 204 {
+        assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
+    }
+    if status >= 400 {
+        let body = answer.json();
+        assert!(body["code"].as_str().is_some_and(|code| !code.is_empty()), "{body}");
+        assert!(body["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
+        assert!(body.get("error").is_none(), "{body}");
+    }
+    answer
+}
+
+/// A configuration for a service on this machine.
+pub(crate) fn sdk(endpoint: &str) -> aws_config::SdkConfig {
+    use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+    aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "test",
+        )))
+        .endpoint_url(endpoint)
+        .build()
+}
+
+static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Everything any server of this test run has logged so far, at TRACE.
+pub(crate) fn logged() -> String {
+    String::from_utf8(LOGGED.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
+}
+
+fn capture_logs() {
+    static STARTED: OnceLock<()> = OnceLock::new();
+    STARTED.get_or_init(|| {
+        tracing::subscriber::set_global_default(logs("trace", || Capture).unwrap()).unwrap();
+    });
+}
+
+struct Capture;
+
+impl Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOGGED.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Challenging a factor.
+
+use crate::app::{App, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+fn millis(timestamp: &Value) -> i64 {
+    let text = timestamp.as_str().unwrap();
+    let (seconds, fraction) = text.trim_end_matches('Z').rsplit_once('.').unwrap();
+    let (_, clock) = seconds.split_once('T').unwrap();
+    let parts: Vec<i64> = clock.split(':').map(|part| part.parse().unwrap()).collect();
+    ((parts[0] * 60 + parts[1]) * 60 + parts[2]) * 1_000 + fraction.parse::<i64>().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn otp_12_only_a_generic_challenge_carries_its_code() {
+    let app = App::start().await;
+    let totp = app.enroll_totp().await.id;
+    let sms = app.enroll_sms().await;
+    let generic = app.enroll(json!({"type": "generic_otp"})).await;
+    for (factor, with_code) in [(totp, false), (sms, false), (generic, true)] {
+        let challenge = app.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 201).await;
+        assert_eq!(challenge["object"], "authentication_challenge");
+        assert_eq!(challenge["authentication_factor_id"], factor);
+        assert_eq!(challenge["created_at"], challenge["updated_at"]);
+        let lifetime = millis(&challenge["expires_at"]) - millis(&challenge["created_at"]);
+        assert_eq!(lifetime.rem_euclid(86_400_000), 600_000, "ten minutes");
+        assert_eq!(challenge.get("code").is_some(), with_code);
+    }
+    assert_eq!(app.local.outbox.messages().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_06_a_message_is_transactional_and_has_a_price_limit() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    app.challenge(&factor).await;
+    let messages = app.local.outbox.messages();
+    assert_eq!(messages[0].to, "+15005550006");
+    assert!(messages[0].message.starts_with("Your verification code is "), "the default text");
+    let attributes: Vec<(&str, &str)> =
+        messages[0].attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [("AWS.SNS.SMS.MaxPrice", "0.10000"), ("AWS.SNS.SMS.SMSType", "Transactional")];
+    assert_eq!(attributes, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_says_what_is_sent_and_a_bad_one_sends_nothing() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    let path = format!("/auth/factors/{factor}/challenge");
+    app.post(&path, json!({"sms_template": "Foo Corp: {{code}} — 你好"}), 201).await;
+    let message = app.last_message();
+    assert!(message.starts_with("Foo Corp: ") && message.ends_with(" — 你好"));
+    let too_long = "a".repeat(155) + "{{code}}";
+    for template in ["no code", "{{code}}{{code}}", "{{code}}\u{0}", &too_long] {
+        let refused = app.post(&path, json!({"sms_template": template}), 422).await;
+        assert_eq!(refused["errors"][0]["field"], "sms_template", "{template:?}");
+    }
+    let before = app.dump().await.len();
+    app.post(&path, json!({"sms_template": 5}), 422).await;
+    assert_eq!(app.local.outbox.messages().len(), 1);
+    assert_eq!(app.dump().await.len(), before, "no challenge was made");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_spelling_of_an_absent_template_is_absent() {
+    let app = App::start().await;
+    let sms = app.enroll_sms().await;
+    let path = format!("/auth/factors/{sms}/challenge");
+    for body in ["{}", "[]", "null", "", "  ", r#"{"sms_template":null}"#, r#"{"sms_template":""}"#] {
+        let request = app.authorized(Method::POST, &path).header("content-type", "application/json");
+        send(request.body(body)).await.expect(201);
+        assert!(app.last_message().starts_with("Your verification code is "), "{body}");
+    }
+    send(app.authorized(Method::POST, &path)).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_sdk_names_the_factor_in_the_body() {
+    let app = App::start().await;
+    let factor = app.enroll_totp().await.id;
+    let path = "/auth/factors/challenge";
+    let challenge =
+        app.post(path, json!({"authentication_factor_id": factor, "sms_template": null}), 201).await;
+    assert_eq!(challenge["authentication_factor_id"], factor);
+    let refused = app.post(path, json!({"authentication_factor_id": ""}), 422).await;
+    assert_eq!(refused["errors"][0]["field"], "authentication_factor_id");
+    let unknown = app.post(path, json!({"authentication_factor_id": "auth_factor_invalid"}), 404).await;
+    assert_eq!(
+        unknown,
+        json!({
+            "code": "entity_not_found",
+            "message": "Authentication Factor not found: 'auth_factor_invalid'.",
+            "entity_id": "auth_factor_invalid",
+        })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exp_05_a_challenges_ttl_is_in_seconds_a_day_after_its_expiry() {
+    let app = App::start().await;
+    let factor = app.enroll_totp().await.id;
+    let challenge = app.challenge(&factor).await;
+    let items = app.dump().await;
+    let item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&challenge)).unwrap();
+    let number = |name: &str| item[name].as_n().unwrap().parse::<i64>().unwrap();
+    assert_eq!(number("ttl"), number("expires_at") / 1_000 + 24 * 60 * 60);
+    assert_eq!(items.iter().filter(|item| item.contains_key("ttl")).count(), 1, "a factor never expires");
+}

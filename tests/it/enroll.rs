@@ -1,0 +1,190 @@
+//! Enrolling a factor.
+
+use crate::app::{App, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const ENROLL: &str = "/auth/factors/enroll";
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_totp_factor_tells_its_five_fields_once() {
+    let app = App::start().await;
+    let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice@example.com"});
+    let factor = app.post(ENROLL, body, 201).await;
+    assert_eq!(keys(&factor), ["created_at", "id", "object", "totp", "type", "updated_at"]);
+    assert_eq!(factor["object"], "authentication_factor");
+    assert_eq!(factor["type"], "totp");
+    assert_eq!(factor["created_at"].as_str().unwrap().len(), "2022-03-27T04:40:00.410Z".len());
+    let totp = &factor["totp"];
+    assert_eq!(keys(totp), ["issuer", "qr_code", "secret", "uri", "user"]);
+    let secret = totp["secret"].as_str().unwrap();
+    assert_eq!(secret.len(), 32);
+    assert_eq!(
+        totp["uri"],
+        format!(
+            "otpauth://totp/Foo%20Corp:alice@example.com?secret={secret}&issuer=Foo%20Corp\
+             &algorithm=SHA1&digits=6&period=30"
+        )
+    );
+    assert!(totp["qr_code"].as_str().unwrap().starts_with("data:image/png;base64,iVBORw0KGgo"));
+
+    // OTP-13: never again.
+    let read = app.get(&format!("/auth/factors/{}", factor["id"].as_str().unwrap()), 200).await;
+    assert_eq!(read["totp"], json!({"issuer": "Foo Corp", "user": "alice@example.com"}));
+    assert!(!read.to_string().contains(secret));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_sms_and_a_generic_factor_leave_absent_keys_out() {
+    let app = App::start().await;
+    let sms = app
+        .post(ENROLL, json!({"type": "sms", "phone_number": "+15005550006", "user_id": "user_1"}), 201)
+        .await;
+    assert_eq!(keys(&sms), ["created_at", "id", "object", "sms", "type", "updated_at", "user_id"]);
+    assert_eq!(sms["sms"], json!({"phone_number": "+15005550006"}));
+    let generic = app.post(ENROLL, json!({"type": "generic_otp"}), 201).await;
+    assert_eq!(keys(&generic), ["created_at", "id", "object", "type", "updated_at"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_number_is_strict_e164() {
+    let app = App::start().await;
+    for number in ["foo", "73", "16073517112", "+1 607 351 7112", "+1 (607) 351-7112", "+16073517112;ext=1"] {
+        let refused = app.post(ENROLL, json!({"type": "sms", "phone_number": number}), 422).await;
+        let message = format!("Phone number is invalid: '{number}'");
+        assert_eq!(refused, json!({"code": "invalid_phone_number", "message": message}));
+    }
+    assert_eq!(app.dump().await.len(), 2, "only the keyring and the API key: nothing was enrolled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_body_is_told_field_by_field() {
+    let app = App::start().await;
+    for (body, fields) in [
+        (json!({}), vec!["type"]),
+        (json!({"type": "webauthn"}), vec!["type"]),
+        (json!({"type": 7}), vec!["type"]),
+        (json!({"type": ["totp"]}), vec!["type"]),
+        (json!({"type": "totp"}), vec!["totp_issuer", "totp_user"]),
+        (json!({"type": "totp", "totp_issuer": "", "totp_user": null}), vec!["totp_issuer", "totp_user"]),
+        (
+            json!({"type": "totp", "totp_issuer": "a:b", "totp_user": "a\nb"}),
+            vec!["totp_issuer", "totp_user"],
+        ),
+        (
+            json!({"type": "totp", "totp_issuer": {}, "totp_user": "x".repeat(256)}),
+            vec!["totp_issuer", "totp_user"],
+        ),
+        (json!({"type": "sms"}), vec!["phone_number"]),
+        (json!({"type": "sms", "phone_number": 15_005_550_006_u64}), vec!["phone_number"]),
+        (json!({"type": "generic_otp", "user_id": "a\u{0}"}), vec!["user_id"]),
+    ] {
+        let refused = app.post(ENROLL, body.clone(), 422).await;
+        assert_eq!(refused["code"], "invalid_request_parameters", "{body}");
+        assert_eq!(refused["message"], "Validation failed");
+        let told: Vec<&str> = refused["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["field"].as_str().unwrap())
+            .collect();
+        assert_eq!(told, fields, "{body}");
+        assert!(refused["errors"].as_array().unwrap().iter().all(|error| error["code"].is_string()));
+    }
+    assert_eq!(app.dump().await.len(), 2, "nothing was enrolled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_12_unknown_fields_are_ignored_and_never_stored() {
+    let app = App::start().await;
+    let body = json!({"type": "generic_otp", "id": "auth_factor_mine", "environment": "x", "version": 9, "verified": true});
+    let id = app.enroll(body).await;
+    assert_ne!(id, "auth_factor_mine");
+    let (challenge, code) = app.generic_challenge(&id).await;
+    assert!(app.is_valid(&challenge, &code).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_enrolled_with_a_first_challenge() {
+    let app = App::start().await;
+    let path = "/user_management/users/user_01E4ZCR3C56J083X43JQXF3JK5/auth_factors";
+    let both =
+        app.post(path, json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice"}), 201).await;
+    assert_eq!(both["authentication_factor"]["user_id"], "user_01E4ZCR3C56J083X43JQXF3JK5");
+    assert_eq!(
+        both["authentication_challenge"]["authentication_factor_id"],
+        both["authentication_factor"]["id"]
+    );
+    let secret = both["authentication_factor"]["totp"]["secret"].as_str().unwrap();
+    let totp = crate::app::Totp {
+        id: both["authentication_factor"]["id"].as_str().unwrap().to_owned(),
+        secret: shared::domain::totp::Secret::from_base32(secret).unwrap(),
+    };
+    let challenge = both["authentication_challenge"]["id"].as_str().unwrap();
+    assert!(app.is_valid(challenge, &app.code_of(&totp, 0)).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_labels_default_and_a_secret_can_be_imported() {
+    let app = App::start().await;
+    let path = "/user_management/users/a%3Ab%20c/auth_factors";
+    let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let both = app.post(path, json!({"type": "totp", "totp_secret": secret.to_lowercase()}), 201).await;
+    let factor = &both["authentication_factor"];
+    assert_eq!(factor["user_id"], "a:b c");
+    assert_eq!(factor["totp"]["secret"], secret);
+    assert_eq!(factor["totp"]["issuer"], "local");
+    assert_eq!(factor["totp"]["user"], "a_b c");
+    for (body, field) in [
+        (json!({"type": "totp", "totp_secret": "short"}), "totp_secret"),
+        (json!({"type": "totp", "totp_secret": 1}), "totp_secret"),
+        (json!({"type": "sms"}), "type"),
+        (json!({}), "type"),
+    ] {
+        assert_eq!(app.post(path, body, 422).await["errors"][0]["field"], field);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn otp_03_without_randomness_nothing_is_enrolled() {
+    use shared::core::Core;
+    use shared::ports::{Entropy, NoEntropy};
+    use std::sync::Arc;
+    use tower::ServiceExt as _;
+
+    struct Dry;
+    impl Entropy for Dry {
+        fn rng(&self) -> Result<rand::rngs::StdRng, NoEntropy> {
+            Err(NoEntropy)
+        }
+    }
+
+    let app = App::start().await;
+    let local = &app.local;
+    let policy = (*local.core.policy).clone();
+    let clock = Arc::new(local.clock.clone());
+    let core = Core::new(local.core.store.clone(), local.core.seal.clone(), policy, clock, Arc::new(Dry));
+    let routes = shared::http::app(core.clone(), shared::http::enroll::router(core));
+    let request = http::Request::post(ENROLL)
+        .header("authorization", format!("Bearer {}", local.api_key.expose()))
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from(r#"{"type":"totp","totp_issuer":"Foo","totp_user":"alice"}"#))
+        .unwrap();
+    assert_eq!(routes.oneshot(request).await.unwrap().status(), 503);
+    assert_eq!(app.dump().await.len(), 2, "nothing was enrolled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_in_another_charset_spelling_is_still_json() {
+    let app = App::start().await;
+    for content_type in
+        ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"]
+    {
+        let request = app.authorized(Method::POST, ENROLL).header("content-type", content_type);
+        send(request.body(r#"{"type":"generic_otp"}"#)).await.expect(201);
+    }
+}
