@@ -13,6 +13,7 @@
 )]
 
 mod app;
+mod architecture;
 mod canary;
 mod challenge;
 mod contract;
@@ -21,5 +22,6 @@ mod enroll;
 mod factors;
 mod faults;
 mod races;
+mod template;
 mod tenancy;
 mod verify;

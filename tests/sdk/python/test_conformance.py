@@ -75,7 +75,7 @@ def wrong_totp_code(secret):
     """A code of none of the steps the server may accept, nor of the next, should one begin meanwhile."""
     now, totp = server_time(), pyotp.TOTP(secret)
     near = {totp.at(now + 30 * step) for step in range(-2, 4)}
-    return next(code for code in ("000000", "111111", "222222", "333333", "444444", "555555", "666666") if code not in near)
+    return next(code for code in (digit * 6 for digit in "0123456") if code not in near)
 
 
 def other_code(code):
