@@ -214,14 +214,16 @@ async fn open_environment(
     Ok(key)
 }
 
-/// Clients of a service on this machine: any credentials do.
-fn sdk(endpoint: &str) -> SdkConfig {
+/// How to reach a service on this machine: with any credentials, and through no proxy of the environment.
+#[must_use]
+pub fn sdk(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
             "local", "local", None, None, "local",
         )))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(endpoint)
         .build()
 }

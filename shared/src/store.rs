@@ -139,7 +139,7 @@ impl Store {
             .expression_attribute_names("#guard", attr::GUARD)
             .expression_attribute_values(":seen", item::number(seen.guard.version))
             .expression_attribute_values(":next", item::number(next.version))
-            .expression_attribute_values(":guard", item::from_guard(next))
+            .expression_attribute_values(":guard", item::guard::from_guard(next))
             .return_values_on_condition_check_failure(AllOld)
             .send()
             .await;

@@ -19,7 +19,7 @@ struct Canary {
 
 impl Canary {
     fn new(what: &'static str, secret: &[u8]) -> Self {
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = secret.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let mut encoded = vec![
             hex.to_uppercase(),
             hex,

@@ -51,7 +51,7 @@ impl Served {
         body: Option<Value>,
     ) -> reqwest::Result<(u16, Value)> {
         let url = format!("{}{path}", self.url);
-        let request = reqwest::Client::new().request(method, url).bearer_auth(&self.key);
+        let request = crate::app::client().request(method, url).bearer_auth(&self.key);
         let answer = request.json(&body.unwrap_or(json!({}))).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }

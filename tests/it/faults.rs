@@ -1,6 +1,6 @@
 //! Writes whose fate is unknown: applied without an answer, or lost on the way.
 
-use crate::app::{App, sdk};
+use crate::app::App;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -63,7 +63,7 @@ async fn forward(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) ->
     if fault == Fault::Lost {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let answer = reqwest::Client::new().post(&proxy.engine).headers(headers).body(body).send().await.unwrap();
+    let answer = crate::app::client().post(&proxy.engine).headers(headers).body(body).send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());
     let body = answer.bytes().await.unwrap();
     if fault == Fault::AppliedUnheard {
@@ -75,7 +75,7 @@ async fn forward(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) ->
 /// The verify function of `app`, with `url` for its table.
 fn verify_through(app: &App, url: &str) -> Router {
     let local = &app.local;
-    let store = Store::new(aws::dynamodb(&sdk(url)), cli::serve::TABLE.to_owned());
+    let store = Store::new(aws::dynamodb(&cli::serve::sdk(url)), cli::serve::TABLE.to_owned());
     let policy = (*local.core.policy).clone();
     let clock = Arc::new(local.clock.clone());
     let core = Core::new(store, local.core.seal.clone(), policy, clock, Arc::new(OsEntropy));

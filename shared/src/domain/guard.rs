@@ -6,16 +6,26 @@
 
 use super::challenge::Challenge;
 use super::id::{AttemptId, ChallengeId};
-use super::policy::{ATTEMPTS_PER_CHALLENGE, SPENT_REMEMBERED, TRIED_CHALLENGES};
+use super::policy::{
+    ATTEMPTS_PER_CHALLENGE, BACKOFF_FIRST, BACKOFF_FROM, BACKOFF_LONGEST, DISABLED_AT, ROLLING_FAILURES,
+    ROLLING_WINDOW, SPENT_REMEMBERED, TRIED_CHALLENGES,
+};
 use super::time::Timestamp;
 use super::totp::Step;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What has been spent of a factor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
     /// Counts the writes; a write succeeds only over the version it was decided on.
     pub version: u64,
+    /// Failures since the last success.
+    pub failures: u32,
+    /// When the failures of the rolling window happened, oldest first; a success does not forgive them.
+    pub recent_failures: Vec<Timestamp>,
+    /// Until when no guess is looked at.
+    pub locked_until: Option<Timestamp>,
     /// The latest TOTP step that was accepted; it and all before it are spent (RFC 6238 §5.2).
     pub last_step: Option<Step>,
     /// What each challenge that has been guessed at has spent.
@@ -64,12 +74,20 @@ pub enum Refusal {
     /// The challenge was verified before.
     #[error("the challenge has already been verified")]
     Verified,
-    /// The challenge, or the factor, has had its guesses. `retry_at`: when time cures it.
-    #[error("too many attempts")]
-    TooManyAttempts {
-        /// When the next guess may be made, if waiting helps.
-        retry_at: Option<Timestamp>,
-    },
+    /// The challenge has had its guesses.
+    #[error("too many attempts on the challenge")]
+    Exhausted,
+    /// The factor is locked.
+    #[error(transparent)]
+    Locked(#[from] Locked),
+}
+
+/// The factor has had its guesses for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many attempts on the factor")]
+pub struct Locked {
+    /// When the next guess may be made; `None` if only an operator can unlock it.
+    pub retry_at: Option<Timestamp>,
 }
 
 /// Leave to guess once at one challenge.
@@ -85,20 +103,68 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: expired, verified before, or out of attempts.
+    /// [`Refusal`]: expired, verified before, out of guesses, or the factor is locked.
     pub fn admit<'a>(&'a self, challenge: &'a Challenge, now: Timestamp) -> Result<Admission<'a>, Refusal> {
         if !challenge.is_open(now) {
             return Err(Refusal::Expired);
         }
-        match self.spent.get(&challenge.id) {
-            Some(spent) if spent.verified_by.is_some() => return Err(Refusal::Verified),
-            Some(spent) if spent.attempts.len() >= ATTEMPTS_PER_CHALLENGE => {
-                return Err(Refusal::TooManyAttempts { retry_at: None });
+        if let Some(spent) = self.spent.get(&challenge.id) {
+            if spent.verified_by.is_some() {
+                return Err(Refusal::Verified);
             }
-            Some(_) => {}
-            None => self.room_for_one_more(now)?,
+            if spent.attempts.len() >= ATTEMPTS_PER_CHALLENGE {
+                return Err(Refusal::Exhausted);
+            }
+            self.unlocked(now)?;
+        } else {
+            self.accepts_challenges(now)?;
         }
         Ok(Admission { guard: self, challenge, now })
+    }
+
+    /// Whether a new challenge of the factor could be guessed at.
+    ///
+    /// # Errors
+    ///
+    /// [`Locked`] if not, and until when.
+    pub fn accepts_challenges(&self, now: Timestamp) -> Result<(), Locked> {
+        self.unlocked(now)?;
+        let remembered = || self.spent.values().filter(|spent| spent.is_remembered(now));
+        if remembered().count() < TRIED_CHALLENGES {
+            return Ok(());
+        }
+        Err(Locked { retry_at: remembered().map(Spent::forgotten_at).min() })
+    }
+
+    /// The guard an operator has unlocked: the failures are forgiven, what is spent stays spent.
+    #[must_use]
+    pub fn unlock(&self) -> Self {
+        Self {
+            version: self.version.saturating_add(1),
+            failures: 0,
+            recent_failures: Vec::new(),
+            locked_until: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether only an operator can unlock it (THR-05).
+    #[must_use]
+    pub fn is_disabled(&self) -> bool {
+        self.failures >= DISABLED_AT
+    }
+
+    fn unlocked(&self, now: Timestamp) -> Result<(), Locked> {
+        if self.is_disabled() {
+            return Err(Locked { retry_at: None });
+        }
+        let full = self.recent_failures.len().checked_sub(ROLLING_FAILURES);
+        let room_at =
+            full.and_then(|at| self.recent_failures.get(at)).map(|failed| failed.plus(ROLLING_WINDOW));
+        match self.locked_until.max(room_at) {
+            Some(retry_at) if now < retry_at => Err(Locked { retry_at: Some(retry_at) }),
+            _ => Ok(()),
+        }
     }
 
     /// What was decided about an attempt, if it was counted: the way to settle a write whose fate is unknown.
@@ -108,14 +174,29 @@ impl Guard {
         Some(if spent.verified_by == Some(attempt) { Verdict::Valid } else { Verdict::Wrong })
     }
 
-    fn room_for_one_more(&self, now: Timestamp) -> Result<(), Refusal> {
-        let remembered = || self.spent.values().filter(|spent| spent.is_remembered(now));
-        if remembered().count() < TRIED_CHALLENGES {
-            return Ok(());
-        }
-        let retry_at = remembered().map(Spent::forgotten_at).min();
-        Err(Refusal::TooManyAttempts { retry_at })
+    /// Counts a failure: the factor is locked for longer each time.
+    fn fail(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        self.recent_failures.retain(|failed| now < failed.plus(ROLLING_WINDOW));
+        self.recent_failures.push(now);
+        self.locked_until = backoff(self.failures).map(|wait| now.plus(wait));
     }
+
+    /// Counts a success. The rolling failures stay: otherwise each login would buy an attacker new guesses.
+    fn succeed(&mut self, evidence: Evidence) {
+        self.failures = 0;
+        self.locked_until = None;
+        if let Evidence::Step(step) = evidence {
+            self.last_step = Some(step);
+        }
+    }
+}
+
+/// How long a factor is locked after its nth consecutive failure.
+fn backoff(failures: u32) -> Option<Duration> {
+    let doublings = failures.checked_sub(BACKOFF_FROM)?;
+    let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
+    Some(BACKOFF_FIRST.saturating_mul(factor).min(BACKOFF_LONGEST))
 }
 
 impl Spent {
@@ -148,9 +229,9 @@ impl Admission<'_> {
         spent.attempts.push(attempt);
         if verdict == Verdict::Valid {
             spent.verified_by = Some(attempt);
-            if let Evidence::Step(step) = evidence {
-                guard.last_step = Some(step);
-            }
+            guard.succeed(evidence);
+        } else {
+            guard.fail(self.now);
         }
         (verdict, guard)
     }

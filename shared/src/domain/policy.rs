@@ -85,6 +85,25 @@ pub const ATTEMPTS_PER_CHALLENGE: usize = 5;
 /// seems open again is still spent, and longer than a request whose write is being settled can live.
 pub const SPENT_REMEMBERED: Duration = Duration::from_mins(10);
 
+/// The consecutive failure of a factor from which on it is locked for a while (THR-06).
+pub const BACKOFF_FROM: u32 = 5;
+
+/// The first lock; each further failure doubles it (SP 800-63B-4 §3.2.2: "30 seconds up to an hour").
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
+
+/// The longest lock.
+pub const BACKOFF_LONGEST: Duration = Duration::from_hours(1);
+
+/// Consecutive failures that disable a factor until an operator unlocks it (SP 800-63B-4 §3.2.2: at most 100).
+pub const DISABLED_AT: u32 = 100;
+
+/// Failures of a factor in a rolling [`ROLLING_WINDOW`], which a success does not forgive: twenty guesses a day find a
+/// TOTP code with a chance of 2.2 % a year, a texted one with 0.73 % (THR-08).
+pub const ROLLING_FAILURES: usize = 20;
+
+/// See [`ROLLING_FAILURES`].
+pub const ROLLING_WINDOW: Duration = Duration::from_hours(24);
+
 /// Challenges of one factor that may have been guessed at, and are remembered, at the same time.
 ///
 /// Bounds the factor's item far below DynamoDB's 400 KB; nobody types into fifty prompts in twenty minutes.

@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
 use crate::domain::environment::Environment;
-use crate::domain::factor::Kind;
+use crate::domain::factor::{Guarded, Kind};
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::domain::sms_text::SmsTemplate;
 use crate::sms::Sms;
@@ -63,9 +63,10 @@ async fn open(
 ) -> Result<Json<ChallengeBody>, Error> {
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    let factor = core.store.factor(environment.id, id).await?.ok_or_else(unknown)?.factor;
+    let Guarded { factor, guard, .. } = core.store.factor(environment.id, id).await?.ok_or_else(unknown)?;
 
     let (now, mut rng) = (core.now(), core.rng()?);
+    guard.accepts_challenges(now)?;
     let id = ChallengeId::new(now, &mut rng);
     let code = Code::random(&mut rng);
     let (kept, shown, message) = match &factor.kind {

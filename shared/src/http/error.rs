@@ -3,10 +3,11 @@
 //! No body has a key `error`, every body has a non-empty `code`, and a 5xx tells nothing of its cause.
 
 use super::wire::Json;
-use crate::domain::guard::Refusal;
+use crate::domain::guard::{Locked, Refusal};
 use crate::domain::id::ChallengeId;
 use crate::domain::phone::Phone;
 use crate::domain::policy::RETRY_AFTER_FAULT;
+use crate::domain::time::Timestamp;
 use crate::ports::NoEntropy;
 use crate::seal::SealError;
 use crate::sms::SmsError;
@@ -47,8 +48,12 @@ pub enum Error {
     PhoneNotSupported,
     /// Whoever has the number asked not to be texted.
     PhoneOptedOut,
-    /// The guess was not looked at.
-    Refused(ChallengeId, Refusal),
+    /// The guess was not looked at, or the factor takes no challenge now.
+    TooManyAttempts(Option<Timestamp>),
+    /// The challenge's time is over.
+    Expired(ChallengeId),
+    /// The challenge was verified before.
+    Verified(ChallengeId),
     /// A service we depend on failed, or the factor is too busy. Trying again may help.
     Unavailable(Cause),
     /// We failed. Trying again will not help.
@@ -101,6 +106,16 @@ impl Error {
         Self::NotFound { what, id: id.to_owned() }
     }
 
+    /// A guess that was not looked at.
+    pub(super) fn refused(challenge: ChallengeId, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Expired => Self::Expired(challenge),
+            Refusal::Verified => Self::Verified(challenge),
+            Refusal::Exhausted => Self::TooManyAttempts(None),
+            Refusal::Locked(locked) => locked.into(),
+        }
+    }
+
     /// The factor changed under every attempt to decide.
     pub(super) fn busy() -> Self {
         #[derive(Debug, thiserror::Error)]
@@ -125,14 +140,13 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedJson | Self::Refused(_, Refusal::TooManyAttempts { .. }) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::MalformedJson | Self::TooManyAttempts(_) => StatusCode::BAD_REQUEST,
             Self::Invalid(_)
             | Self::InvalidPhone(_)
             | Self::PhoneNotSupported
             | Self::PhoneOptedOut
-            | Self::Refused(_, Refusal::Expired | Refusal::Verified) => StatusCode::UNPROCESSABLE_ENTITY,
+            | Self::Expired(_)
+            | Self::Verified(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -151,9 +165,9 @@ impl Error {
             Self::InvalidPhone(_) => "invalid_phone_number",
             Self::PhoneNotSupported => "phone_number_not_supported",
             Self::PhoneOptedOut => "phone_number_opted_out",
-            Self::Refused(_, Refusal::Expired) => "authentication_challenge_expired",
-            Self::Refused(_, Refusal::Verified) => "authentication_challenge_previously_verified",
-            Self::Refused(_, Refusal::TooManyAttempts { .. }) => "one_time_code_too_many_attempts",
+            Self::Expired(_) => "authentication_challenge_expired",
+            Self::Verified(_) => "authentication_challenge_previously_verified",
+            Self::TooManyAttempts(_) => "one_time_code_too_many_attempts",
             Self::Unavailable(_) => "service_unavailable",
             Self::Internal(_) | Self::Panic => "internal_server_error",
         }
@@ -180,14 +194,15 @@ impl Error {
                 "Text messages to this phone number's country are not enabled.".to_owned()
             }
             Self::PhoneOptedOut => "The phone number has opted out of text messages.".to_owned(),
-            Self::Refused(id, Refusal::Expired) => {
+            Self::Expired(id) => {
                 format!("The authentication challenge '{id}' has expired.")
             }
-            Self::Refused(id, Refusal::Verified) => {
+            Self::Verified(id) => {
                 format!("The authentication challenge '{id}' has already been verified.")
             }
-            Self::Refused(_, Refusal::TooManyAttempts { .. }) => {
-                "Too many attempts. Please create a new authentication challenge.".to_owned()
+            Self::TooManyAttempts(None) => "Too many attempts.".to_owned(),
+            Self::TooManyAttempts(Some(retry_at)) => {
+                format!("Too many attempts. Try again after {retry_at}.")
             }
             Self::Unavailable(_) => "The service is temporarily unavailable.".to_owned(),
             Self::Internal(_) | Self::Panic => "An internal error occurred.".to_owned(),
@@ -203,9 +218,7 @@ impl IntoResponse for Error {
         match self {
             Self::Invalid(violations) => body.errors = violations,
             Self::NotFound { id, .. } => body.entity_id = Some(id),
-            Self::Refused(_, Refusal::TooManyAttempts { retry_at }) => {
-                body.retry_at = retry_at.map(|moment| moment.to_string());
-            }
+            Self::TooManyAttempts(retry_at) => body.retry_at = retry_at.map(|moment| moment.to_string()),
             Self::Unavailable(behind) | Self::Internal(behind) => cause = Some(behind),
             _ => {}
         }
@@ -227,6 +240,12 @@ impl From<StoreError> for Error {
             StoreError::Unavailable { .. } => Self::Unavailable(Cause(Arc::new(error))),
             StoreError::Corrupt(_) => Self::Internal(Cause(Arc::new(error))),
         }
+    }
+}
+
+impl From<Locked> for Error {
+    fn from(Locked { retry_at }: Locked) -> Self {
+        Self::TooManyAttempts(retry_at)
     }
 }
 

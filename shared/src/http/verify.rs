@@ -81,7 +81,7 @@ async fn settle(
         }
         let now = core.now();
         let admission =
-            factor.guard.admit(challenge, now).map_err(|refusal| Error::Refused(challenge.id, refusal))?;
+            factor.guard.admit(challenge, now).map_err(|refusal| Error::refused(challenge.id, refusal))?;
         let (verdict, next) = admission.judge(examine(core, &factor, challenge, code, now)?, attempt);
         match core.store.settle(&factor, &next).await? {
             Settled::Written => return Ok(verdict),

@@ -1,18 +1,18 @@
 //! Items to domain types and back. What does not read back is [`StoreError::Corrupt`], never a default.
 
+pub(super) mod guard;
+
 use super::StoreError;
 use super::schema::{self, attr};
 use crate::domain::api_key::ApiKeyHash;
 use crate::domain::challenge::{Challenge, CodeMac};
 use crate::domain::environment::{Environment, Tag};
 use crate::domain::factor::{Factor, Guarded, Kind, Sealed};
-use crate::domain::guard::{Guard, Spent};
-use crate::domain::id::{AttemptId, ChallengeId, DataKeyId, EnvironmentId, FactorId};
+use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
 use crate::domain::policy::CHALLENGE_KEPT;
 use crate::domain::time::Timestamp;
-use crate::domain::totp::Step;
 use crate::domain::user::UserId;
 use crate::keyring::WrappedKey;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -51,7 +51,7 @@ pub(super) fn from_factor(guarded: &Guarded) -> Item {
         put(&mut item, attr::SECRET, bytes(&secret.bytes));
     }
     put(&mut item, attr::VERSION, number(guard.version));
-    put(&mut item, attr::GUARD, from_guard(guard));
+    put(&mut item, attr::GUARD, guard::from_guard(guard));
     item
 }
 
@@ -64,7 +64,11 @@ pub(super) fn to_factor(item: &Item) -> Read<Guarded> {
         }),
         Kind::Sms { .. } | Kind::GenericOtp => None,
     };
-    Ok(Guarded { factor, secret, guard: to_guard(integer(item, attr::VERSION)?, map(item, attr::GUARD)?)? })
+    Ok(Guarded {
+        factor,
+        secret,
+        guard: guard::to_guard(integer(item, attr::VERSION)?, map(item, attr::GUARD)?)?,
+    })
 }
 
 /// A factor as the index holds it: without secret and guard.
@@ -87,59 +91,6 @@ pub(super) fn to_listed_factor(item: &Item) -> Read<Factor> {
         created_at: moment(item, attr::CREATED_AT)?,
         user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
         kind,
-    })
-}
-
-pub(super) fn from_guard(guard: &Guard) -> AttributeValue {
-    let mut item = Item::new();
-    if let Some(Step(step)) = guard.last_step {
-        put(&mut item, attr::LAST_STEP, number(step));
-    }
-    let spent = guard.spent.iter().map(|(challenge, spent)| (challenge.bare(), from_spent(spent))).collect();
-    put(&mut item, attr::SPENT, AttributeValue::M(spent));
-    AttributeValue::M(item)
-}
-
-fn from_spent(spent: &Spent) -> AttributeValue {
-    let mut item = Item::new();
-    let attempts = spent.attempts.iter().map(|attempt| text(attempt.bare())).collect();
-    put(&mut item, attr::ATTEMPTS, AttributeValue::L(attempts));
-    if let Some(attempt) = spent.verified_by {
-        put(&mut item, attr::VERIFIED_BY, text(attempt.bare()));
-    }
-    put(&mut item, attr::EXPIRES_AT, number(spent.expires_at.millis()));
-    AttributeValue::M(item)
-}
-
-fn to_guard(version: u64, item: &Item) -> Read<Guard> {
-    let spent = map(item, attr::SPENT)?
-        .iter()
-        .map(|(challenge, spent)| {
-            let challenge =
-                ChallengeId::parse_bare(challenge).map_err(|_| StoreError::Corrupt(attr::SPENT))?;
-            Ok((challenge, to_spent(spent.as_m().map_err(|_| StoreError::Corrupt(attr::SPENT))?)?))
-        })
-        .collect::<Read<_>>()?;
-    Ok(Guard { version, last_step: optional(item, attr::LAST_STEP, integer)?.map(Step), spent })
-}
-
-fn to_spent(item: &Item) -> Read<Spent> {
-    let corrupt = || StoreError::Corrupt(attr::ATTEMPTS);
-    let attempts = get(item, attr::ATTEMPTS)?
-        .as_l()
-        .map_err(|_| corrupt())?
-        .iter()
-        .map(|attempt| {
-            let attempt = attempt.as_s().map_err(|_| corrupt())?;
-            AttemptId::parse_bare(attempt).map_err(|_| corrupt())
-        })
-        .collect::<Read<_>>()?;
-    Ok(Spent {
-        attempts,
-        verified_by: optional(item, attr::VERIFIED_BY, |item, name| {
-            parsed(item, name, AttemptId::parse_bare)
-        })?,
-        expires_at: moment(item, attr::EXPIRES_AT)?,
     })
 }
 

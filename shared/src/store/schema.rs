@@ -49,6 +49,9 @@ pub mod attr {
     pub const DATA_KEY: &str = "data_key";
     pub const VERSION: &str = "version";
     pub const GUARD: &str = "guard";
+    pub const FAILURES: &str = "failures";
+    pub const RECENT_FAILURES: &str = "recent_failures";
+    pub const LOCKED_UNTIL: &str = "locked_until";
     pub const LAST_STEP: &str = "last_step";
     pub const SPENT: &str = "spent";
     pub const ATTEMPTS: &str = "attempts";

@@ -58,8 +58,7 @@ fn thr_01_a_challenge_takes_five_guesses() {
     let mut lucky = guard.clone();
     assert_eq!(fixture.guess(&mut lucky, &challenge, Evidence::Code), Ok(Verdict::Valid));
     assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Wrong), Ok(Verdict::Wrong));
-    let refusal = Err(Refusal::TooManyAttempts { retry_at: None });
-    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), refusal);
+    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Err(Refusal::Exhausted));
 }
 
 #[test]
@@ -138,11 +137,11 @@ fn the_memory_of_challenges_is_bounded_and_says_when_it_clears() {
     let mut guard = Guard::default();
     for _ in 0..TRIED_CHALLENGES {
         let challenge = fixture.challenge();
-        fixture.guess(&mut guard, &challenge, Evidence::Wrong).unwrap();
+        fixture.guess(&mut guard, &challenge, Evidence::Code).unwrap();
     }
     let clears = fixture.now.plus(Duration::from_mins(20));
     let challenge = fixture.challenge();
-    let refusal = Err(Refusal::TooManyAttempts { retry_at: Some(clears) });
+    let refusal = Err(Refusal::Locked(Locked { retry_at: Some(clears) }));
     assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), refusal);
     fixture.now = clears;
     let challenge = fixture.challenge();
@@ -150,7 +149,132 @@ fn the_memory_of_challenges_is_bounded_and_says_when_it_clears() {
     assert_eq!(guard.spent.len(), 1);
 }
 
+/// Fails once in a challenge of its own, as soon as that is possible.
+fn fail_once(fixture: &mut Fixture, guard: &mut Guard) -> Duration {
+    let challenge = fixture.challenge();
+    fixture.guess(guard, &challenge, Evidence::Wrong).unwrap();
+    let wait = guard.locked_until.map_or(0, |until| until.millis() - fixture.now.millis());
+    Duration::from_millis(wait.try_into().unwrap())
+}
+
+#[test]
+fn thr_06_the_wait_doubles_from_30_seconds_to_an_hour() {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let waits: Vec<Duration> = (0..=13).filter_map(backoff).collect();
+    let expected = [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600].map(Duration::from_secs);
+    assert_eq!(waits, expected, "from the fifth failure on");
+    assert_eq!(backoff(u32::MAX), Some(minutes(60)));
+    let hundred: Duration = (0..DISABLED_AT).filter_map(backoff).sum();
+    assert!(hundred >= Duration::from_hours(88) + minutes(30), "a hundred guesses take {hundred:?}");
+}
+
+#[test]
+fn thr_03_failures_count_across_challenges_and_lock_the_factor() {
+    let mut fixture = Fixture::new();
+    let mut guard = Guard::default();
+    let waits: Vec<u64> = (0..6)
+        .map(|_| {
+            let wait = fail_once(&mut fixture, &mut guard);
+            fixture.now = fixture.now.plus(wait);
+            wait.as_secs()
+        })
+        .collect();
+    assert_eq!(waits, [0, 0, 0, 0, 30, 60]);
+}
+
+#[test]
+fn thr_07_a_guess_at_a_locked_factor_changes_nothing() {
+    let mut fixture = Fixture::new();
+    let mut guard = Guard::default();
+    for _ in 0..5 {
+        fail_once(&mut fixture, &mut guard);
+    }
+    let (challenge, locked) = (fixture.challenge(), guard.clone());
+    let until = fixture.now.plus(Duration::from_secs(30));
+    for _ in 0..10_000 {
+        for evidence in [Evidence::Wrong, Evidence::Code] {
+            let refusal = Refusal::Locked(Locked { retry_at: Some(until) });
+            assert_eq!(fixture.guess(&mut guard, &challenge, evidence), Err(refusal));
+        }
+    }
+    assert_eq!(guard, locked);
+    assert_eq!(guard.accepts_challenges(fixture.now), Err(Locked { retry_at: Some(until) }));
+    fixture.now = until;
+    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Ok(Verdict::Valid));
+}
+
+#[test]
+fn thr_08_twenty_failures_a_day_block_even_with_successes_in_between() {
+    let mut fixture = Fixture::new();
+    let mut guard = Guard::default();
+    let first = fixture.now;
+    for failure in 0..20 {
+        if failure == 19 {
+            let challenge = fixture.challenge();
+            assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Ok(Verdict::Valid));
+            assert_eq!(guard.failures, 0);
+        }
+        let wait = fail_once(&mut fixture, &mut guard);
+        fixture.now = fixture.now.plus(wait).plus(Duration::from_secs(1));
+    }
+    let challenge = fixture.challenge();
+    let frees = first.plus(ROLLING_WINDOW);
+    let refusal = Refusal::Locked(Locked { retry_at: Some(frees) });
+    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Err(refusal));
+    fixture.now = frees;
+    let challenge = fixture.challenge();
+    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Ok(Verdict::Valid));
+    assert!(guard.recent_failures.len() <= ROLLING_FAILURES);
+}
+
+#[test]
+fn thr_05_a_hundred_failures_disable_until_an_operator_unlocks() {
+    let mut fixture = Fixture::new();
+    let mut guard = Guard::default();
+    while !guard.is_disabled() {
+        fail_once(&mut fixture, &mut guard);
+        while let Err(Locked { retry_at: Some(retry_at) }) = guard.accepts_challenges(fixture.now) {
+            fixture.now = retry_at;
+        }
+    }
+    assert_eq!(guard.failures, 100);
+    fixture.now = fixture.now.plus(Duration::from_hours(24 * 365));
+    let challenge = fixture.challenge();
+    let never = Refusal::Locked(Locked { retry_at: None });
+    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Err(never));
+    let unlocked = guard.unlock();
+    assert_eq!((unlocked.version, &unlocked.spent), (guard.version + 1, &guard.spent));
+    guard = unlocked;
+    assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Ok(Verdict::Valid));
+}
+
 proptest! {
+    /// THR-04: nothing but a success or an operator lowers the consecutive count; nothing shortens a lock.
+    #[test]
+    fn thr_04_no_sequence_of_challenges_and_guesses_lowers_a_count(
+        guesses in prop::collection::vec((any::<bool>(), 0_u64..4_000, any::<bool>()), 1..60)
+    ) {
+        let mut fixture = Fixture::new();
+        let mut guard = Guard::default();
+        let mut challenge = fixture.challenge();
+        for (right, wait, fresh) in guesses {
+            fixture.now = fixture.now.plus(Duration::from_secs(wait));
+            if fresh {
+                challenge = fixture.challenge();
+            }
+            let before = guard.clone();
+            let evidence = if right { Evidence::Code } else { Evidence::Wrong };
+            if let Ok(verdict) = fixture.guess(&mut guard, &challenge, evidence) {
+                prop_assert!(before.unlocked(fixture.now).is_ok(), "no verdict while locked");
+                let expected = if verdict == Verdict::Valid { 0 } else { before.failures + 1 };
+                prop_assert_eq!(guard.failures, expected);
+                prop_assert!(guard.recent_failures.len() <= ROLLING_FAILURES);
+            } else {
+                prop_assert_eq!(&guard, &before);
+            }
+        }
+    }
+
     /// Whatever the order of guesses, steps and seconds: five attempts, one success a challenge, each step once.
     #[test]
     fn no_sequence_of_guesses_breaks_the_limits(
@@ -166,16 +290,15 @@ proptest! {
             fixture.now = fixture.now.plus(Duration::from_secs(wait));
             let evidence = if right { Evidence::Step(Step(step)) } else { Evidence::Wrong };
             let before = guard.clone();
-            match fixture.guess(&mut guard, &challenges[which], evidence) {
-                Ok(verdict) => {
-                    counted[which] += 1;
-                    prop_assert_eq!(guard.version, before.version + 1);
-                    if verdict == Verdict::Valid {
-                        verified[which] += 1;
-                        prop_assert!(right && steps.last() < Some(&step) && steps.insert(step));
-                    }
+            if let Ok(verdict) = fixture.guess(&mut guard, &challenges[which], evidence) {
+                counted[which] += 1;
+                prop_assert_eq!(guard.version, before.version + 1);
+                if verdict == Verdict::Valid {
+                    verified[which] += 1;
+                    prop_assert!(right && steps.last() < Some(&step) && steps.insert(step));
                 }
-                Err(_) => prop_assert_eq!(&guard, &before),
+            } else {
+                prop_assert_eq!(&guard, &before);
             }
             prop_assert!(counted[which] <= 5 && verified[which] <= 1);
         }

@@ -1,0 +1,73 @@
+//! The guard of a factor as a map within the factor's item.
+
+use super::super::StoreError;
+use super::super::schema::attr;
+use super::{Item, Read, get, integer, map, moment, number, optional, parsed, put, text};
+use crate::domain::guard::{Guard, Spent};
+use crate::domain::id::{AttemptId, ChallengeId};
+use crate::domain::time::Timestamp;
+use crate::domain::totp::Step;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+pub(in super::super) fn from_guard(guard: &Guard) -> AttributeValue {
+    let mut item = Item::new();
+    put(&mut item, attr::FAILURES, number(guard.failures));
+    let recent = guard.recent_failures.iter().map(|failed| number(failed.millis())).collect();
+    put(&mut item, attr::RECENT_FAILURES, AttributeValue::L(recent));
+    if let Some(until) = guard.locked_until {
+        put(&mut item, attr::LOCKED_UNTIL, number(until.millis()));
+    }
+    if let Some(Step(step)) = guard.last_step {
+        put(&mut item, attr::LAST_STEP, number(step));
+    }
+    let spent = guard.spent.iter().map(|(challenge, spent)| (challenge.bare(), from_spent(spent))).collect();
+    put(&mut item, attr::SPENT, AttributeValue::M(spent));
+    AttributeValue::M(item)
+}
+
+pub(super) fn to_guard(version: u64, item: &Item) -> Read<Guard> {
+    let spent = map(item, attr::SPENT)?
+        .iter()
+        .map(|(challenge, spent)| {
+            let challenge =
+                ChallengeId::parse_bare(challenge).map_err(|_| StoreError::Corrupt(attr::SPENT))?;
+            Ok((challenge, to_spent(spent.as_m().map_err(|_| StoreError::Corrupt(attr::SPENT))?)?))
+        })
+        .collect::<Read<_>>()?;
+    Ok(Guard {
+        version,
+        failures: integer(item, attr::FAILURES)?,
+        recent_failures: list(item, attr::RECENT_FAILURES, |value| {
+            Timestamp::from_millis(value.as_n().ok()?.parse().ok()?).ok()
+        })?,
+        locked_until: optional(item, attr::LOCKED_UNTIL, moment)?,
+        last_step: optional(item, attr::LAST_STEP, integer)?.map(Step),
+        spent,
+    })
+}
+
+fn from_spent(spent: &Spent) -> AttributeValue {
+    let mut item = Item::new();
+    let attempts = spent.attempts.iter().map(|attempt| text(attempt.bare())).collect();
+    put(&mut item, attr::ATTEMPTS, AttributeValue::L(attempts));
+    if let Some(attempt) = spent.verified_by {
+        put(&mut item, attr::VERIFIED_BY, text(attempt.bare()));
+    }
+    put(&mut item, attr::EXPIRES_AT, number(spent.expires_at.millis()));
+    AttributeValue::M(item)
+}
+
+fn to_spent(item: &Item) -> Read<Spent> {
+    Ok(Spent {
+        attempts: list(item, attr::ATTEMPTS, |value| AttemptId::parse_bare(value.as_s().ok()?).ok())?,
+        verified_by: optional(item, attr::VERIFIED_BY, |item, name| {
+            parsed(item, name, AttemptId::parse_bare)
+        })?,
+        expires_at: moment(item, attr::EXPIRES_AT)?,
+    })
+}
+
+fn list<T>(item: &Item, name: &'static str, read: impl Fn(&AttributeValue) -> Option<T>) -> Read<Vec<T>> {
+    let values = get(item, name)?.as_l().map_err(|_| StoreError::Corrupt(name))?;
+    values.iter().map(|value| read(value).ok_or(StoreError::Corrupt(name))).collect()
+}
