@@ -1,6 +1,8 @@
 //! The SDK clients: how long they wait, how often they try, and what may be said of their errors.
 
-use crate::domain::policy::{DYNAMODB_TIMEOUT, DYNAMODB_TRIES, SNS_TIMEOUT};
+use crate::domain::policy::{
+    DYNAMODB_BACKOFF, DYNAMODB_TIMEOUT, DYNAMODB_TRIES, DYNAMODB_TRY_TIMEOUT, SNS_TIMEOUT,
+};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::retry::RetryConfig;
@@ -11,8 +13,10 @@ use std::time::Duration;
 #[must_use]
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(sdk)
-        .retry_config(RetryConfig::standard().with_max_attempts(DYNAMODB_TRIES))
-        .timeout_config(one_try(DYNAMODB_TIMEOUT));
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(DYNAMODB_TRIES).with_initial_backoff(DYNAMODB_BACKOFF),
+        )
+        .timeout_config(timeouts(DYNAMODB_TIMEOUT, DYNAMODB_TRY_TIMEOUT));
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
@@ -21,12 +25,12 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
 pub fn sns(sdk: &SdkConfig) -> aws_sdk_sns::Client {
     let config = aws_sdk_sns::config::Builder::from(sdk)
         .retry_config(RetryConfig::disabled())
-        .timeout_config(one_try(SNS_TIMEOUT));
+        .timeout_config(timeouts(SNS_TIMEOUT, SNS_TIMEOUT));
     aws_sdk_sns::Client::from_conf(config.build())
 }
 
-fn one_try(timeout: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().operation_attempt_timeout(timeout).build()
+fn timeouts(call: Duration, one_try: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(one_try).build()
 }
 
 /// Names an SDK error by its code or its kind. The service's message may quote what was sent to it, so it stays out.

@@ -37,8 +37,10 @@ pub struct Store {
 pub enum Settled {
     /// It was written: what was decided on it may be told.
     Written,
-    /// It was not, or nobody knows. This is the factor as it is now; `None` if it was deleted.
+    /// It was not: the factor has changed. This is how it is now; `None` if it was deleted.
     Changed(Option<Box<Guarded>>),
+    /// Nobody knows. This is the factor as it was found after that, and why the write was not heard of.
+    Unknown(Option<Box<Guarded>>, StoreError),
 }
 
 /// A page of a user's factors.
@@ -120,8 +122,8 @@ impl Store {
 
     /// Writes `next` over the guard `seen` was read with: one conditional write.
     ///
-    /// A refused write, and one whose fate is unknown, answer with the factor as it stands. The caller finds its own
-    /// attempt in there or decides again; a write that arrives late finds its version gone.
+    /// A refused write, and one whose fate is unknown, answer with the factor as it stands, for the caller to look for
+    /// its own attempt. The client repeats a write that was not heard of, so a refusal may be caused by itself.
     ///
     /// # Errors
     ///
@@ -143,14 +145,13 @@ impl Store {
             .return_values_on_condition_check_failure(AllOld)
             .send()
             .await;
-        match written.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
-            Ok(_) => Ok(Settled::Written),
-            Err(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                let current = refused.item.as_ref().map(item::to_factor).transpose()?;
-                Ok(Settled::Changed(current.map(Box::new)))
-            }
-            Err(_) => Ok(Settled::Changed(self.factor(environment, id).await?.map(Box::new))),
+        let Err(error) = written else { return Ok(Settled::Written) };
+        if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
+            let current = refused.item().map(item::to_factor).transpose()?;
+            return Ok(Settled::Changed(current.map(Box::new)));
         }
+        let current = self.factor(environment, id).await?;
+        Ok(Settled::Unknown(current.map(Box::new), error::unavailable("write a verdict", &error)))
     }
 
     /// Deletes a factor; its challenges cannot be verified from then on. Deleting twice is deleting once.

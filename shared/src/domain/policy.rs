@@ -143,14 +143,38 @@ pub const SMS_TEMPLATE: &str = "Your verification code is {{code}}.";
 /// What one SMS may cost at most, in US dollars.
 pub const SMS_MAX_PRICE_USD: f64 = 0.10;
 
-/// One try of a DynamoDB call; the client makes up to [`DYNAMODB_TRIES`] of them.
+/// A DynamoDB call, with all its tries.
 pub const DYNAMODB_TIMEOUT: Duration = Duration::from_millis(1_500);
+
+/// One try of a DynamoDB call.
+pub const DYNAMODB_TRY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Tries of a DynamoDB call: every write is conditional, so a repeated one is harmless.
 pub const DYNAMODB_TRIES: u32 = 3;
+
+/// The longest pause before the first repeated try; it doubles.
+pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
+
+/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the API key, the challenge
+/// and the factor, writes, and reads back what became of the write.
+pub const DYNAMODB_CALLS: u32 = 5;
+
+/// How long Lambda lets a function take (`template.yaml`).
+pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The one try of an SNS call. A repeated one could send a second message (FLT-10).
 pub const SNS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// When a client should try again after a 503.
 pub const RETRY_AFTER_FAULT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
+        assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS < LAMBDA_TIMEOUT, "a verify");
+        assert!(DYNAMODB_TIMEOUT * 4 + SNS_TIMEOUT < LAMBDA_TIMEOUT, "an SMS challenge");
+    }
+}

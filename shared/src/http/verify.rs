@@ -75,20 +75,24 @@ async fn settle(
     code: &Code,
 ) -> Result<Verdict, Error> {
     let attempt = AttemptId::new(core.now(), &mut core.rng()?);
+    let told = |factor: &Guarded| factor.guard.verdict_on(challenge.id, attempt);
     for _ in 0..VERIFY_ROUNDS {
-        if let Some(verdict) = factor.guard.verdict_on(challenge.id, attempt) {
-            return Ok(verdict);
-        }
         let now = core.now();
         let admission =
             factor.guard.admit(challenge, now).map_err(|refusal| Error::refused(challenge.id, refusal))?;
         let (verdict, next) = admission.judge(examine(core, &factor, challenge, code, now)?, attempt);
-        match core.store.settle(&factor, &next).await? {
+        factor = match core.store.settle(&factor, &next).await? {
             Settled::Written => return Ok(verdict),
-            Settled::Changed(Some(current)) => factor = *current,
+            Settled::Unknown(current, cause) => {
+                return current.and_then(|factor| told(&factor)).ok_or(cause.into());
+            }
             Settled::Changed(None) => {
                 return Err(Error::not_found(Entity::Challenge, &challenge.id.to_string()));
             }
+            Settled::Changed(Some(current)) => *current,
+        };
+        if let Some(verdict) = told(&factor) {
+            return Ok(verdict);
         }
     }
     Err(Error::busy())
