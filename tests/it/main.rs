@@ -20,6 +20,7 @@ mod challenge;
 mod contract;
 mod crash;
 mod enroll;
+mod events;
 mod factors;
 mod faults;
 mod races;
