@@ -29,9 +29,16 @@ pub struct Config {
     pub settings: Settings,
 }
 
-/// Everything that is wrong with the environment, one line each.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Everything that is wrong with the environment, one line each. Lambda prints what keeps a function from starting by
+/// its `Debug`, so that says the same.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mistakes(Vec<String>);
+
+impl fmt::Debug for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl std::error::Error for Mistakes {}
 

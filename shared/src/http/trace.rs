@@ -60,6 +60,7 @@ where
     let quiet = filter::filter_fn(|event: &Metadata<'_>| {
         *event.level() <= tracing::Level::INFO || !QUIET.iter().any(|name| event.target().starts_with(name))
     });
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+    let lines =
+        tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
     Ok(tracing_subscriber::registry().with(lines.with_filter(quiet)).with(chosen))
 }
