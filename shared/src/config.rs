@@ -1,7 +1,10 @@
 //! The environment's variables, read once and nowhere else. All mistakes are reported together.
 
 use crate::domain::phone::Country;
-use crate::domain::policy::{Countries, Policy, SMS_MAX_PRICE_USD, Skew};
+use crate::domain::policy::{
+    Countries, Policy, SMS_DAILY_BUDGET, SMS_DAILY_BUDGET_LOCAL, SMS_MAX_PRICE, Skew,
+};
+use crate::domain::sms_budget::MicroUsd;
 use crate::domain::sms_text::SmsTemplate;
 use crate::sms::SmsConfig;
 use std::fmt;
@@ -50,13 +53,15 @@ impl fmt::Display for Mistakes {
 }
 
 /// Every variable the code reads. A test compares the list with `template.yaml` and the README.
-pub const VARIABLES: [&str; 9] = [
+pub const VARIABLES: [&str; 11] = [
     "LATCHKEY_TABLE",
     "LATCHKEY_ROOT_KEY_FILE",
     "LATCHKEY_SMS_COUNTRIES",
     "LATCHKEY_SMS_SENDER_ID",
     "LATCHKEY_SMS_ORIGINATION_NUMBER",
     "LATCHKEY_SMS_MAX_PRICE_USD",
+    "LATCHKEY_SMS_DAILY_BUDGET_USD",
+    "LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD",
     "LATCHKEY_SMS_TEMPLATE",
     "LATCHKEY_TOTP_SKEW",
     "LATCHKEY_LOG",
@@ -79,31 +84,43 @@ impl Config {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
             root_key_file: reader.required("LATCHKEY_ROOT_KEY_FILE").unwrap_or_default().into(),
-            settings: Settings::read(reader, Countries::Only([].into())),
+            settings: Settings::read(reader, Countries::Only([].into()), SMS_DAILY_BUDGET),
         };
         reader.finish(config)
     }
 }
 
 impl Settings {
-    /// What the local server is told. SMS goes everywhere: into the outbox.
+    /// What the environment tells the local server. SMS goes everywhere: into the outbox.
     ///
     /// # Errors
     ///
     /// [`Mistakes`] with every variable that makes no sense.
     pub fn from_env_for_local() -> Result<Self, Mistakes> {
-        let reader = Reader::new(&process);
-        let settings = Self::read(&reader, Countries::All);
+        Self::for_local(&process)
+    }
+
+    /// What a source of variables tells the local server.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistakes`] with every variable that makes no sense.
+    pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
+        let reader = Reader::new(source);
+        let settings = Self::read(&reader, Countries::All, SMS_DAILY_BUDGET_LOCAL);
         reader.finish(settings)
     }
 
-    fn read(reader: &Reader<'_>, countries: Countries) -> Self {
+    fn read(reader: &Reader<'_>, countries: Countries, budget: MicroUsd) -> Self {
         for name in FORBIDDEN {
             if reader.text(name).is_some() {
                 reader.mistake(name, "must not be set: it makes the SDK log codes and secrets");
             }
         }
-        let price = |text: &str| text.parse().ok().filter(|price: &f64| *price > 0.0 && *price <= 10.0);
+        let dollars = |name| {
+            reader.parsed(name, "must be US dollars above 0, like 0.10", |text| MicroUsd::parse(text).ok())
+        };
+        let daily_budget = dollars("LATCHKEY_SMS_DAILY_BUDGET_USD").unwrap_or(budget);
         Self {
             policy: Policy {
                 totp_skew: reader
@@ -112,13 +129,14 @@ impl Settings {
                 sms_countries: reader
                     .parsed("LATCHKEY_SMS_COUNTRIES", "must be ISO codes like US,CA", listed_countries)
                     .unwrap_or(countries),
+                sms_max_price: dollars("LATCHKEY_SMS_MAX_PRICE_USD").unwrap_or(SMS_MAX_PRICE),
+                sms_daily_budget: daily_budget,
+                sms_environment_daily_budget: dollars("LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD")
+                    .unwrap_or(daily_budget),
             },
             sms: SmsConfig {
                 sender_id: reader.text("LATCHKEY_SMS_SENDER_ID"),
                 origination_number: reader.text("LATCHKEY_SMS_ORIGINATION_NUMBER"),
-                max_price_usd: reader
-                    .parsed("LATCHKEY_SMS_MAX_PRICE_USD", "must be US dollars up to 10, like 0.10", price)
-                    .unwrap_or(SMS_MAX_PRICE_USD),
                 template: reader
                     .parsed("LATCHKEY_SMS_TEMPLATE", "must hold {{code}} once and fit one SMS", |text| {
                         SmsTemplate::parse(text).ok()
@@ -217,6 +235,8 @@ mod tests {
             ("LATCHKEY_SMS_SENDER_ID", "FOOCORP"),
             ("LATCHKEY_SMS_ORIGINATION_NUMBER", "+12025550123"),
             ("LATCHKEY_SMS_MAX_PRICE_USD", "0.05"),
+            ("LATCHKEY_SMS_DAILY_BUDGET_USD", "50"),
+            ("LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD", "5"),
             ("LATCHKEY_SMS_TEMPLATE", "Foo Corp: {{code}}"),
             ("LATCHKEY_TOTP_SKEW", "0"),
             ("LATCHKEY_LOG", "warn"),
@@ -247,7 +267,7 @@ mod tests {
           LOG_SENSITIVE_BODIES must not be set: it makes the SDK log codes and secrets
           LATCHKEY_TOTP_SKEW must be 0 or 1
           LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA
-          LATCHKEY_SMS_MAX_PRICE_USD must be US dollars up to 10, like 0.10
+          LATCHKEY_SMS_MAX_PRICE_USD must be US dollars above 0, like 0.10
           LATCHKEY_SMS_TEMPLATE must hold {{code}} once and fit one SMS
         ");
     }

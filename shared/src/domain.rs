@@ -13,6 +13,7 @@ pub mod otpauth;
 pub mod phone;
 pub mod policy;
 pub mod qr;
+pub mod sms_budget;
 pub mod sms_text;
 pub mod time;
 pub mod totp;

@@ -7,6 +7,8 @@ use crate::domain::challenge::{Challenge, CodeMac};
 use crate::domain::code::Code;
 use crate::domain::factor::{Factor, Sealed};
 use crate::domain::id::{ChallengeId, EnvironmentId};
+use crate::domain::phone::Phone;
+use crate::domain::sms_budget::RequestMac;
 use crate::domain::totp::Secret;
 use crate::keyring::{DataKey, Keyring, KeyringError};
 use aes_gcm::aead::{Aead as _, Nonce, Payload};
@@ -27,6 +29,7 @@ const NONCE_BYTES: usize = 12;
 enum Purpose {
     TotpSecret,
     Code,
+    Budget,
 }
 
 impl Purpose {
@@ -34,6 +37,7 @@ impl Purpose {
         match self {
             Self::TotpSecret => "latchkey/1/totp-secret",
             Self::Code => "latchkey/1/code",
+            Self::Budget => "latchkey/1/budget",
         }
     }
 }
@@ -42,6 +46,15 @@ impl Purpose {
 #[derive(Clone)]
 pub struct Seal {
     keyring: Keyring,
+}
+
+/// What the budgets know a phone number and its range by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhoneMacs {
+    /// The number.
+    pub number: [u8; 32],
+    /// Its first eight digits.
+    pub prefix: [u8; 32],
 }
 
 /// A sealed thing does not open.
@@ -74,7 +87,7 @@ impl Seal {
         rng: &mut impl CryptoRng,
     ) -> Result<Sealed, SealError> {
         let (id, key) = self.keyring.current()?;
-        let key = derive(key, factor.environment, Purpose::TotpSecret)?;
+        let key = derive(key, Some(factor.environment), Purpose::TotpSecret)?;
         Ok(Sealed { key: id, bytes: encrypt(&key, &secret_context(factor), secret.expose(), rng)? })
     }
 
@@ -84,7 +97,7 @@ impl Seal {
     ///
     /// [`SealError::Broken`] if it was sealed for another factor or environment, or tampered with.
     pub fn open_secret(&self, sealed: &Sealed, factor: &Factor) -> Result<Secret, SealError> {
-        let key = derive(self.keyring.find(sealed.key)?, factor.environment, Purpose::TotpSecret)?;
+        let key = derive(self.keyring.find(sealed.key)?, Some(factor.environment), Purpose::TotpSecret)?;
         let plain = decrypt(&key, &secret_context(factor), &sealed.bytes).ok_or(SealError::Broken)?;
         Secret::from_bytes(plain).map_err(|_| SealError::Broken)
     }
@@ -96,7 +109,7 @@ impl Seal {
     /// [`SealError`] if no key can be had.
     pub fn code(&self, code: &Code, factor: &Factor, id: ChallengeId) -> Result<CodeMac, SealError> {
         let (key_id, key) = self.keyring.current()?;
-        let key = derive(key, factor.environment, Purpose::Code)?;
+        let key = derive(key, Some(factor.environment), Purpose::Code)?;
         Ok(CodeMac { key: key_id, mac: code_mac(&key, code, factor, id)? })
     }
 
@@ -112,19 +125,48 @@ impl Seal {
         challenge: &Challenge,
     ) -> Result<bool, SealError> {
         let kept = challenge.code.as_ref().ok_or(SealError::Broken)?;
-        let key = derive(self.keyring.find(kept.key)?, factor.environment, Purpose::Code)?;
+        let key = derive(self.keyring.find(kept.key)?, Some(factor.environment), Purpose::Code)?;
         let given = code_mac(&key, code, factor, challenge.id)?;
         Ok(given.ct_eq(&kept.mac).into())
     }
+
+    /// What the budgets know a phone number by: the same in every environment of the deployment (SMS-04).
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] if no key can be had.
+    pub fn phone(&self, phone: &Phone) -> Result<PhoneMacs, SealError> {
+        let key = self.budget_key()?;
+        Ok(PhoneMacs {
+            number: mac(&key, "number/", phone.as_str())?,
+            prefix: mac(&key, "prefix/", phone.prefix())?,
+        })
+    }
+
+    /// What a request with an idempotency key is known by, for one factor.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`] if no key can be had.
+    pub fn request(&self, idempotency_key: &str, factor: &Factor) -> Result<RequestMac, SealError> {
+        let context = format!("request/{}/{}/", factor.environment, factor.id);
+        mac(&*self.budget_key()?, &context, idempotency_key).map(RequestMac)
+    }
+
+    fn budget_key(&self) -> Result<Zeroizing<[u8; 32]>, SealError> {
+        derive(self.keyring.current()?.1, None, Purpose::Budget)
+    }
 }
 
+/// A key for one purpose in one environment or, without one, in the whole deployment.
 fn derive(
     key: &DataKey,
-    environment: EnvironmentId,
+    environment: Option<EnvironmentId>,
     purpose: Purpose,
 ) -> Result<Zeroizing<[u8; 32]>, SealError> {
     let mut derived = Zeroizing::new([0; 32]);
-    Hkdf::<Sha256>::new(Some(environment.to_string().as_bytes()), key.expose())
+    let salt = environment.map(|environment| environment.to_string()).unwrap_or_default();
+    Hkdf::<Sha256>::new(Some(salt.as_bytes()), key.expose())
         .expand(purpose.label().as_bytes(), derived.as_mut_slice())
         .map_err(|_| SealError::Broken)?;
     Ok(derived)
@@ -136,9 +178,13 @@ fn secret_context(factor: &Factor) -> String {
 
 /// The ids have one spelling of fixed length each, so the text names exactly one tuple.
 fn code_mac(key: &[u8; 32], code: &Code, factor: &Factor, id: ChallengeId) -> Result<[u8; 32], SealError> {
+    mac(key, &format!("{}/{}/{id}/", factor.environment, factor.id), code.expose())
+}
+
+fn mac(key: &[u8; 32], context: &str, text: &str) -> Result<[u8; 32], SealError> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| SealError::Broken)?;
-    mac.update(format!("{}/{}/{id}/", factor.environment, factor.id).as_bytes());
-    mac.update(code.expose().as_bytes());
+    mac.update(context.as_bytes());
+    mac.update(text.as_bytes());
     Ok(mac.finalize().into_bytes().into())
 }
 

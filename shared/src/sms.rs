@@ -2,21 +2,22 @@
 
 use crate::aws;
 use crate::domain::phone::Phone;
+use crate::domain::sms_budget::MicroUsd;
 use crate::domain::sms_text::SmsTemplate;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::config::http::HttpResponse;
+use aws_sdk_sns::error::SdkError;
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use std::collections::HashMap;
 
 /// How messages are sent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmsConfig {
     /// The sender shown where countries allow one.
     pub sender_id: Option<String>,
     /// The number messages come from.
     pub origination_number: Option<String>,
-    /// What one message may cost at most, in US dollars.
-    pub max_price_usd: f64,
     /// The text of a message when the request has none.
     pub template: SmsTemplate,
 }
@@ -37,12 +38,26 @@ pub enum SmsError {
     /// Whoever has the number asked not to be texted.
     #[error("the number has opted out")]
     OptedOut,
-    /// The call failed; the message may or may not have been sent. `reason` is a code, never the service's own text.
-    #[error("SNS could not publish: {reason}")]
-    Unavailable {
+    /// SNS refuses to send it: throttled, not permitted, out of its own budget. `reason` is a code, never SNS's own text.
+    #[error("SNS refused to publish: {reason}")]
+    NotSent {
         /// The error's code.
         reason: String,
     },
+    /// Nobody knows whether it was sent. `reason` is a code, never SNS's own text.
+    #[error("SNS did not confirm: {reason}")]
+    Unknown {
+        /// The error's code.
+        reason: String,
+    },
+}
+
+impl SmsError {
+    /// Whether it is certain that no message was sent.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        !matches!(self, Self::Unknown { .. })
+    }
 }
 
 impl Sms {
@@ -58,31 +73,27 @@ impl Sms {
         &self.config.template
     }
 
-    /// Sends `text` once: never again on its own, for the first may have arrived.
+    /// Sends `text` once, if it costs no more than `max_price`: never again on its own, for the first may have arrived.
     ///
     /// # Errors
     ///
     /// [`SmsError`] if SNS did not confirm it.
-    pub async fn send(&self, phone: &Phone, text: &str) -> Result<(), SmsError> {
+    pub async fn send(&self, phone: &Phone, text: &str, max_price: MicroUsd) -> Result<(), SmsError> {
         let publish = self
             .client
             .publish()
             .phone_number(phone.as_str())
             .message(text)
-            .set_message_attributes(Some(self.attributes()?));
+            .set_message_attributes(Some(self.attributes(max_price)?));
         match publish.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(match error.as_service_error() {
-                Some(PublishError::InvalidParameterException(_)) => SmsError::InvalidNumber,
-                Some(refused) if refused.meta().code() == Some("OptedOut") => SmsError::OptedOut,
-                _ => SmsError::Unavailable { reason: aws::reason(&error) },
-            }),
+            Err(error) => Err(failure(&error)),
         }
     }
 
     /// The attributes of every message (SMS-06).
-    fn attributes(&self) -> Result<HashMap<String, MessageAttributeValue>, SmsError> {
-        let max_price = format!("{:.5}", self.config.max_price_usd);
+    fn attributes(&self, max_price: MicroUsd) -> Result<HashMap<String, MessageAttributeValue>, SmsError> {
+        let max_price = max_price.to_string();
         [
             ("AWS.SNS.SMS.SMSType", "String", Some("Transactional")),
             ("AWS.SNS.SMS.MaxPrice", "Number", Some(max_price.as_str())),
@@ -93,9 +104,21 @@ impl Sms {
         .filter_map(|(name, kind, value)| Some((name, kind, value?)))
         .map(|(name, kind, value)| {
             let attribute = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
-            let attribute = attribute.map_err(|_| SmsError::Unavailable { reason: name.to_owned() })?;
+            let attribute = attribute.map_err(|_| SmsError::NotSent { reason: name.to_owned() })?;
             Ok((name.to_owned(), attribute))
         })
         .collect()
+    }
+}
+
+/// What SNS's answer says about the message. A refusal (4xx) is certain; anything else may have been sent (FLT-09).
+fn failure(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
+    let reason = aws::reason(error);
+    let refused = error.raw_response().is_some_and(|answer| answer.status().is_client_error());
+    match reason.as_str() {
+        "OptedOut" | "OptedOutException" if refused => SmsError::OptedOut,
+        code if refused && code.starts_with("InvalidParameter") => SmsError::InvalidNumber,
+        _ if refused => SmsError::NotSent { reason },
+        _ => SmsError::Unknown { reason },
     }
 }

@@ -6,8 +6,10 @@
 mod error;
 mod item;
 pub mod schema;
+mod sms_budget;
 
 pub use error::StoreError;
+pub use sms_budget::{Reservation, Reserved};
 
 use crate::domain::api_key::ApiKeyHash;
 use crate::domain::challenge::Challenge;
@@ -160,20 +162,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if nobody knows whether it was deleted.
     pub async fn delete_factor(&self, environment: EnvironmentId, id: FactorId) -> Result<(), StoreError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(schema::factor_key(environment, id)))
-            .condition_expression("attribute_exists(#pk)")
-            .expression_attribute_names("#pk", attr::PK);
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(error::unavailable("delete factor", &error)),
-            },
-        }
+        self.delete("delete factor", schema::factor_key(environment, id)).await
     }
 
     /// A page of a user's factors from the index, which trails the table by moments, and whether there are more.
@@ -292,6 +281,23 @@ impl Store {
         let read = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
         let answer = read.send().await.map_err(|error| error::unavailable(operation, &error))?;
         Ok(answer.item)
+    }
+
+    async fn delete(&self, operation: &'static str, key: Item) -> Result<(), StoreError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", attr::PK);
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(error::unavailable(operation, &error)),
+            },
+        }
     }
 
     /// Writes an item that does not exist yet. The client may have tried before and not heard the answer: an item

@@ -44,10 +44,20 @@ impl App {
         Self::start_in(None).await
     }
 
+    /// A server that keeps nothing and is configured by these variables.
+    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
+        let value =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        Self::start_configured(None, Settings::for_local(&value).unwrap()).await
+    }
+
     /// A server that keeps everything in `data_dir`.
     pub(crate) async fn start_in(data_dir: Option<PathBuf>) -> Self {
+        Self::start_configured(data_dir, Settings::for_local(&|_| None).unwrap()).await
+    }
+
+    async fn start_configured(data_dir: Option<PathBuf>, settings: Settings) -> Self {
         capture_logs();
-        let settings = Settings::from_env_for_local().unwrap();
         let options = Options { addr: [127, 0, 0, 1].into(), port: 0, data_dir, dynamodb_port: 0, settings };
         let local = serve::start(options).await.unwrap();
         let key = local.api_key.expose().to_owned();
@@ -100,7 +110,11 @@ impl App {
     }
 
     pub(crate) async fn enroll_sms(&self) -> String {
-        self.enroll(json!({"type": "sms", "phone_number": "+15005550006"})).await
+        self.enroll_phone("+15005550006").await
+    }
+
+    pub(crate) async fn enroll_phone(&self, number: &str) -> String {
+        self.enroll(json!({"type": "sms", "phone_number": number})).await
     }
 
     /// A new challenge of a factor: its id.

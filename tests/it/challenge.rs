@@ -40,7 +40,7 @@ async fn sms_06_a_message_is_transactional_and_has_a_price_limit() {
     assert!(messages[0].message.starts_with("Your verification code is "), "the default text");
     let attributes: Vec<(&str, &str)> =
         messages[0].attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let expected = [("AWS.SNS.SMS.MaxPrice", "0.10000"), ("AWS.SNS.SMS.SMSType", "Transactional")];
+    let expected = [("AWS.SNS.SMS.MaxPrice", "0.100000"), ("AWS.SNS.SMS.SMSType", "Transactional")];
     assert_eq!(attributes, expected);
 }
 
@@ -72,6 +72,7 @@ async fn every_spelling_of_an_absent_template_is_absent() {
         let request = app.authorized(Method::POST, &path).header("content-type", "application/json");
         send(request.body(body)).await.expect(201);
         assert!(app.last_message().starts_with("Your verification code is "), "{body}");
+        app.advance(600);
     }
     send(app.authorized(Method::POST, &path)).await.expect(201);
 }

@@ -7,6 +7,7 @@ use lambda_http::lambda_runtime::{Context, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt as _;
 use serde_json::{Value, json};
+use shared::domain::sms_text::SmsTemplate;
 use shared::http::{app as application, challenge, enroll, factors, verify};
 use shared::sms::{Sms, SmsConfig};
 use std::collections::BTreeSet;
@@ -43,12 +44,8 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
     let core = || app.local.core.clone();
     let key = app.local.api_key.expose();
     let sms = || {
-        let config = SmsConfig {
-            sender_id: None,
-            origination_number: None,
-            max_price_usd: 0.05,
-            template: Default::default(),
-        };
+        let config =
+            SmsConfig { sender_id: None, origination_number: None, template: SmsTemplate::default() };
         Sms::new(shared::aws::sns(&cli::serve::sdk(&format!("{}/_dev/sns", app.local.url))), config)
     };
     let totp = app.enroll_totp().await;
@@ -103,9 +100,11 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
     assert_eq!(answer["statusCode"], 204);
     app.get(&format!("/auth/factors/{doomed}"), 404).await;
 
-    let files = fs::read_dir(root().join("events")).unwrap().map(|entry| entry.unwrap().file_name());
-    let events: BTreeSet<String> =
-        files.map(|name| name.into_string().unwrap()).filter(|name| name.ends_with(".json")).collect();
+    let files = fs::read_dir(root().join("events")).unwrap().map(|entry| entry.unwrap().path());
+    let events: BTreeSet<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
     assert_eq!(seen, events, "every event was replayed");
 }
 

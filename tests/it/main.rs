@@ -24,6 +24,7 @@ mod events;
 mod factors;
 mod faults;
 mod races;
+mod sms;
 mod template;
 mod tenancy;
 mod verify;

@@ -126,7 +126,17 @@ fn net_05_each_function_may_do_what_it_does_and_no_more() {
     let template = template();
     for (name, expected) in [
         ("enroll", vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]),
-        ("challenge", vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "sns:Publish"]),
+        (
+            "challenge",
+            vec![
+                "dynamodb:DeleteItem",
+                "dynamodb:GetItem",
+                "dynamodb:PutItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+                "sns:Publish",
+            ],
+        ),
         ("verify", vec!["dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]),
         ("factors", vec!["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query"]),
     ] {

@@ -95,6 +95,7 @@ async fn a_texted_code_verifies_in_its_challenge_only() {
     let factor = app.enroll_sms().await;
     let first = app.challenge(&factor).await;
     let first_code = app.last_code();
+    app.advance(30);
     let second = app.challenge(&factor).await;
     let second_code = app.last_code();
     if first_code != second_code {

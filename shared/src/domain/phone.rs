@@ -1,5 +1,7 @@
 //! Phone numbers: strict E.164 that libphonenumber's data knows to exist.
 
+use super::policy::PREFIX_DIGITS;
+use phonenumber::Type;
 use phonenumber::metadata::DATABASE;
 use std::fmt;
 
@@ -10,35 +12,45 @@ pub struct Phone {
     country: Country,
 }
 
-/// ISO 3166-1 alpha-2, upper case: `US`. Numbers of no country (satellite, universal) have `001`.
+/// ISO 3166-1 alpha-2, upper case: `US`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Country(String);
 
-/// The text is not a phone number that can exist.
+/// The text is not a phone number that can be texted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a phone number in E.164")]
-pub struct InvalidPhone;
+pub enum PhoneError {
+    /// It is not strict E.164, or no such number can exist.
+    #[error("not a phone number in E.164")]
+    Invalid,
+    /// It is a premium-rate or shared-cost number, a pager, or one of no country, as satellite phones have.
+    #[error("not a number to send text messages to")]
+    NotSupported,
+}
 
 impl Phone {
-    /// Reads strict E.164 (`^\+[1-9][0-9]{1,14}$`, SMS-01) and checks that such a number can exist.
+    /// Reads strict E.164 (`^\+[1-9][0-9]{1,14}$`, SMS-01) and checks that such a number can exist and be texted.
     ///
     /// # Errors
     ///
-    /// [`InvalidPhone`] for spaces, brackets, a missing `+`, and numbers no plan has.
-    pub fn parse(text: &str) -> Result<Self, InvalidPhone> {
-        let digits = text.strip_prefix('+').ok_or(InvalidPhone)?;
+    /// [`PhoneError::Invalid`] for spaces, brackets, a missing `+`, and numbers no plan has;
+    /// [`PhoneError::NotSupported`] for kinds of numbers whose messages cost a fortune or arrive nowhere.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        let digits = text.strip_prefix('+').ok_or(PhoneError::Invalid)?;
         let strict = (2..=15).contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && !digits.starts_with('0');
         if !strict {
-            return Err(InvalidPhone);
+            return Err(PhoneError::Invalid);
         }
-        let number = phonenumber::parse(None, text).map_err(|_| InvalidPhone)?;
+        let number = phonenumber::parse(None, text).map_err(|_| PhoneError::Invalid)?;
         if !number.is_valid() || number.format().mode(phonenumber::Mode::E164).to_string() != text {
-            return Err(InvalidPhone);
+            return Err(PhoneError::Invalid);
         }
-        let region = number.metadata(&DATABASE).map_or("001", |metadata| metadata.id());
-        Ok(Self { number: text.to_owned(), country: Country(region.to_owned()) })
+        if matches!(number.number_type(&DATABASE), Type::PremiumRate | Type::SharedCost | Type::Pager) {
+            return Err(PhoneError::NotSupported);
+        }
+        let country = number.metadata(&DATABASE).and_then(|metadata| Country::parse(metadata.id()).ok());
+        Ok(Self { number: text.to_owned(), country: country.ok_or(PhoneError::NotSupported)? })
     }
 
     /// A number that was valid when it was stored.
@@ -51,6 +63,12 @@ impl Phone {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.number
+    }
+
+    /// The range the number is in: its first eight digits.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.number.get(..=PREFIX_DIGITS).unwrap_or(&self.number)
     }
 
     /// The country whose plan the number is in; `+1` is split by area code.
@@ -72,9 +90,9 @@ impl Country {
     ///
     /// # Errors
     ///
-    /// The text itself, if it is not two upper-case letters (or `001`, numbers of no country).
+    /// The text itself, if it is not two upper-case letters .
     pub fn parse(text: &str) -> Result<Self, String> {
-        let fits = (text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase())) || text == "001";
+        let fits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
         if fits { Ok(Self(text.to_owned())) } else { Err(text.to_owned()) }
     }
 
@@ -137,7 +155,35 @@ mod tests {
             "+16073517112\n",
             "+99912345678",
         ] {
-            assert_eq!(Phone::parse(text), Err(InvalidPhone), "{text:?}");
+            assert_eq!(Phone::parse(text), Err(PhoneError::Invalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sms_01_sms_02_premium_shared_cost_and_satellite_numbers_are_not_texted() {
+        for text in [
+            "+19002345678",
+            "+449098790123",
+            "+448431234567",
+            "+881612345678",
+            "+870301234567",
+            "+979123456789",
+        ] {
+            assert_eq!(Phone::parse(text), Err(PhoneError::NotSupported), "{text}");
+        }
+    }
+
+    #[test]
+    fn sms_02_plus_one_is_many_countries() {
+        for (text, country) in [
+            ("+12042345678", "CA"),
+            ("+18762345678", "JM"),
+            ("+12422345678", "BS"),
+            ("+18092345678", "DO"),
+            ("+16712345678", "GU"),
+            ("+12128765432", "US"),
+        ] {
+            assert_eq!(Phone::parse(text).unwrap().country().as_str(), country, "{text}");
         }
     }
 

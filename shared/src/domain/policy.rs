@@ -1,6 +1,7 @@
 //! Every number Latchkey decides by, once, with its unit and its source.
 
 use super::phone::Country;
+use super::sms_budget::MicroUsd;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,6 +12,12 @@ pub struct Policy {
     pub totp_skew: Skew,
     /// Where text messages may go.
     pub sms_countries: Countries,
+    /// What one message may cost at most.
+    pub sms_max_price: MicroUsd,
+    /// What all messages of a day may cost, each counted at its highest price.
+    pub sms_daily_budget: MicroUsd,
+    /// The same for one environment.
+    pub sms_environment_daily_budget: MicroUsd,
 }
 
 /// Countries whose numbers may be enrolled and texted.
@@ -140,8 +147,46 @@ pub const SMS_SEGMENTS: usize = 1;
 /// The text of a message when neither the request nor the operator has one.
 pub const SMS_TEMPLATE: &str = "Your verification code is {{code}}.";
 
-/// What one SMS may cost at most, in US dollars.
-pub const SMS_MAX_PRICE_USD: f64 = 0.10;
+/// The wait after a message to a number; each further one within [`PHONE_SPELL`] doubles it (SMS-03).
+pub const PHONE_COOLDOWN: Duration = Duration::from_secs(30);
+
+/// Messages to a number within [`PHONE_SPELL`].
+pub const PHONE_SENDS_A_SPELL: usize = 5;
+/// See [`PHONE_SENDS_A_SPELL`].
+pub const PHONE_SPELL: Duration = Duration::from_mins(10);
+
+/// Messages to a number within [`PHONE_DAY`].
+pub const PHONE_SENDS_A_DAY: usize = 10;
+/// See [`PHONE_SENDS_A_DAY`].
+pub const PHONE_DAY: Duration = Duration::from_hours(24);
+
+/// Messages to the numbers that share their first [`PREFIX_DIGITS`] digits, within [`PREFIX_WINDOW`].
+pub const PREFIX_SENDS: u32 = 50;
+/// See [`PREFIX_SENDS`]. Pumping uses ranges of numbers.
+pub const PREFIX_DIGITS: usize = 8;
+/// See [`PREFIX_SENDS`].
+pub const PREFIX_WINDOW: Duration = Duration::from_hours(1);
+
+/// The day the money budgets are counted in.
+pub const SMS_BUDGET_DAY: Duration = Duration::from_hours(24);
+
+/// What one SMS may cost at most: 10 cents.
+pub const SMS_MAX_PRICE: MicroUsd = MicroUsd(100_000);
+
+/// What all messages of a day may cost, unless the operator says otherwise: $20, each counted at its highest price.
+pub const SMS_DAILY_BUDGET: MicroUsd = MicroUsd(20_000_000);
+
+/// The same for the local server, whose messages cost nothing.
+pub const SMS_DAILY_BUDGET_LOCAL: MicroUsd = MicroUsd(10_000_000_000);
+
+/// How often an SMS challenge tries again to reserve its budgets when others reserve at the same moment (FLT-06).
+pub const RESERVE_ROUNDS: usize = 6;
+
+/// The longest random pause between two of them.
+pub const RESERVE_PAUSE: Duration = Duration::from_millis(80);
+
+/// Bytes of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 /// A DynamoDB call, with all its tries.
 pub const DYNAMODB_TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -175,6 +220,9 @@ mod tests {
     #[test]
     fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
         assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS < LAMBDA_TIMEOUT, "a verify");
-        assert!(DYNAMODB_TIMEOUT * 4 + SNS_TIMEOUT < LAMBDA_TIMEOUT, "an SMS challenge");
+        assert!(
+            DYNAMODB_TIMEOUT * 4 + SNS_TIMEOUT < LAMBDA_TIMEOUT,
+            "an SMS challenge: key, factor, budgets, SNS, withdrawal"
+        );
     }
 }

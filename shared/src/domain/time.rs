@@ -36,6 +36,12 @@ impl Timestamp {
         u64::try_from(self.0.as_second()).unwrap_or_default()
     }
 
+    /// The moment `span` earlier, at least the start of the calendar.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span).unwrap_or(jiff::Timestamp::MIN))
+    }
+
     /// The moment `span` later, at most the end of the calendar.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {

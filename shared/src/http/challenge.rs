@@ -1,15 +1,16 @@
 //! `POST /auth/factors/{id}/challenge` and, for old SDKs, `POST /auth/factors/challenge` (contract §3.3).
 
+mod sms;
+
 use super::error::{Entity, Error};
-use super::extract::{Body, Fields, PathId};
+use super::extract::{Body, Fields, IdempotencyKey, PathId};
 use super::wire::{ChallengeBody, Json, created};
 use crate::core::Core;
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
 use crate::domain::environment::Environment;
-use crate::domain::factor::{Guarded, Kind};
+use crate::domain::factor::{Factor, Guarded, Kind};
 use crate::domain::id::{ChallengeId, FactorId};
-use crate::domain::sms_text::SmsTemplate;
 use crate::sms::Sms;
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -40,52 +41,59 @@ async fn challenge(
     State(sender): State<Sender>,
     environment: Environment,
     PathId(id): PathId,
+    key: IdempotencyKey,
     Body(fields): Body,
 ) -> Result<Json<ChallengeBody>, Error> {
-    open(&sender, &environment, &id, fields).await
+    open(&sender, &environment, &id, key, fields).await
 }
 
 async fn challenge_by_body(
     State(sender): State<Sender>,
     environment: Environment,
+    key: IdempotencyKey,
     Body(mut fields): Body,
 ) -> Result<Json<ChallengeBody>, Error> {
     let id = fields.required_text("authentication_factor_id");
     let id = fields.check(id)?;
-    open(&sender, &environment, &id, fields).await
+    open(&sender, &environment, &id, key, fields).await
 }
 
 async fn open(
-    Sender { core, sms }: &Sender,
+    sender: &Sender,
     environment: &Environment,
     given: &str,
-    mut fields: Fields,
+    key: IdempotencyKey,
+    fields: Fields,
 ) -> Result<Json<ChallengeBody>, Error> {
+    let core = &sender.core;
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
     let Guarded { factor, guard, .. } = core.store.factor(environment.id, id).await?.ok_or_else(unknown)?;
-
-    let (now, mut rng) = (core.now(), core.rng()?);
-    guard.accepts_challenges(now)?;
-    let id = ChallengeId::new(now, &mut rng);
-    let code = Code::random(&mut rng);
-    let (kept, shown, message) = match &factor.kind {
-        Kind::Totp { .. } => (None, None, None),
-        Kind::GenericOtp => (Some(core.seal.code(&code, &factor, id)?), Some(&code), None),
-        Kind::Sms { phone } => {
-            let template = fields.optional("sms_template", SmsTemplate::parse);
-            let template = fields.check(Some(template))?.unwrap_or_else(|| sms.template().clone());
-            if !core.policy.sms_countries.allow(phone.country()) {
-                return Err(Error::PhoneNotSupported);
-            }
-            (Some(core.seal.code(&code, &factor, id)?), None, Some((phone, template.with(&code))))
+    guard.accepts_challenges(core.now())?;
+    let (challenge, shown) = match &factor.kind {
+        Kind::Totp { .. } => {
+            let challenge = Challenge::of(&factor, new_id(core)?, None, core.now());
+            core.store.open_challenge(&challenge).await?;
+            (challenge, None)
         }
+        Kind::GenericOtp => {
+            let (challenge, code) = with_code(core, &factor)?;
+            core.store.open_challenge(&challenge).await?;
+            (challenge, Some(code))
+        }
+        Kind::Sms { phone } => (sms::challenge(sender, &factor, phone, key, fields).await?, None),
     };
-    let challenge = Challenge::of(&factor, id, kept, now);
-    // Durable first: no message may carry a code that cannot be verified (FLT-08).
-    core.store.open_challenge(&challenge).await?;
-    if let Some((phone, text)) = message {
-        sms.send(phone, &text).await.map_err(|error| Error::not_sent(error, phone))?;
-    }
-    Ok(created(ChallengeBody::of(&challenge, shown)))
+    Ok(created(ChallengeBody::of(&challenge, shown.as_ref())))
+}
+
+/// A new challenge with a code of its own.
+fn with_code(core: &Core, factor: &Factor) -> Result<(Challenge, Code), Error> {
+    let id = new_id(core)?;
+    let code = Code::random(&mut core.rng()?);
+    let kept = core.seal.code(&code, factor, id)?;
+    Ok((Challenge::of(factor, id, Some(kept), core.now()), code))
+}
+
+fn new_id(core: &Core) -> Result<ChallengeId, Error> {
+    Ok(ChallengeId::new(core.now(), &mut core.rng()?))
 }

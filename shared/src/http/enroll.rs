@@ -10,7 +10,7 @@ use crate::domain::factor::{Factor, Guarded, Kind};
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::domain::otpauth::{self, Label};
-use crate::domain::phone::Phone;
+use crate::domain::phone::{Phone, PhoneError};
 use crate::domain::qr;
 use crate::domain::totp::Secret;
 use crate::domain::user::UserId;
@@ -115,7 +115,10 @@ fn shown_once(issuer: &Label, account: &Label, secret: &Secret) -> Result<TotpEn
 }
 
 fn phone(core: &Core, number: &str) -> Result<Phone, Error> {
-    let phone = Phone::parse(number).map_err(|_| Error::InvalidPhone(number.to_owned()))?;
+    let phone = Phone::parse(number).map_err(|error| match error {
+        PhoneError::Invalid => Error::InvalidPhone(number.to_owned()),
+        PhoneError::NotSupported => Error::PhoneNotSupported,
+    })?;
     if core.policy.sms_countries.allow(phone.country()) { Ok(phone) } else { Err(Error::PhoneNotSupported) }
 }
 

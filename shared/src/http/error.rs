@@ -7,6 +7,7 @@ use crate::domain::guard::{Locked, Refusal};
 use crate::domain::id::ChallengeId;
 use crate::domain::phone::Phone;
 use crate::domain::policy::RETRY_AFTER_FAULT;
+use crate::domain::sms_budget::OverBudget;
 use crate::domain::time::Timestamp;
 use crate::ports::NoEntropy;
 use crate::seal::SealError;
@@ -48,6 +49,8 @@ pub enum Error {
     PhoneNotSupported,
     /// Whoever has the number asked not to be texted.
     PhoneOptedOut,
+    /// A message would exceed a limit; there is room again at the moment given.
+    SmsLimit(OverBudget),
     /// The guess was not looked at, or the factor takes no challenge now.
     TooManyAttempts(Option<Timestamp>),
     /// The challenge's time is over.
@@ -129,7 +132,7 @@ impl Error {
         match error {
             SmsError::InvalidNumber => Self::InvalidPhone(phone.as_str().to_owned()),
             SmsError::OptedOut => Self::PhoneOptedOut,
-            SmsError::Unavailable { .. } => Self::Unavailable(Cause(Arc::new(error))),
+            SmsError::NotSent { .. } | SmsError::Unknown { .. } => Self::Unavailable(Cause(Arc::new(error))),
         }
     }
 
@@ -145,6 +148,7 @@ impl Error {
             | Self::InvalidPhone(_)
             | Self::PhoneNotSupported
             | Self::PhoneOptedOut
+            | Self::SmsLimit(_)
             | Self::Expired(_)
             | Self::Verified(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -165,6 +169,7 @@ impl Error {
             Self::InvalidPhone(_) => "invalid_phone_number",
             Self::PhoneNotSupported => "phone_number_not_supported",
             Self::PhoneOptedOut => "phone_number_opted_out",
+            Self::SmsLimit(_) => "sms_send_limit_exceeded",
             Self::Expired(_) => "authentication_challenge_expired",
             Self::Verified(_) => "authentication_challenge_previously_verified",
             Self::TooManyAttempts(_) => "one_time_code_too_many_attempts",
@@ -190,9 +195,8 @@ impl Error {
             }
             Self::NotFound { what: Entity::User, id } => format!("User not found: '{id}'."),
             Self::InvalidPhone(text) => format!("Phone number is invalid: '{text}'"),
-            Self::PhoneNotSupported => {
-                "Text messages to this phone number's country are not enabled.".to_owned()
-            }
+            Self::PhoneNotSupported => "Text messages to this phone number are not supported.".to_owned(),
+            Self::SmsLimit(over) => format!("Too many text messages. Try again after {}.", over.retry_at),
             Self::PhoneOptedOut => "The phone number has opted out of text messages.".to_owned(),
             Self::Expired(id) => {
                 format!("The authentication challenge '{id}' has expired.")
@@ -218,6 +222,7 @@ impl IntoResponse for Error {
         match self {
             Self::Invalid(violations) => body.errors = violations,
             Self::NotFound { id, .. } => body.entity_id = Some(id),
+            Self::SmsLimit(over) => body.retry_at = Some(over.retry_at.to_string()),
             Self::TooManyAttempts(retry_at) => body.retry_at = retry_at.map(|moment| moment.to_string()),
             Self::Unavailable(behind) | Self::Internal(behind) => cause = Some(behind),
             _ => {}
@@ -240,6 +245,12 @@ impl From<StoreError> for Error {
             StoreError::Unavailable { .. } => Self::Unavailable(Cause(Arc::new(error))),
             StoreError::Corrupt(_) => Self::Internal(Cause(Arc::new(error))),
         }
+    }
+}
+
+impl From<OverBudget> for Error {
+    fn from(over: OverBudget) -> Self {
+        Self::SmsLimit(over)
     }
 }
 

@@ -4,6 +4,7 @@
 //! `[]`, `null` or nothing at all. Here they all mean the same. Unknown fields are ignored.
 
 use super::error::{Error, Violation};
+use crate::domain::policy::IDEMPOTENCY_KEY_BYTES;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::header::CONTENT_TYPE;
@@ -127,6 +128,19 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let Path(id) = Path::from_request_parts(parts, state).await.map_err(|_| Error::NoRoute)?;
         Ok(Self(id))
+    }
+}
+
+/// The `Idempotency-Key` of a request, if it has one. Only an SMS challenge looks at it (a verify is never
+/// replayed); SDKs send it with every POST.
+pub(super) struct IdempotencyKey(pub(super) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+        Ok(Self(key.filter(|key| (1..=IDEMPOTENCY_KEY_BYTES).contains(&key.len())).map(str::to_owned)))
     }
 }
 

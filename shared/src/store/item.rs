@@ -11,7 +11,8 @@ use crate::domain::factor::{Factor, Guarded, Kind, Sealed};
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
-use crate::domain::policy::CHALLENGE_KEPT;
+use crate::domain::policy::{CHALLENGE_KEPT, PHONE_DAY};
+use crate::domain::sms_budget::{LastSend, PhoneLog, RequestMac};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserId;
 use crate::keyring::WrappedKey;
@@ -112,10 +113,7 @@ pub(super) fn from_challenge(challenge: &Challenge) -> Item {
 
 pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
     let code = optional(item, attr::CODE, |item, name| {
-        Ok(CodeMac {
-            key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?,
-            mac: blob(item, name)?.try_into().map_err(|_| StoreError::Corrupt(attr::CODE))?,
-        })
+        Ok(CodeMac { key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?, mac: mac(item, name)? })
     })?;
     Ok(Challenge {
         id: parsed(item, attr::ID, ChallengeId::parse)?,
@@ -125,6 +123,38 @@ pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
         expires_at: moment(item, attr::EXPIRES_AT)?,
         code,
     })
+}
+
+/// A number's log, without the key.
+pub(super) fn from_phone_log(log: &PhoneLog) -> Item {
+    let mut item = Item::new();
+    put(&mut item, attr::VERSION, number(log.version));
+    let sends = log.sends.iter().map(|sent| number(sent.millis())).collect();
+    put(&mut item, attr::SENDS, AttributeValue::L(sends));
+    let last_sent = log.sends.last().copied().unwrap_or_default();
+    put(&mut item, attr::LAST_SEND, number(last_sent.millis()));
+    put(&mut item, attr::TTL, number(last_sent.plus(PHONE_DAY).plus(PHONE_DAY).seconds()));
+    let (challenge, request) = match &log.last {
+        Some(last) => (text(last.challenge), last.request.map(|RequestMac(mac)| bytes(&mac))),
+        None => (AttributeValue::Null(true), None),
+    };
+    put(&mut item, attr::LAST_CHALLENGE, challenge);
+    put(&mut item, attr::LAST_REQUEST, request.unwrap_or(AttributeValue::Null(true)));
+    item
+}
+
+pub(super) fn to_phone_log(item: &Item) -> Read<PhoneLog> {
+    let last = match get(item, attr::LAST_CHALLENGE)? {
+        AttributeValue::Null(_) => None,
+        _ => Some(LastSend {
+            challenge: parsed(item, attr::LAST_CHALLENGE, ChallengeId::parse)?,
+            request: match get(item, attr::LAST_REQUEST)? {
+                AttributeValue::Null(_) => None,
+                _ => Some(RequestMac(mac(item, attr::LAST_REQUEST)?)),
+            },
+        }),
+    };
+    Ok(PhoneLog { version: integer(item, attr::VERSION)?, sends: list(item, attr::SENDS, to_moment)?, last })
 }
 
 pub(super) fn from_api_key(hash: &ApiKeyHash, environment: &Environment) -> Item {
@@ -201,6 +231,19 @@ fn moment(item: &Item, name: &'static str) -> Read<Timestamp> {
 
 fn blob<'a>(item: &'a Item, name: &'static str) -> Read<&'a [u8]> {
     get(item, name)?.as_b().map(AsRef::as_ref).map_err(|_| StoreError::Corrupt(name))
+}
+
+fn mac(item: &Item, name: &'static str) -> Read<[u8; 32]> {
+    blob(item, name)?.try_into().map_err(|_| StoreError::Corrupt(name))
+}
+
+fn list<T>(item: &Item, name: &'static str, read: impl Fn(&AttributeValue) -> Option<T>) -> Read<Vec<T>> {
+    let values = get(item, name)?.as_l().map_err(|_| StoreError::Corrupt(name))?;
+    values.iter().map(|value| read(value).ok_or(StoreError::Corrupt(name))).collect()
+}
+
+fn to_moment(value: &AttributeValue) -> Option<Timestamp> {
+    Timestamp::from_millis(value.as_n().ok()?.parse().ok()?).ok()
 }
 
 fn map<'a>(item: &'a Item, name: &'static str) -> Read<&'a Item> {

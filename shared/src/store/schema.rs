@@ -4,6 +4,10 @@
 //! |---|---|---|
 //! | factor | `<environment>/auth_factor_…` | `factor` |
 //! | challenge | `<environment>/auth_challenge_…` | `challenge` |
+//! | a number's messages | `sms/number/<MAC>` | `budget` |
+//! | a range's messages | `sms/prefix/<MAC>/<hour>` | `budget` |
+//! | an environment's money | `sms/<environment>/<day>` | `budget` |
+//! | the deployment's money | `sms/deployment/<day>` | `budget` |
 //! | API key | `api_key/<SHA-256 in URL-safe Base64>` | `api_key` |
 //! | keyring entry | `keyring` | `data_key_…` |
 
@@ -58,6 +62,11 @@ pub mod attr {
     pub const VERIFIED_BY: &str = "verified_by";
     pub const FACTOR: &str = "factor";
     pub const CODE: &str = "code";
+    pub const SENDS: &str = "sends";
+    pub const LAST_SEND: &str = "last_send";
+    pub const LAST_CHALLENGE: &str = "last_challenge";
+    pub const LAST_REQUEST: &str = "last_request";
+    pub const USED: &str = "used";
     pub const TAG: &str = "tag";
     pub const WRAPPED: &str = "wrapped";
 }
@@ -80,6 +89,26 @@ pub(super) fn factor_key(environment: EnvironmentId, id: FactorId) -> Item {
 
 pub(super) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item {
     key(format!("{environment}/{id}"), "challenge")
+}
+
+pub(super) fn number_key(mac: &[u8; 32]) -> Item {
+    budget_key(&format!("number/{}", URL_SAFE_NO_PAD.encode(mac)))
+}
+
+pub(super) fn prefix_key(mac: &[u8; 32], hour: u64) -> Item {
+    budget_key(&format!("prefix/{}/{hour}", URL_SAFE_NO_PAD.encode(mac)))
+}
+
+pub(super) fn environment_day_key(environment: EnvironmentId, day: u64) -> Item {
+    budget_key(&format!("{environment}/{day}"))
+}
+
+pub(super) fn deployment_day_key(day: u64) -> Item {
+    budget_key(&format!("deployment/{day}"))
+}
+
+fn budget_key(name: &str) -> Item {
+    key(format!("sms/{name}"), "budget")
 }
 
 pub(super) fn api_key_key(hash: &ApiKeyHash) -> Item {

@@ -2,10 +2,9 @@
 
 use super::super::StoreError;
 use super::super::schema::attr;
-use super::{Item, Read, get, integer, map, moment, number, optional, parsed, put, text};
+use super::{Item, Read, integer, list, map, moment, number, optional, parsed, put, text, to_moment};
 use crate::domain::guard::{Guard, Spent};
 use crate::domain::id::{AttemptId, ChallengeId};
-use crate::domain::time::Timestamp;
 use crate::domain::totp::Step;
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -37,9 +36,7 @@ pub(super) fn to_guard(version: u64, item: &Item) -> Read<Guard> {
     Ok(Guard {
         version,
         failures: integer(item, attr::FAILURES)?,
-        recent_failures: list(item, attr::RECENT_FAILURES, |value| {
-            Timestamp::from_millis(value.as_n().ok()?.parse().ok()?).ok()
-        })?,
+        recent_failures: list(item, attr::RECENT_FAILURES, to_moment)?,
         locked_until: optional(item, attr::LOCKED_UNTIL, moment)?,
         last_step: optional(item, attr::LAST_STEP, integer)?.map(Step),
         spent,
@@ -65,9 +62,4 @@ fn to_spent(item: &Item) -> Read<Spent> {
         })?,
         expires_at: moment(item, attr::EXPIRES_AT)?,
     })
-}
-
-fn list<T>(item: &Item, name: &'static str, read: impl Fn(&AttributeValue) -> Option<T>) -> Read<Vec<T>> {
-    let values = get(item, name)?.as_l().map_err(|_| StoreError::Corrupt(name))?;
-    values.iter().map(|value| read(value).ok_or(StoreError::Corrupt(name))).collect()
 }

@@ -1,0 +1,235 @@
+//! Text messages cannot be pumped: what is counted, by what, and what happens at each limit.
+
+use crate::app::{Answer, App, send};
+use reqwest::Method;
+use serde_json::json;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+const PHONE: &str = "+15005550006";
+
+impl App {
+    /// Asks for a message, with an idempotency key if there is one.
+    async fn text(&self, factor: &str, key: Option<&str>) -> Answer {
+        let request =
+            self.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
+        send(if let Some(key) = key { request.header("idempotency-key", key) } else { request }).await
+    }
+
+    fn sent(&self) -> usize {
+        self.local.outbox.messages().len()
+    }
+}
+
+fn refused(answer: &Answer) -> String {
+    let body = answer.expect(422);
+    assert_eq!(body["code"], "sms_send_limit_exceeded");
+    body["retry_at"].as_str().expect("when there is room again").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_03_a_hundred_parallel_requests_for_one_number_send_one_message() {
+    let app = Arc::new(App::start().await);
+    let factor = app.enroll_sms().await;
+    let mut racing = JoinSet::new();
+    for _ in 0..100 {
+        let (app, factor) = (Arc::clone(&app), factor.clone());
+        racing.spawn(async move { app.text(&factor, None).await.status });
+    }
+    let answers = racing.join_all().await;
+    assert_eq!(answers.iter().filter(|status| **status == 201).count(), 1);
+    assert!(answers.iter().all(|status| [201, 422, 503].contains(status)), "{answers:?}");
+    assert_eq!(app.sent(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a17_sms_pumping_with_five_hundred_parallel_sends_stays_within_the_range_and_the_number() {
+    let app = Arc::new(App::start().await);
+    let mut factors = Vec::new();
+    // One range of numbers, and two factors on each of them.
+    for n in 0..200 {
+        factors.push(app.enroll_phone(&format!("+1500555{:04}", 1_000 + n % 100)).await);
+    }
+    let mut racing = JoinSet::new();
+    for factor in factors.into_iter().cycle().take(500) {
+        let app = Arc::clone(&app);
+        racing.spawn(async move { app.text(&factor, None).await.status });
+    }
+    let answers = racing.join_all().await;
+    let granted = answers.iter().filter(|status| **status == 201).count();
+    assert!(granted <= 50 && granted == app.sent(), "{granted} granted, {} sent", app.sent());
+    assert!(answers.iter().all(|status| [201, 422, 503].contains(status)));
+    let mut numbers: Vec<String> =
+        app.local.outbox.messages().into_iter().map(|message| message.to).collect();
+    let all = numbers.len();
+    numbers.sort();
+    numbers.dedup();
+    assert_eq!(numbers.len(), all, "no number was sent two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_03_the_cooldown_and_the_windows_say_when_there_is_room() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    for wait in [30, 60, 120, 240] {
+        app.text(&factor, None).await.expect(201);
+        app.advance(wait - 2);
+        refused(&app.text(&factor, None).await);
+        app.advance(3);
+    }
+    app.text(&factor, None).await.expect(201);
+    assert_eq!(app.sent(), 5);
+    let until = refused(&app.text(&factor, None).await);
+    let now = shared::ports::Clock::now(&app.local.clock).to_string();
+    assert!(until > now, "{until} is after {now}");
+    app.advance(600);
+    for _ in 0..5 {
+        app.text(&factor, None).await.expect(201);
+        app.advance(600);
+    }
+    refused(&app.text(&factor, None).await);
+    app.advance(24 * 60 * 60);
+    app.text(&factor, None).await.expect(201);
+    assert_eq!(app.sent(), 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_04_thr_17_a_number_has_one_budget_across_factors_users_and_environments() {
+    let app = App::start().await;
+    let other = app.other_environment().await;
+    let first = app.enroll_sms().await;
+    app.text(&first, None).await.expect(201);
+    for user in 0..10 {
+        // A new factor on the same phone, a deleted one, another user's: still the same phone.
+        let body = json!({"type": "sms", "phone_number": PHONE, "user_id": format!("user_{user}")});
+        let factor = app.enroll(body).await;
+        refused(&app.text(&factor, None).await);
+        app.delete(&format!("/auth/factors/{factor}"), 204).await;
+    }
+    let body = json!({"type": "sms", "phone_number": PHONE});
+    let foreign =
+        send(app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&other).json(&body)).await;
+    let foreign = foreign.expect(201)["id"].as_str().unwrap().to_owned();
+    let path = format!("/auth/factors/{foreign}/challenge");
+    let elsewhere = send(app.request(Method::POST, &path).bearer_auth(&other).json(&json!({}))).await;
+    // SMS-13: the same words as within one environment.
+    refused(&elsewhere);
+    assert_eq!(app.sent(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thr_11_no_header_raises_a_budget() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    app.text(&factor, None).await.expect(201);
+    for n in 0..50 {
+        let request = app
+            .authorized(Method::POST, &format!("/auth/factors/{factor}/challenge"))
+            .header("x-forwarded-for", format!("198.51.100.{n}"))
+            .header("forwarded", format!("for=198.51.100.{n}"))
+            .header("x-real-ip", format!("198.51.100.{n}"));
+        refused(&send(request.json(&json!({}))).await);
+    }
+    assert_eq!(app.sent(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_05_a_days_money_is_the_end_of_sms_but_not_of_totp() {
+    let app =
+        App::start_with(&[("LATCHKEY_SMS_DAILY_BUDGET_USD", "0.35"), ("LATCHKEY_SMS_MAX_PRICE_USD", "0.10")])
+            .await;
+    let mut factors = Vec::new();
+    for n in 0..4 {
+        factors.push(app.enroll_phone(&format!("+1500555{:04}", 2_000 + n)).await);
+    }
+    for factor in &factors[..3] {
+        app.text(factor, None).await.expect(201);
+    }
+    let until = refused(&app.text(&factors[3], None).await);
+    assert!(until.ends_with("T00:00:00.000Z"), "the next UTC day: {until}");
+    assert_eq!(app.sent(), 3);
+    let totp = app.enroll_totp().await;
+    assert!(app.is_valid(&app.challenge(&totp.id).await, &app.code_of(&totp, 0)).await);
+    app.advance(24 * 60 * 60);
+    app.text(&factors[3], None).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_05_one_environment_cannot_spend_what_is_anothers() {
+    let app = App::start_with(&[
+        ("LATCHKEY_SMS_DAILY_BUDGET_USD", "1"),
+        ("LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD", "0.1"),
+    ])
+    .await;
+    let other = app.other_environment().await;
+    let (first, second) = (app.enroll_phone("+15005552000").await, app.enroll_phone("+15005552001").await);
+    app.text(&first, None).await.expect(201);
+    refused(&app.text(&second, None).await);
+    let body = json!({"type": "sms", "phone_number": "+15005552002"});
+    let theirs =
+        send(app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&other).json(&body)).await;
+    let path = format!("/auth/factors/{}/challenge", theirs.expect(201)["id"].as_str().unwrap());
+    send(app.request(Method::POST, &path).bearer_auth(&other).json(&json!({}))).await.expect(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_05_a_message_dearer_than_the_whole_budget_is_never_sent() {
+    let app = App::start_with(&[("LATCHKEY_SMS_DAILY_BUDGET_USD", "0.05")]).await;
+    let factor = app.enroll_sms().await;
+    refused(&app.text(&factor, None).await);
+    assert_eq!(app.sent(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_11_the_same_key_inside_the_cooldown_gets_the_same_challenge_and_no_second_message() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    let first = app.text(&factor, Some("retry-1")).await.expect(201);
+    for _ in 0..5 {
+        assert_eq!(app.text(&factor, Some("retry-1")).await.expect(201), first);
+    }
+    refused(&app.text(&factor, Some("retry-2")).await);
+    refused(&app.text(&factor, None).await);
+    let sibling = app.enroll_sms().await;
+    refused(&app.text(&sibling, Some("retry-1")).await);
+    assert_eq!(app.sent(), 1);
+    assert!(app.is_valid(first["id"].as_str().unwrap(), &app.last_code()).await);
+    // After the cooldown the key means a new login: one SDK derives it from the request alone.
+    app.advance(31);
+    assert_ne!(app.text(&factor, Some("retry-1")).await.expect(201)["id"], first["id"]);
+    assert_eq!(app.sent(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_02_only_countries_on_the_list_are_enrolled_or_texted() {
+    let app = App::start_with(&[("LATCHKEY_SMS_COUNTRIES", "US,GB")]).await;
+    for (number, status) in [
+        ("+12128765432", 201),
+        ("+447400123456", 201),
+        ("+12042345678", 422),  // Canada
+        ("+18762345678", 422),  // Jamaica: +1 is not one country
+        ("+19002345678", 422),  // premium rate, and American
+        ("+881612345678", 422), // a satellite phone
+        ("+33612345678", 422),
+    ] {
+        let body = json!({"type": "sms", "phone_number": number});
+        let answer = app.post("/auth/factors/enroll", body, status).await;
+        assert!(status == 201 || answer["code"] == "phone_number_not_supported", "{number}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exp_07_a_budgets_ttl_lies_after_its_window() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    app.text(&factor, None).await.expect(201);
+    let now = i64::try_from(shared::ports::Clock::now(&app.local.clock).seconds()).unwrap();
+    let budgets: Vec<_> =
+        app.dump().await.into_iter().filter(|item| item["sk"].as_s().unwrap() == "budget").collect();
+    assert_eq!(budgets.len(), 4, "number, range, environment, deployment");
+    for item in budgets {
+        assert!(item["ttl"].as_n().unwrap().parse::<i64>().unwrap() > now + 24 * 60 * 60);
+        // SMS-04, LOG-04: a number is known by its MAC only.
+        assert!(!format!("{item:?}").contains("500555"));
+    }
+}
