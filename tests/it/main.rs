@@ -23,6 +23,7 @@ mod enroll;
 mod events;
 mod factors;
 mod faults;
+mod locks;
 mod races;
 mod sms;
 mod template;

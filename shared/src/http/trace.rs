@@ -6,6 +6,7 @@
 
 use super::error::Cause;
 use crate::core::Core;
+use crate::domain::id::FactorId;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -26,6 +27,17 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorCode(pub(super) &'static str);
 
+/// What a request did to a factor, for its log line. It never says with which code.
+#[derive(Debug, Clone)]
+pub(super) struct Event {
+    /// What happened: `otp.verified`, `otp.wrong`, `otp.replayed`.
+    pub(super) name: &'static str,
+    /// To which factor.
+    pub(super) factor: FactorId,
+    /// Until when it is locked by that: a moment, or `an operator unlocks it`.
+    pub(super) locked_until: Option<String>,
+}
+
 /// Gives the request an id and writes its line.
 pub(super) async fn observe(State(core): State<Core>, request: Request, next: Next) -> Response {
     let random = core.rng().map(|mut rng| rng.random()).unwrap_or_default();
@@ -36,10 +48,14 @@ pub(super) async fn observe(State(core): State<Core>, request: Request, next: Ne
 
     let status = response.status().as_u16();
     let code = response.extensions().get().map_or("", |ErrorCode(code)| code);
+    let event = response.extensions().get::<Event>();
+    let factor = event.map(|event| event.factor.to_string());
+    let locked_until = event.and_then(|event| event.locked_until.as_deref());
+    let event = event.map(|event| event.name);
     if let Some(cause) = response.extensions().get::<Cause>() {
         tracing::error!(request_id = id, %method, route, status, code, %cause, "failed");
     } else {
-        tracing::info!(request_id = id, %method, route, status, code, "answered");
+        tracing::info!(request_id = id, %method, route, status, code, event, factor, locked_until, "answered");
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);

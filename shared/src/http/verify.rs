@@ -5,21 +5,25 @@
 
 use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
+use super::trace::Event;
 use super::wire::{ChallengeBody, Json, VerificationBody, created};
 use crate::core::Core;
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
 use crate::domain::environment::Environment;
 use crate::domain::factor::{Guarded, Kind};
-use crate::domain::guard::{Evidence, Verdict};
+use crate::domain::guard::{Evidence, Guard, Locked, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::policy::VERIFY_ROUNDS;
 use crate::domain::time::Timestamp;
 use crate::seal::SealError;
 use crate::store::Settled;
-use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
+use axum::{Extension, Router};
+
+/// The answer, and what its log line says of it.
+type Verified = (Extension<Event>, Json<VerificationBody>);
 
 /// The routes of the verify function.
 pub fn router(core: Core) -> Router {
@@ -34,7 +38,7 @@ async fn verify(
     environment: Environment,
     PathId(id): PathId,
     Body(mut fields): Body,
-) -> Result<Json<VerificationBody>, Error> {
+) -> Result<Verified, Error> {
     let code = fields.required("code", Code::parse);
     answer(&core, &environment, &id, &fields.check(code)?).await
 }
@@ -43,56 +47,66 @@ async fn verify_by_body(
     State(core): State<Core>,
     environment: Environment,
     Body(mut fields): Body,
-) -> Result<Json<VerificationBody>, Error> {
+) -> Result<Verified, Error> {
     let id = fields.required_text("authentication_challenge_id");
     let code = fields.required("code", Code::parse);
     let (id, code) = fields.check(id.zip(code))?;
     answer(&core, &environment, &id, &code).await
 }
 
-async fn answer(
-    core: &Core,
-    environment: &Environment,
-    given: &str,
-    code: &Code,
-) -> Result<Json<VerificationBody>, Error> {
+async fn answer(core: &Core, environment: &Environment, given: &str, code: &Code) -> Result<Verified, Error> {
     let unknown = || Error::not_found(Entity::Challenge, given);
     let id = ChallengeId::parse(given).map_err(|_| unknown())?;
     let challenge = core.store.challenge(environment.id, id).await?.ok_or_else(unknown)?;
     let factor = core.store.factor(environment.id, challenge.factor).await?.ok_or_else(unknown)?;
     let generic = factor.factor.kind == Kind::GenericOtp;
-    let valid = settle(core, factor, &challenge, code).await? == Verdict::Valid;
+    let (verdict, guard) = settle(core, factor, &challenge, code).await?;
+    let valid = verdict == Verdict::Valid;
     // Only a MAC of the code is kept, so it can be shown again only to whoever just gave it.
     let shown = (valid && generic).then_some(code);
-    Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
+    let body = VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid };
+    Ok((Extension(event(verdict, &guard, &challenge, core.now())), created(body)))
 }
 
-/// Decides and writes, until a write holds the verdict.
+/// What the log says: replays and locks are for the tenant to see (ONE-09, THR-15).
+fn event(verdict: Verdict, guard: &Guard, challenge: &Challenge, now: Timestamp) -> Event {
+    let name = match verdict {
+        Verdict::Valid => "otp.verified",
+        Verdict::Wrong => "otp.wrong",
+        Verdict::Replayed => "otp.replayed",
+    };
+    let locked_until = guard.accepts_challenges(now).err().map(|Locked { retry_at }| {
+        retry_at.map_or_else(|| "an operator unlocks it".to_owned(), |moment| moment.to_string())
+    });
+    Event { name, factor: challenge.factor, locked_until }
+}
+
+/// Decides and writes, until a write holds the verdict: the verdict, and the guard that remembers it.
 async fn settle(
     core: &Core,
     mut factor: Guarded,
     challenge: &Challenge,
     code: &Code,
-) -> Result<Verdict, Error> {
+) -> Result<(Verdict, Guard), Error> {
     let attempt = AttemptId::new(core.now(), &mut core.rng()?);
-    let told = |factor: &Guarded| factor.guard.verdict_on(challenge.id, attempt);
+    let told = |guard: &Guard| Some((guard.verdict_on(challenge.id, attempt)?, guard.clone()));
     for _ in 0..VERIFY_ROUNDS {
         let now = core.now();
         let admission =
             factor.guard.admit(challenge, now).map_err(|refusal| Error::refused(challenge.id, refusal))?;
         let (verdict, next) = admission.judge(examine(core, &factor, challenge, code, now)?, attempt);
         factor = match core.store.settle(&factor, &next).await? {
-            Settled::Written => return Ok(verdict),
+            Settled::Written => return Ok((verdict, next)),
             Settled::Unknown(current, cause) => {
-                return current.and_then(|factor| told(&factor)).ok_or(cause.into());
+                return current.and_then(|current| told(&current.guard)).ok_or(cause.into());
             }
             Settled::Changed(None) => {
                 return Err(Error::not_found(Entity::Challenge, &challenge.id.to_string()));
             }
             Settled::Changed(Some(current)) => *current,
         };
-        if let Some(verdict) = told(&factor) {
-            return Ok(verdict);
+        if let Some(counted) = told(&factor.guard) {
+            return Ok(counted);
         }
     }
     Err(Error::busy())
