@@ -59,7 +59,7 @@ fn stands_alone(word: &str, text: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_01_sec_01_no_secret_is_in_a_log_line_an_error_or_an_item() {
+async fn a8_log_01_sec_01_no_secret_is_in_a_log_line_an_error_or_an_item() {
     let app = App::start().await;
     let mut canaries = vec![Canary::new("API key", app.local.api_key.expose().as_bytes())];
     let mut errors = String::new();

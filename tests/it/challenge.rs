@@ -45,7 +45,7 @@ async fn sms_06_a_message_is_transactional_and_has_a_price_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_template_says_what_is_sent_and_a_bad_one_sends_nothing() {
+async fn a19_sms_07_a_template_says_what_is_sent_and_a_bad_one_sends_nothing() {
     let app = App::start().await;
     let factor = app.enroll_sms().await;
     let path = format!("/auth/factors/{factor}/challenge");

@@ -68,7 +68,7 @@ async fn key_03_a_malformed_and_an_unknown_key_get_the_same_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn net_10_every_refusal_has_the_contracts_shape() {
+async fn a12_net_10_every_refusal_has_the_contracts_shape() {
     let app = App::start().await;
     for (method, path) in ROUTES.into_iter().filter(|(method, _)| *method == Method::POST) {
         let with = |content_type: &str, body: String| {

@@ -188,3 +188,44 @@ async fn a_body_in_another_charset_spelling_is_still_json() {
         send(request.body(r#"{"type":"generic_otp"}"#)).await.expect(201);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a14_otp_11_a_hostile_issuer_or_user_changes_nothing_but_its_own_place_in_the_uri() {
+    let app = App::start().await;
+    let names = [
+        "a&secret=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "a?issuer=b",
+        "a#b",
+        "a%3Ab",
+        "a/../b",
+        "a\\b",
+        "\"><script>",
+        "\u{202e}moc.evil",
+        "😀",
+        "a+b c",
+        "=&=",
+    ];
+    for name in names {
+        let body = json!({"type": "totp", "totp_issuer": name, "totp_user": name});
+        let totp = app.post(ENROLL, body, 201).await["totp"].clone();
+        let uri = totp["uri"].as_str().unwrap();
+        assert!(uri.bytes().all(|byte| byte.is_ascii_graphic()), "{uri}");
+        let (label, query) = uri.strip_prefix("otpauth://totp/").unwrap().split_once('?').unwrap();
+        let decode =
+            |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned();
+        let (issuer, user) = label.split_once(':').unwrap();
+        assert_eq!((decode(issuer).as_str(), decode(user).as_str()), (name, name));
+        let pairs: Vec<(&str, String)> = query
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap())
+            .map(|(key, text)| (key, decode(text)))
+            .collect();
+        let keys: Vec<&str> = pairs.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, ["secret", "issuer", "algorithm", "digits", "period"]);
+        assert_eq!((pairs[0].1.as_str(), pairs[1].1.as_str()), (totp["secret"].as_str().unwrap(), name));
+    }
+    for name in ["a:b", "a\nb", "a\u{0}b", "", "\u{9c}"] {
+        app.post(ENROLL, json!({"type": "totp", "totp_issuer": name, "totp_user": "a"}), 422).await;
+        app.post(ENROLL, json!({"type": "totp", "totp_issuer": "a", "totp_user": name}), 422).await;
+    }
+}

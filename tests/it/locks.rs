@@ -1,6 +1,7 @@
 //! Guessing at a factor: how it locks, what a locked one answers, what that does to other factors, and what is logged.
 
-use crate::app::{App, Totp, logged};
+use crate::app::{App, Totp, logged, send};
+use reqwest::Method;
 use serde_json::json;
 
 const TOO_MANY: &str = "one_time_code_too_many_attempts";
@@ -45,7 +46,43 @@ async fn a4_new_challenges_do_not_reset_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thr_06_thr_07_a_lock_doubles_and_guesses_during_it_do_not_extend_it() {
+async fn a4_thr_04_a_resent_message_does_not_reset_the_limit() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    let first = app.challenge(&factor).await;
+    let wrong = if app.last_code() == "000000" { "000001" } else { "000000" };
+    for _ in 0..4 {
+        assert!(!app.is_valid(&first, wrong).await);
+    }
+    app.advance(31);
+    let second = app.challenge(&factor).await;
+    let wrong = if app.last_code() == "000000" { "000001" } else { "000000" };
+    assert!(!app.is_valid(&second, wrong).await, "the fifth failure in a row");
+    assert_eq!(app.refusal(&second, &app.last_code()).await, (400, TOO_MANY.to_owned()));
+    app.advance(20);
+    app.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 400).await;
+    assert_eq!(app.local.outbox.messages().len(), 2, "a locked factor is not sent messages");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a4_thr_11_no_header_buys_another_guess() {
+    let app = App::start().await;
+    let totp = app.enroll_totp().await;
+    let challenge = app.challenge(&totp.id).await;
+    let mut statuses = Vec::new();
+    for n in 0..20 {
+        let request = app
+            .authorized(Method::POST, &format!("/auth/challenges/{challenge}/verify"))
+            .header("x-forwarded-for", format!("198.51.100.{n}"))
+            .header("forwarded", format!("for=198.51.100.{n}"))
+            .header("user-agent", format!("browser {n}"));
+        statuses.push(send(request.json(&json!({"code": app.wrong_code(&totp)}))).await.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a16_thr_06_thr_07_a_lock_doubles_and_guesses_during_it_do_not_extend_it() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let open = app.challenge(&totp.id).await;
@@ -67,7 +104,7 @@ async fn thr_06_thr_07_a_lock_doubles_and_guesses_during_it_do_not_extend_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thr_09_a16_locking_one_factor_leaves_the_users_others_usable() {
+async fn a16_thr_09_locking_one_factor_leaves_the_users_others_usable() {
     let app = App::start().await;
     let (locked, other) = (app.enroll_totp().await, app.enroll_totp().await);
     app.guess_wrong(&locked, 5).await;

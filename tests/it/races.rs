@@ -27,7 +27,7 @@ fn successes(answers: &[(u16, Option<bool>)]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_01_parallel_verifies_of_one_right_code_succeed_once() {
+async fn a2_one_01_parallel_verifies_of_one_right_code_succeed_once() {
     let app = Arc::new(App::start().await);
     for _ in 0..REPEATS {
         let totp = app.enroll_totp().await;
@@ -43,7 +43,7 @@ async fn one_01_parallel_verifies_of_one_right_code_succeed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_02_parallel_verifies_of_one_step_in_ten_challenges_succeed_once() {
+async fn a2_one_02_parallel_verifies_of_one_step_in_ten_challenges_succeed_once() {
     let app = Arc::new(App::start().await);
     for _ in 0..REPEATS {
         let totp = app.enroll_totp().await;
@@ -61,7 +61,7 @@ async fn one_02_parallel_verifies_of_one_step_in_ten_challenges_succeed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thr_02_two_hundred_parallel_guesses_are_told_at_most_five_verdicts() {
+async fn a3_thr_02_two_hundred_parallel_guesses_are_told_at_most_five_verdicts() {
     let app = Arc::new(App::start().await);
     for _ in 0..5 {
         let totp = app.enroll_totp().await;

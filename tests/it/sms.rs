@@ -43,7 +43,7 @@ async fn sms_03_a_hundred_parallel_requests_for_one_number_send_one_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a17_sms_pumping_with_five_hundred_parallel_sends_stays_within_the_range_and_the_number() {
+async fn a18_sms_pumping_with_five_hundred_parallel_sends_stays_within_the_range_and_the_number() {
     let app = Arc::new(App::start().await);
     let mut factors = Vec::new();
     // One range of numbers, and two factors on each of them.
@@ -95,7 +95,7 @@ async fn sms_03_the_cooldown_and_the_windows_say_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sms_04_thr_17_a_number_has_one_budget_across_factors_users_and_environments() {
+async fn a4_sms_04_thr_17_a_number_has_one_budget_across_factors_users_and_environments() {
     let app = App::start().await;
     let other = app.other_environment().await;
     let first = app.enroll_sms().await;
@@ -119,7 +119,7 @@ async fn sms_04_thr_17_a_number_has_one_budget_across_factors_users_and_environm
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thr_11_no_header_raises_a_budget() {
+async fn a4_thr_11_no_header_raises_a_budget() {
     let app = App::start().await;
     let factor = app.enroll_sms().await;
     app.text(&factor, None).await.expect(201);
@@ -182,7 +182,7 @@ async fn sms_05_a_message_dearer_than_the_whole_budget_is_never_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flt_11_the_same_key_inside_the_cooldown_gets_the_same_challenge_and_no_second_message() {
+async fn a21_flt_11_the_same_key_inside_the_cooldown_gets_the_same_challenge_and_no_second_message() {
     let app = App::start().await;
     let factor = app.enroll_sms().await;
     let first = app.text(&factor, Some("retry-1")).await.expect(201);

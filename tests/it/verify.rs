@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_verifies_once() {
+async fn a1_one_01_a_code_verifies_once() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let challenge = app.challenge(&totp.id).await;
@@ -22,7 +22,7 @@ async fn a_code_verifies_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_02_a_spent_step_is_wrong_in_a_fresh_challenge() {
+async fn a1_one_02_a_spent_step_is_wrong_in_a_fresh_challenge() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let (now, before, after) = (app.code_of(&totp, 0), app.code_of(&totp, -1), app.code_of(&totp, 1));
@@ -34,7 +34,7 @@ async fn one_02_a_spent_step_is_wrong_in_a_fresh_challenge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn otp_07_a_code_two_steps_away_is_wrong() {
+async fn a5_otp_07_a_code_two_steps_away_is_wrong() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let challenge = app.challenge(&totp.id).await;
@@ -61,7 +61,7 @@ async fn thr_01_the_sixth_guess_is_refused_even_if_it_is_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn otp_06_a_malformed_code_costs_no_attempt() {
+async fn a12_otp_06_a_malformed_code_costs_no_attempt() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let challenge = app.challenge(&totp.id).await;
@@ -119,7 +119,7 @@ async fn a_generic_code_is_shown_again_only_to_whoever_gave_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exp_01_every_kind_of_challenge_expires_after_ten_minutes() {
+async fn a6_exp_01_exp_03_every_kind_of_challenge_expires_after_ten_minutes() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let sms = app.enroll_sms().await;
@@ -155,7 +155,7 @@ async fn a_challenge_still_verifies_just_before_it_expires() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_07_deleting_a_factor_ends_its_challenges() {
+async fn a7_one_07_deleting_a_factor_ends_its_challenges() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let challenge = app.challenge(&totp.id).await;

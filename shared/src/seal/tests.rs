@@ -39,7 +39,7 @@ impl Fixture {
 }
 
 #[test]
-fn sec_02_a_secret_opens_only_for_its_factor_and_environment() {
+fn a22_sec_02_a_secret_opens_only_for_its_factor_and_environment() {
     let mut fixture = Fixture::new();
     let (own, other) = (fixture.factor(), fixture.factor());
     let secret = Secret::random(&mut fixture.rng);
@@ -71,7 +71,7 @@ fn sec_02_a_tampered_secret_does_not_open() {
 }
 
 #[test]
-fn one_05_a_code_matches_only_in_its_challenge() {
+fn a22_one_05_a_code_matches_only_in_its_challenge() {
     let mut fixture = Fixture::new();
     let (first, second) = (fixture.factor(), fixture.factor());
     let code = Code::parse("123456").unwrap();
