@@ -1,0 +1,83 @@
+//! Lists of a user's factors, from the index that holds what a list shows.
+
+use super::schema::{self, attr};
+use super::{Store, StoreError, error, item};
+use crate::domain::factor::Factor;
+use crate::domain::id::{EnvironmentId, FactorId};
+use crate::domain::user::UserId;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// A page of a user's factors.
+#[derive(Debug, Clone, Copy)]
+pub struct Page {
+    /// Where it starts, and so which way it runs.
+    pub from: From,
+    /// Only factors of this type.
+    pub kind: Option<&'static str>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Where a page starts. Ids sort by age, so an id is a place in the list whether or not its factor still exists.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    /// The newest factor, towards older ones.
+    Newest,
+    /// The oldest factor, towards newer ones.
+    Oldest,
+    /// The next older factor, towards older ones.
+    OlderThan(FactorId),
+    /// The next newer factor, towards newer ones.
+    NewerThan(FactorId),
+}
+
+impl Store {
+    /// A page of a user's factors from the index, which trails the table by moments, and whether there are more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the index cannot be read or an item makes no sense.
+    pub async fn factors_of(
+        &self,
+        environment: EnvironmentId,
+        user: &UserId,
+        page: &Page,
+    ) -> Result<(Vec<Factor>, bool), StoreError> {
+        let (condition, cursor, towards_newer) = match page.from {
+            From::Newest => ("#owner = :owner", None, false),
+            From::Oldest => ("#owner = :owner", None, true),
+            From::OlderThan(id) => ("#owner = :owner AND #id < :cursor", Some(id), false),
+            From::NewerThan(id) => ("#owner = :owner AND #id > :cursor", Some(id), true),
+        };
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(schema::BY_USER)
+            .scan_index_forward(towards_newer)
+            .key_condition_expression(condition)
+            .expression_attribute_names("#owner", attr::OWNER)
+            .expression_attribute_values(":owner", AttributeValue::S(schema::owner(environment, user)));
+        if let Some(cursor) = cursor {
+            query = query
+                .expression_attribute_names("#id", attr::ID)
+                .expression_attribute_values(":cursor", AttributeValue::S(cursor.to_string()));
+        }
+        if let Some(kind) = page.kind {
+            query = query
+                .filter_expression("#type = :type")
+                .expression_attribute_names("#type", attr::TYPE)
+                .expression_attribute_values(":type", AttributeValue::S(kind.to_owned()));
+        }
+        let mut items = query.into_paginator().items().send();
+        let mut factors = Vec::new();
+        while let Some(item) = items.next().await {
+            if factors.len() == page.limit {
+                return Ok((factors, true));
+            }
+            let item = item.map_err(|error| error::unavailable("list factors", &error))?;
+            factors.push(item::to_listed_factor(&item)?);
+        }
+        Ok((factors, false))
+    }
+}
