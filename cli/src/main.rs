@@ -1,6 +1,7 @@
 //! `latchkey`: `serve` runs everything in one process on this machine.
 
 use clap::{Parser, Subcommand};
+use cli::serve::faults::Faults;
 use cli::serve::{self, Local, Options, ServeError};
 use shared::config::Settings;
 use shared::http::logs;
@@ -39,6 +40,18 @@ struct Serve {
     /// The loopback port of the table's own DynamoDB endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     dynamodb_port: u16,
+    /// Fails that share of the calls to its own table and outbox, to try an application against faults; 0.05 is one in
+    /// twenty, the same ones at every start
+    #[arg(long, value_name = "RATE", value_parser = share)]
+    faults: Option<f64>,
+}
+
+/// An application's run against faults can be repeated.
+const FAULTS_SEED: u64 = 0;
+
+fn share(text: &str) -> Result<f64, &'static str> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or("must be a number from 0 to 1")
 }
 
 #[tokio::main]
@@ -62,6 +75,7 @@ async fn run(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
         port: arguments.port,
         data_dir: (!arguments.in_memory).then_some(arguments.data_dir),
         dynamodb_port: arguments.dynamodb_port,
+        faults: arguments.faults.map(|share| Faults::random(share, FAULTS_SEED)),
         settings,
     })
     .await?;
@@ -82,6 +96,9 @@ fn greet(local: &Local) {
     }
     println!("DynamoDB  {}  (table {})", local.dynamodb_url, serve::TABLE);
     println!("Messages  {url}/_dev/sms");
+    if local.faults.is_some() {
+        println!("Faults    on: some requests answer 503");
+    }
     println!();
     println!("Enroll an authenticator app:");
     println!();

@@ -6,6 +6,7 @@
 mod data_dir;
 mod dev;
 mod dynamo;
+pub mod faults;
 mod sns;
 
 pub use dev::LocalClock;
@@ -15,6 +16,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use data_dir::DataDir;
+use faults::Faults;
+use faults::proxy::Proxy;
 use shared::aws;
 use shared::config::Settings;
 use shared::core::Core;
@@ -39,7 +42,7 @@ use tokio::task::JoinSet;
 pub const TABLE: &str = "latchkey";
 
 /// How to serve.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// The address to listen on.
     pub addr: IpAddr,
@@ -49,6 +52,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// The loopback port of the engine; 0 picks a free one.
     pub dynamodb_port: u16,
+    /// Which calls of the server to its own table and outbox fail; `None` lets none.
+    pub faults: Option<Faults>,
     /// What the environment says.
     pub settings: Settings,
 }
@@ -69,6 +74,8 @@ pub struct Local {
     pub clock: LocalClock,
     /// What its endpoints are given.
     pub core: Core,
+    /// Which of its calls fail.
+    pub faults: Option<Faults>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
     /// Held so that no other process uses it.
@@ -143,16 +150,27 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let keyring = open_keyring(data.as_ref(), &store, &clock).await?;
     let api_key = open_environment(data.as_ref(), &store, &clock).await?;
 
+    // The server has started without faults; from here on it is the one they are for.
+    let mut reached = (dynamodb_url.clone(), url.clone());
+    if let Some(faults) = options.faults.clone() {
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let between = self::url(&listener)?;
+        let proxy = Proxy { dynamodb_url: dynamodb_url.clone(), sns_url: url.clone(), faults };
+        tasks.spawn(proxy.serve(listener, wait(stopped.clone())));
+        reached = (between.clone(), between);
+    }
+    let store = Store::new(aws::dynamodb(&sdk(&reached.0)), TABLE.to_owned());
+
     let policy = options.settings.policy;
     let core = Core::new(store, Seal::new(keyring), policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
-    let sms = Sms::new(aws::sns(&sdk(&format!("{url}/_dev/sns"))), options.settings.sms);
+    let sms = Sms::new(aws::sns(&sdk(&format!("{}/_dev/sns", reached.1))), options.settings.sms);
     let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
     tasks.spawn(async move {
         let served = axum::serve(api, app).with_graceful_shutdown(wait(stopped)).await;
         served.unwrap_or_else(|error| tracing::error!(%error, "the API stopped"));
     });
-    let data_dir = options.data_dir;
-    Ok(Local { url, dynamodb_url, api_key, data_dir, outbox, clock, core, stop, tasks, _data: data })
+    let Options { data_dir, faults, .. } = options;
+    Ok(Local { url, dynamodb_url, api_key, data_dir, outbox, clock, core, faults, stop, tasks, _data: data })
 }
 
 impl Local {

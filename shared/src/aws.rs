@@ -4,18 +4,23 @@ use crate::domain::policy::{
     DYNAMODB_BACKOFF, DYNAMODB_TIMEOUT, DYNAMODB_TRIES, DYNAMODB_TRY_TIMEOUT, SNS_TIMEOUT,
 };
 use aws_config::SdkConfig;
+use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
 
 /// A DynamoDB client that tries again: every write it is given is conditional.
+///
+/// The SDK stops trying again for a while when too many calls have failed, and counts failures for the whole process;
+/// this client is judged by its own, so that two servers in one process do not slow each other down.
 #[must_use]
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(sdk)
         .retry_config(
             RetryConfig::standard().with_max_attempts(DYNAMODB_TRIES).with_initial_backoff(DYNAMODB_BACKOFF),
         )
+        .retry_partition(RetryPartition::custom("table").build())
         .timeout_config(timeouts(DYNAMODB_TIMEOUT, DYNAMODB_TRY_TIMEOUT));
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }

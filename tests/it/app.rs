@@ -1,6 +1,7 @@
 //! A local server for one test, and the words the tests are written in.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use cli::serve::faults::Faults;
 use cli::serve::{self, Local, Options};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -48,17 +49,23 @@ impl App {
     pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
         let value =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Self::start_configured(None, Settings::for_local(&value).unwrap()).await
+        Self::start_configured(None, None, Settings::for_local(&value).unwrap()).await
     }
 
     /// A server that keeps everything in `data_dir`.
     pub(crate) async fn start_in(data_dir: Option<PathBuf>) -> Self {
-        Self::start_configured(data_dir, Settings::for_local(&|_| None).unwrap()).await
+        Self::start_configured(data_dir, None, Settings::for_local(&|_| None).unwrap()).await
     }
 
-    async fn start_configured(data_dir: Option<PathBuf>, settings: Settings) -> Self {
+    /// A server that keeps nothing, whose calls to its own table and outbox fail as `faults` says.
+    pub(crate) async fn start_with_faults(faults: Faults) -> Self {
+        Self::start_configured(None, Some(faults), Settings::for_local(&|_| None).unwrap()).await
+    }
+
+    async fn start_configured(data_dir: Option<PathBuf>, faults: Option<Faults>, settings: Settings) -> Self {
         capture_logs();
-        let options = Options { addr: [127, 0, 0, 1].into(), port: 0, data_dir, dynamodb_port: 0, settings };
+        let addr = [127, 0, 0, 1].into();
+        let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, faults, settings };
         let local = serve::start(options).await.unwrap();
         let key = local.api_key.expose().to_owned();
         Self { local, client: client(), key }
@@ -72,6 +79,11 @@ impl App {
         let key = ApiKey::random(&environment.tag, &mut rng);
         self.local.core.store.add_api_key(&key.hash(), &environment).await.unwrap();
         key.expose().to_owned()
+    }
+
+    /// What fails, on a server that was started with faults.
+    pub(crate) fn faults(&self) -> &Faults {
+        self.local.faults.as_ref().expect("a server with faults")
     }
 
     /// A request without a key.

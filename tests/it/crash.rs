@@ -16,7 +16,8 @@ async fn the_server_that_is_killed() {
     let Ok(dir) = std::env::var(DATA_DIR) else { return };
     let settings = Settings::from_env_for_local().unwrap();
     let addr = [127, 0, 0, 1].into();
-    let options = Options { addr, port: 0, data_dir: Some(dir.into()), dynamodb_port: 0, settings };
+    let options =
+        Options { addr, port: 0, data_dir: Some(dir.into()), dynamodb_port: 0, faults: None, settings };
     let local = serve::start(options).await.unwrap();
     println!("\nserving {} {}", local.url, local.api_key.expose());
     std::future::pending::<()>().await;
@@ -128,8 +129,14 @@ async fn two_servers_do_not_share_a_data_directory() {
     let app = crate::app::App::start_in(Some(dir.path().to_owned())).await;
     let settings = Settings::from_env_for_local().unwrap();
     let addr = [127, 0, 0, 1].into();
-    let options =
-        Options { addr, port: 0, data_dir: Some(dir.path().to_owned()), dynamodb_port: 0, settings };
+    let options = Options {
+        addr,
+        port: 0,
+        data_dir: Some(dir.path().to_owned()),
+        dynamodb_port: 0,
+        faults: None,
+        settings,
+    };
     let refused = serve::start(options).await.err().unwrap().to_string();
     assert!(refused.contains("in use by another latchkey"), "{refused}");
     app.local.stop().await;
@@ -162,7 +169,7 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
     std::fs::remove_file(data.join("root.key")).unwrap();
     let settings = Settings::from_env_for_local().unwrap();
     let addr = [127, 0, 0, 1].into();
-    let options = Options { addr, port: 0, data_dir: Some(data), dynamodb_port: 0, settings };
+    let options = Options { addr, port: 0, data_dir: Some(data), dynamodb_port: 0, faults: None, settings };
     let refused = serve::start(options).await.err().unwrap().to_string();
     assert!(refused.contains("root.key"), "{refused}");
 }

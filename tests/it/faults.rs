@@ -1,141 +1,80 @@
-//! Writes whose fate is unknown: applied without an answer, or lost on the way.
+//! What becomes of requests when the calls behind them fail: the rows FLT of the security requirements.
+//!
+//! [`matrix`] fails every call of every operation in every way; in [`rows`] are those that ask for more than one failing
+//! call, for time, or for none.
 
-use crate::app::App;
+mod aftermath;
+mod matrix;
+mod operation;
+mod rows;
+
+use crate::app::{Answer, App};
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use cli::serve::faults::Call;
+use operation::Operation;
+use serde_json::json;
 use shared::aws;
+use shared::config::Settings;
 use shared::core::Core;
-use shared::http::{app as application, verify};
+use shared::domain::factor::Guarded;
+use shared::domain::id::FactorId;
+use shared::http::{app as application, challenge, enroll, factors, verify};
 use shared::ports::OsEntropy;
+use shared::sms::Sms;
 use shared::store::Store;
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tower::ServiceExt as _;
 
-/// What happens to an `UpdateItem` on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    /// It arrives, and so does its answer.
-    None,
-    /// It never arrives; the client hears a 500.
-    Lost,
-    /// It is applied; the client hears a 500.
-    AppliedUnheard,
+/// Asserts that an answer is the one 503 there is: no verdict, no cause, a time to come back (FLT-01, LOG-07).
+fn is_unavailable(answer: &Answer) {
+    let body = json!({"code": "service_unavailable", "message": "The service is temporarily unavailable."});
+    assert_eq!(answer.expect(503), body);
+    assert_eq!(answer.headers["retry-after"], "1");
 }
 
-/// A proxy in front of the engine that plays a list of faults, one an `UpdateItem`.
-#[derive(Clone)]
-struct Proxy {
-    engine: String,
-    faults: Arc<Mutex<VecDeque<Fault>>>,
-    updates: Arc<Mutex<Vec<Fault>>>,
-}
-
-impl Proxy {
-    async fn in_front_of(engine: &str, faults: &[Fault]) -> (Self, String) {
-        let proxy = Self {
-            engine: engine.to_owned(),
-            faults: Arc::new(Mutex::new(faults.iter().copied().collect())),
-            updates: Arc::default(),
-        };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = Router::new().fallback(forward).with_state(proxy.clone());
-        tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        (proxy, url)
-    }
-
-    fn next_fault(&self, headers: &HeaderMap) -> Fault {
-        if !headers["x-amz-target"].to_str().unwrap().ends_with("UpdateItem") {
-            return Fault::None;
+/// Asserts that decisions rest on consistent reads of the table itself (FLT-05).
+fn read_consistently(operation: Operation, calls: &[Call]) {
+    for call in calls {
+        match call.operation.as_str() {
+            "GetItem" => {
+                let sent: serde_json::Value = serde_json::from_slice(&call.body).unwrap();
+                assert_eq!(sent["ConsistentRead"], true, "{operation:?}");
+            }
+            "Query" => assert!(!operation.decides(), "{operation:?} asks the index"),
+            other => assert!(!["Scan", "BatchGetItem"].contains(&other), "{operation:?} calls {other}"),
         }
-        let fault = self.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
-        self.updates.lock().unwrap().push(fault);
-        fault
     }
 }
 
-async fn forward(State(proxy): State<Proxy>, headers: HeaderMap, body: Bytes) -> Response {
-    let fault = proxy.next_fault(&headers);
-    if fault == Fault::Lost {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let answer = crate::app::client().post(&proxy.engine).headers(headers).body(body).send().await.unwrap();
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let body = answer.bytes().await.unwrap();
-    if fault == Fault::AppliedUnheard {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    (status, headers, body).into_response()
+/// A factor as the table holds it.
+async fn stored(app: &App, factor: &str) -> Option<Guarded> {
+    let store = &app.local.core.store;
+    let environment = store.environment_of(&app.local.api_key.hash()).await.unwrap().unwrap();
+    store.factor(environment.id, FactorId::parse(factor).unwrap()).await.unwrap()
 }
 
-/// The verify function of `app`, with `url` for its table.
-fn verify_through(app: &App, url: &str) -> Router {
+/// All functions over clients of their own, which reach table and outbox at these addresses.
+fn assemble(app: &App, table: &str, outbox: &str) -> Router {
     let local = &app.local;
-    let store = Store::new(aws::dynamodb(&cli::serve::sdk(url)), cli::serve::TABLE.to_owned());
-    let policy = (*local.core.policy).clone();
-    let clock = Arc::new(local.clock.clone());
-    let core = Core::new(store, local.core.seal.clone(), policy, clock, Arc::new(OsEntropy));
-    application(core.clone(), verify::router(core))
+    let store = Store::new(aws::dynamodb(&cli::serve::sdk(table)), cli::serve::TABLE.to_owned());
+    let (seal, policy) = (local.core.seal.clone(), (*local.core.policy).clone());
+    let core = Core::new(store, seal, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
+    let settings = Settings::for_local(&|_| None).unwrap();
+    let sms = Sms::new(aws::sns(&cli::serve::sdk(&format!("{outbox}/_dev/sns"))), settings.sms);
+    let routes = enroll::router(core.clone())
+        .merge(challenge::router(core.clone(), sms))
+        .merge(verify::router(core.clone()))
+        .merge(factors::router(core.clone()))
+        .route("/panic", get(async || -> &'static str { panic!("panicked at the table latchkey") }));
+    application(core, routes)
 }
 
-async fn verify(app: &App, routes: Router, challenge: &str, code: &str) -> (u16, Option<bool>) {
-    let request = http::Request::post(format!("/auth/challenges/{challenge}/verify"))
-        .header("authorization", format!("Bearer {}", app.local.api_key.expose()))
-        .header("content-type", "application/json")
-        .body(axum::body::Body::from(format!(r#"{{"code":"{code}"}}"#)))
-        .unwrap();
-    let response = routes.oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
-    let body = axum::body::to_bytes(response.into_body(), 65_536).await.unwrap();
-    (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap()["valid"].as_bool())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn flt_02_a_write_that_was_not_heard_of_counts_once() {
-    use Fault::{AppliedUnheard, Lost};
-    let app = App::start().await;
-    // The client tries three times; after that the store itself looks what became of the write.
-    for faults in [
-        vec![AppliedUnheard],
-        vec![Lost],
-        vec![AppliedUnheard, Lost],
-        vec![Lost, AppliedUnheard],
-        vec![AppliedUnheard; 3],
-        vec![AppliedUnheard, Lost, Lost],
-        vec![Lost, Lost, AppliedUnheard],
-    ] {
-        let totp = app.enroll_totp().await;
-        let challenge = app.challenge(&totp.id).await;
-        let (proxy, url) = Proxy::in_front_of(&app.local.dynamodb_url, &faults).await;
-        let routes = verify_through(&app, &url);
-        let code = app.code_of(&totp, 0);
-        assert_eq!(verify(&app, routes.clone(), &challenge, &code).await, (201, Some(true)), "{faults:?}");
-        assert_eq!(verify(&app, routes, &challenge, &code).await, (422, None), "{faults:?}: spent once");
-        assert!(proxy.updates.lock().unwrap().len() >= faults.len(), "{faults:?} were played");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn flt_01_a_table_that_cannot_be_written_gives_503_and_no_verdict() {
-    let app = App::start().await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
-    let (_, url) = Proxy::in_front_of(&app.local.dynamodb_url, &[Fault::Lost; 6]).await;
-    let routes = verify_through(&app, &url);
-    for code in [app.code_of(&totp, 0), app.wrong_code(&totp)] {
-        assert_eq!(verify(&app, routes.clone(), &challenge, &code).await, (503, None));
-    }
-    assert!(app.is_valid(&challenge, &app.code_of(&totp, 0)).await, "no attempt was spent");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn flt_01_a_table_that_cannot_be_reached_gives_503_everywhere() {
-    let app = App::start().await;
-    let routes = verify_through(&app, "http://127.0.0.1:1");
-    let answer = verify(&app, routes, "auth_challenge_01FZ4TS0MWPZR7GATS7KCXANQZ", "123456").await;
-    assert_eq!(answer, (503, None));
+/// Asks `routes` without a server between.
+async fn ask(routes: Router, request: reqwest::RequestBuilder) -> Answer {
+    let request: http::Request<reqwest::Body> = request.build().unwrap().try_into().unwrap();
+    let response = routes.oneshot(request.map(axum::body::Body::new)).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 65_536).await.unwrap().to_vec();
+    Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(text).unwrap() }
 }

@@ -1,0 +1,139 @@
+//! The fault proxy: it forwards every call as it came, unless the plan has a fault for it.
+
+use super::{Call, Fault, Faults};
+use axum::body::{Body, to_bytes};
+use axum::response::{IntoResponse as _, Response};
+use axum::serve::Listener;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::pin::pin;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// `DynamoDB_20120810.GetItem`: only calls to DynamoDB have it.
+const TARGET: &str = "x-amz-target";
+
+/// What stands behind the proxy.
+#[derive(Clone)]
+pub(in super::super) struct Proxy {
+    /// Where the engine listens.
+    pub(in super::super) dynamodb_url: String,
+    /// Where the outbox listens.
+    pub(in super::super) sns_url: String,
+    pub(in super::super) faults: Faults,
+}
+
+/// A fault that breaks the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("broken on purpose")]
+struct Broken;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+impl Proxy {
+    /// Serves until `stopped`.
+    pub(in super::super) async fn serve(self, mut listener: TcpListener, stopped: impl Future<Output = ()>) {
+        let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
+        let (mut stopped, mut connections) = (pin!(stopped), JoinSet::new());
+        loop {
+            let (stream, _) = tokio::select! {
+                () = &mut stopped => return,
+                Some(_) = connections.join_next() => continue,
+                accepted = Listener::accept(&mut listener) => accepted,
+            };
+            // Without it, the last piece of an answer may wait for the acknowledgement of the piece before.
+            let _ = stream.set_nodelay(true);
+            let (proxy, client) = (self.clone(), client.clone());
+            let service = service_fn(move |request| proxy.clone().answer(client.clone(), request));
+            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    }
+
+    /// Answers one try of a call. An error breaks the connection.
+    async fn answer(
+        self,
+        client: Client<HttpConnector, Body>,
+        request: Request<Incoming>,
+    ) -> Result<Response, Failed> {
+        let (mut parts, body) = request.into_parts();
+        let body = to_bytes(Body::new(body), usize::MAX).await?;
+        let id = parts.headers.get("amz-sdk-invocation-id");
+        let call = self.faults.next(id, || operation(&parts.headers, &body), &body);
+        let table = parts.headers.contains_key(TARGET);
+        match call.fault {
+            Some(Fault::Throttle) => return Ok(throttled(&call, table)),
+            Some(Fault::ServerError) => {
+                return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", table));
+            }
+            Some(Fault::Conflict) => return Ok(conflict(&call)),
+            Some(Fault::TimeoutBefore) => return Err(Broken.into()),
+            Some(Fault::SilenceBefore) => pending().await,
+            Some(Fault::TimeoutAfter | Fault::SilenceAfter) | None => {}
+        }
+        let to = if table { &self.dynamodb_url } else { &self.sns_url };
+        parts.uri = format!("{to}{}", parts.uri.path()).parse::<Uri>()?;
+        let answer = client.request(Request::from_parts(parts, Body::from(body))).await?;
+        match call.fault {
+            Some(Fault::TimeoutAfter) => Err(Broken.into()),
+            Some(Fault::SilenceAfter) => pending().await,
+            _ => Ok(answer.map(Body::new)),
+        }
+    }
+}
+
+/// The operation a request is of: the last part of DynamoDB's target, or SNS's `Action`.
+fn operation(headers: &HeaderMap, body: &[u8]) -> String {
+    if let Some(target) = headers.get(TARGET).and_then(|target| target.to_str().ok()) {
+        return target.rsplit('.').next().unwrap_or(target).to_owned();
+    }
+    let mut fields: BTreeMap<String, String> = serde_urlencoded::from_bytes(body).unwrap_or_default();
+    fields.remove("Action").unwrap_or_default()
+}
+
+fn throttled(call: &Call, table: bool) -> Response {
+    let code = match (table, call.writes()) {
+        (true, true) => "ThrottlingException",
+        (true, false) => "ProvisionedThroughputExceededException",
+        (false, _) => "Throttled",
+    };
+    refusal(StatusCode::BAD_REQUEST, code, table)
+}
+
+/// A transaction is told the reason for each of its items, any other write is refused as a whole.
+fn conflict(call: &Call) -> Response {
+    let sent: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+    let Some(items) = sent.get("TransactItems").and_then(Value::as_array) else {
+        return refusal(StatusCode::BAD_REQUEST, "TransactionConflictException", true);
+    };
+    let reason = |at| json!({"Code": if at == 0 { "TransactionConflict" } else { "None" }});
+    let reasons: Vec<Value> = (0..items.len()).map(reason).collect();
+    let more = json!({ "CancellationReasons": reasons });
+    dynamodb(StatusCode::BAD_REQUEST, "TransactionCanceledException", more)
+}
+
+fn refusal(status: StatusCode, code: &str, table: bool) -> Response {
+    if table {
+        return dynamodb(status, code, json!({}));
+    }
+    let xml = format!(
+        "<ErrorResponse><Error><Code>{code}</Code><Message>Failed on purpose.</Message></Error></ErrorResponse>"
+    );
+    (status, [(CONTENT_TYPE, "text/xml")], xml).into_response()
+}
+
+fn dynamodb(status: StatusCode, code: &str, mut body: Value) -> Response {
+    if let Some(body) = body.as_object_mut() {
+        body.insert("__type".to_owned(), json!(format!("com.amazonaws.dynamodb.v20120810#{code}")));
+        body.insert("message".to_owned(), json!("Failed on purpose."));
+    }
+    (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
+}
