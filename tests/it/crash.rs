@@ -1,69 +1,13 @@
 //! The local server killed without warning: what was answered 201 is there, and nothing is half there.
 
+mod served;
+mod sms;
+
 use cli::serve::{self, Options};
-use serde_json::{Value, json};
+use serde_json::json;
+use served::Served;
 use shared::config::Settings;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-const DATA_DIR: &str = "LATCHKEY_TEST_SERVED_DIR";
-
-/// Not a test of its own: the process [`kill_nine`] starts from this same binary, and kills.
-#[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "how the two processes talk")]
-async fn the_server_that_is_killed() {
-    let Ok(dir) = std::env::var(DATA_DIR) else { return };
-    let settings = Settings::from_env_for_local().unwrap();
-    let addr = [127, 0, 0, 1].into();
-    let options =
-        Options { addr, port: 0, data_dir: Some(dir.into()), dynamodb_port: 0, faults: None, settings };
-    let local = serve::start(options).await.unwrap();
-    println!("\nserving {} {}", local.url, local.api_key.expose());
-    std::future::pending::<()>().await;
-}
-
-struct Served {
-    process: Child,
-    url: String,
-    key: String,
-}
-
-impl Served {
-    fn start(dir: &Path) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["crash::the_server_that_is_killed", "--exact", "--nocapture"])
-            .env(DATA_DIR, dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line =
-            lines.map_while(Result::ok).find(|line| line.starts_with("serving ")).expect("a serving line");
-        let words: Vec<&str> = line.split(' ').collect();
-        Self { process, url: words[1].to_owned(), key: words[2].to_owned() }
-    }
-
-    async fn ask(
-        &self,
-        method: reqwest::Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> reqwest::Result<(u16, Value)> {
-        let url = format!("{}{path}", self.url);
-        let request = crate::app::client().request(method, url).bearer_auth(&self.key);
-        let answer = request.json(&body.unwrap_or(json!({}))).send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
-    }
-
-    /// SIGKILL: no destructor runs, no buffer is flushed.
-    fn kill_nine(mut self) -> String {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.key
-    }
-}
+use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_answered_201_survives_kill_nine() {
