@@ -24,6 +24,7 @@ mod events;
 mod factors;
 mod faults;
 mod locks;
+mod proof;
 mod races;
 mod sms;
 mod template;

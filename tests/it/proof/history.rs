@@ -1,0 +1,125 @@
+//! Whether a concurrent history could have happened one request after the other.
+//!
+//! Each client notes when it asked and when it was answered. A history is linearizable if its requests can be put in
+//! an order that respects those times and in which the specification gives the very answers that were seen (Wing and
+//! Gong 1993, with Lowe's memory of dead ends). A 503 may or may not have happened, then or later.
+
+use crate::proof::spec::{Answer, HOUR, Kind, Means, Request, Spec};
+use std::collections::HashSet;
+
+/// A request, its answer, and when they were on the way.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) factor: usize,
+    pub(crate) now: i64,
+    pub(crate) asked: usize,
+    pub(crate) answered: usize,
+    pub(crate) request: Request,
+    pub(crate) answer: Answer,
+}
+
+impl Event {
+    /// Nobody knows whether it happened.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.answer.status == 503
+    }
+
+    /// The last moment it may have happened at.
+    fn over(&self) -> usize {
+        if self.is_unheard() { usize::MAX } else { self.answered }
+    }
+
+    /// Whether another request of `history`, one that `is`, was on its way at the same time.
+    fn meets(&self, history: &[Self], is: impl Fn(&Request) -> bool) -> bool {
+        let other = |event: &&Self| event.asked != self.asked && is(&event.request);
+        history.iter().filter(other).any(|event| event.asked < self.answered && self.asked < event.over())
+    }
+
+    /// Whether the answer is the promised one, or one of the two that a delete at the same time excuses.
+    fn agrees(&self, promised: &Answer, history: &[Self], lossy: bool) -> bool {
+        let deleted = |request: &Request| matches!(request, Request::Delete { .. });
+        let excuse = match (&self.request, self.answer.status, promised.status) {
+            // Deleting twice at once is deleting once: both may be told 204.
+            (Request::Delete { .. }, 204, 404) => true,
+            // A guess that was counted and not heard of is looked for in the factor; a deleted factor cannot tell.
+            (Request::Verify { .. }, 404, 201) => lossy,
+            _ => false,
+        };
+        self.is_unheard() || self.answer == *promised || excuse && self.meets(history, deleted)
+    }
+}
+
+/// Whether the history of one factor could have happened one request after the other; `lossy` if writes were lost.
+pub(crate) fn is_linearizable(history: &[Event], lossy: bool) -> bool {
+    assert!(history.len() <= 128, "one bit a request");
+    search(history, lossy, 0, &Spec::default(), &mut HashSet::new())
+}
+
+/// Whether what is not `done` can follow on `spec`. `dead` holds from where it cannot.
+fn search(history: &[Event], lossy: bool, done: u128, spec: &Spec, dead: &mut HashSet<(u128, Spec)>) -> bool {
+    let left = || (0..history.len()).filter(|at| done & (1 << at) == 0).map(|at| (at, &history[at]));
+    if left().all(|(_, event)| event.is_unheard()) {
+        return true;
+    }
+    if !dead.insert((done, spec.clone())) {
+        return false;
+    }
+    // Whoever asked after somebody else had his answer comes after him.
+    let first_over = left().map(|(_, event)| event.over()).min().unwrap();
+    left().filter(|(_, event)| event.asked < first_over).any(|(at, event)| {
+        let mut next = spec.clone();
+        let promised = next.answer(event.now, &event.request);
+        event.agrees(&promised, history, lossy) && search(history, lossy, done | (1 << at), &next, dead)
+    })
+}
+
+/// A history to read: a line a request.
+pub(crate) fn listing(history: &[Event]) -> String {
+    let line = |Event { now, asked, answered, request, answer, .. }: &Event| {
+        format!("{asked:3}-{answered:3} at {now} {request:?} -> {answer:?}\n")
+    };
+    history.iter().map(line).collect()
+}
+
+/// A history written by hand: when it was asked, when answered, the request, the answer's status and verdict.
+fn by_hand(events: &[(usize, usize, &Request, u16, Option<bool>)], lossy: bool) -> bool {
+    let event = |&(asked, answered, request, status, valid): &(usize, usize, &Request, u16, Option<bool>)| {
+        let code = match status {
+            422 => "authentication_challenge_previously_verified",
+            404 => "entity_not_found",
+            _ => "",
+        };
+        let answer = Answer { status, code: code.to_owned(), valid, retry_at: None };
+        Event { factor: 0, now: HOUR, asked, answered, request: request.clone(), answer }
+    };
+    is_linearizable(&events.iter().map(event).collect::<Vec<_>>(), lossy)
+}
+
+#[test]
+fn the_checker_tells_possible_from_impossible() {
+    let enroll = (0, 1, &Request::Enroll { factor: 0, kind: Kind::Generic }, 201, None);
+    let challenge = (2, 3, &Request::Challenge { factor: 0, challenge: 0 }, 201, None);
+    let right = &Request::Verify { challenge: 0, code: "123456".to_owned(), means: Means::Made(true) };
+    let delete = &Request::Delete { factor: 0 };
+    let one = |asked, answered| (asked, answered, right, 201, Some(true));
+    let refused = |asked, answered| (asked, answered, right, 422, None);
+    let unheard = |asked, answered| (asked, answered, right, 503, None);
+    let check = |rest: &[(usize, usize, &Request, u16, Option<bool>)]| {
+        by_hand(&[&[enroll, challenge], rest].concat(), false)
+    };
+    assert!(check(&[refused(4, 7), one(5, 6)]), "at once, the later asked came first");
+    assert!(!check(&[refused(4, 5), one(6, 7)]), "nobody came first");
+    assert!(!check(&[one(4, 7), one(5, 6)]), "accepted twice");
+    assert!(check(&[unheard(4, 5), one(6, 7)]), "unheard and never happened");
+    assert!(check(&[unheard(4, 5), refused(6, 7)]), "unheard and happened");
+    assert!(!check(&[refused(4, 5), unheard(6, 7)]), "not before it was asked");
+    assert!(!check(&[(4, 5, delete, 204, None), one(6, 7)]), "accepted after the delete");
+    assert!(check(&[(4, 7, delete, 204, None), (5, 6, delete, 204, None)]), "deleted twice at once");
+    assert!(!check(&[(4, 5, delete, 204, None), (6, 7, delete, 204, None)]), "deleted twice");
+    let died = [(4, 9, right, 404, None), refused(5, 6), (7, 8, delete, 204, None)];
+    assert!(!check(&died), "the accepted guess was not told so");
+    assert!(
+        by_hand(&[&[enroll, challenge], &died[..]].concat(), true),
+        "its answer was lost, then its factor"
+    );
+}
