@@ -26,6 +26,16 @@ async fn a_deleted_factor_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sms_09_a_number_is_changed_by_a_new_factor_only() {
+    let app = App::start().await;
+    let path = format!("/auth/factors/{}", app.enroll_sms().await);
+    for method in [Method::PATCH, Method::PUT, Method::POST] {
+        send(app.authorized(method, &path).json(&json!({"phone_number": "+15005550007"}))).await.expect(405);
+    }
+    assert_eq!(app.get(&path, 200).await["sms"]["phone_number"], "+15005550006");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delete_may_carry_a_body_and_a_get_a_content_type() {
     let app = App::start().await;
     let id = app.enroll_sms().await;

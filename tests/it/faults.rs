@@ -1,10 +1,11 @@
 //! What becomes of requests when the calls behind them fail: the rows FLT of the security requirements.
 //!
 //! [`matrix`] fails every call of every operation in every way; in [`rows`] are those that ask for more than one failing
-//! call, for time, or for none.
+//! call, for time, or for none; in [`messages`] what is true of text messages only.
 
 mod aftermath;
 mod matrix;
+mod messages;
 mod operation;
 mod rows;
 

@@ -180,7 +180,7 @@ pub const SMS_DAILY_BUDGET: MicroUsd = MicroUsd(20_000_000);
 pub const SMS_DAILY_BUDGET_LOCAL: MicroUsd = MicroUsd(10_000_000_000);
 
 /// How often an SMS challenge tries again to reserve its budgets when others reserve at the same moment (FLT-06).
-pub const RESERVE_ROUNDS: usize = 6;
+pub const RESERVE_ROUNDS: usize = 4;
 
 /// The longest random pause between two of them.
 pub const RESERVE_PAUSE: Duration = Duration::from_millis(80);

@@ -1,0 +1,3 @@
+//! See `properties::code`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::code(data));

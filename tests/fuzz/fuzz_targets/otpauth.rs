@@ -1,0 +1,3 @@
+//! See `properties::otpauth`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::otpauth(data));

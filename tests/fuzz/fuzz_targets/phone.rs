@@ -1,0 +1,3 @@
+//! See `properties::phone`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::phone(data));

@@ -1,0 +1,102 @@
+//! docs/SECURITY.md says the numbers the code decides by (THR-16).
+
+use crate::architecture::root;
+use shared::domain::policy as p;
+use shared::domain::sms_budget::MicroUsd;
+use std::fs;
+use std::time::Duration;
+
+fn page() -> String {
+    fs::read_to_string(root().join("docs/SECURITY.md")).unwrap()
+}
+
+fn span(span: Duration) -> String {
+    match span.as_secs() {
+        seconds if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+fn dollars(MicroUsd(micros): MicroUsd) -> String {
+    let (whole, cents) = (micros / 1_000_000, micros % 1_000_000 / 10_000);
+    if cents == 0 { format!("${whole}") } else { format!("${whole}.{cents:02}") }
+}
+
+#[test]
+fn thr_16_every_limit_is_documented_with_its_value() {
+    let page = page();
+    for (name, value) in [
+        ("ATTEMPTS_PER_CHALLENGE", p::ATTEMPTS_PER_CHALLENGE.to_string()),
+        ("TOTP_CHALLENGE_LIFETIME", span(p::TOTP_CHALLENGE_LIFETIME)),
+        ("SMS_CHALLENGE_LIFETIME", span(p::SMS_CHALLENGE_LIFETIME)),
+        ("GENERIC_CHALLENGE_LIFETIME", span(p::GENERIC_CHALLENGE_LIFETIME)),
+        ("BACKOFF_FROM", p::BACKOFF_FROM.to_string()),
+        ("BACKOFF_FIRST", span(p::BACKOFF_FIRST)),
+        ("BACKOFF_LONGEST", span(p::BACKOFF_LONGEST)),
+        ("ROLLING_FAILURES", p::ROLLING_FAILURES.to_string()),
+        ("ROLLING_WINDOW", span(p::ROLLING_WINDOW)),
+        ("DISABLED_AT", p::DISABLED_AT.to_string()),
+        ("TRIED_CHALLENGES", p::TRIED_CHALLENGES.to_string()),
+        ("PHONE_COOLDOWN", span(p::PHONE_COOLDOWN)),
+        ("PHONE_SENDS_A_SPELL", p::PHONE_SENDS_A_SPELL.to_string()),
+        ("PHONE_SENDS_A_DAY", p::PHONE_SENDS_A_DAY.to_string()),
+        ("PREFIX_SENDS", p::PREFIX_SENDS.to_string()),
+        ("SMS_MAX_PRICE", dollars(p::SMS_MAX_PRICE)),
+        ("SMS_DAILY_BUDGET", dollars(p::SMS_DAILY_BUDGET)),
+    ] {
+        let row = page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
+        let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+        assert!(row.contains(&format!("| {value} |")), "{name} is {value}: {row}");
+    }
+    for (name, value) in [
+        ("SPENT_REMEMBERED", span(p::SPENT_REMEMBERED)),
+        ("DYNAMODB_TIMEOUT", format!("{} s", p::DYNAMODB_TIMEOUT.as_secs_f64())),
+        ("API_KEY_TRUSTED", format!("{} s", p::API_KEY_TRUSTED.as_secs())),
+    ] {
+        let line = page.replace('\n', " ");
+        let (before, _) = line.split_once(&format!("`{name}`")).unwrap();
+        assert!(before[before.len().saturating_sub(80)..].contains(&value), "{name} is {value}");
+    }
+}
+
+/// A number the page names that the code does not have.
+#[test]
+fn every_number_the_page_names_exists() {
+    let policy = fs::read_to_string(root().join("shared/src/domain/policy.rs")).unwrap();
+    let page = page();
+    for name in page.split('`').skip(1).step_by(2) {
+        let constant = name.len() > 4 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        assert!(
+            !constant || name.starts_with("LATCHKEY") || policy.contains(&format!("pub const {name}:")),
+            "{name}"
+        );
+    }
+}
+
+/// The odds of finding one of `right` in a million codes with this many guesses, to two digits, in percent.
+fn odds(right: u32, guesses: u32) -> String {
+    let percent = -100.0 * (f64::from(guesses) * (-f64::from(right) / 1e6).ln_1p()).exp_m1();
+    let percent: f64 = format!("{percent:.1e}").parse().unwrap();
+    let places = (0..8).find(|&places| percent >= 10_f64.powi(1 - places)).unwrap();
+    format!("{percent:.*} %", usize::try_from(places).unwrap())
+}
+
+#[test]
+fn thr_16_the_odds_are_recomputed() {
+    let page = page();
+    let a_day = u32::try_from(p::ROLLING_FAILURES).unwrap();
+    let a_challenge = u32::try_from(p::ATTEMPTS_PER_CHALLENGE).unwrap();
+    let targeted = [a_challenge, a_day, p::DISABLED_AT, 30 * a_day, 365 * a_day];
+    let sprayed = [100 * a_day, 1_000 * a_day, 10_000 * a_day];
+    let one_step = u32::try_from(2 * p::Skew::OneStep.steps() + 1).unwrap();
+    for guesses in targeted.into_iter().chain(sprayed) {
+        let row = format!("| {guesses} | {} | {} |", odds(1, guesses), odds(one_step, guesses));
+        assert!(page.contains(&row), "{row}");
+    }
+    // The waits before the hundredth failure.
+    let wait =
+        |n: u32| (p::BACKOFF_FIRST * 2_u32.saturating_pow(n - p::BACKOFF_FROM)).min(p::BACKOFF_LONGEST);
+    let waits: Duration = (p::BACKOFF_FROM..p::DISABLED_AT).map(wait).sum();
+    assert!(page.contains(&format!("over {} h", waits.as_secs() / 3_600)));
+}
