@@ -43,7 +43,7 @@ macro_rules! abilities {
 }
 
 #[test]
-fn otp_09_sec_09_secrets_have_no_equality_and_nothing_that_shows_them() {
+fn a20_otp_09_sec_09_secrets_have_no_equality_and_nothing_that_shows_them() {
     for (name, able) in [
         ("Code", abilities!(Code)),
         ("Secret", abilities!(Secret)),
