@@ -24,6 +24,7 @@ use shared::core::Core;
 use shared::domain::api_key::ApiKey;
 use shared::domain::environment::{Environment, MalformedTag, Tag};
 use shared::domain::id::{DataKeyId, EnvironmentId};
+use shared::domain::phone;
 use shared::http;
 use shared::keyring::{Keyring, KeyringError, RootKey, RootKeyError};
 use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy};
@@ -33,6 +34,7 @@ use shared::store::{Store, StoreError};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -76,8 +78,9 @@ pub struct Local {
     pub core: Core,
     /// Which of its calls fail.
     pub faults: Option<Faults>,
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
+    api: Running,
+    /// What the API calls: the engine and, with faults, the proxy before it.
+    behind: Running,
     /// Held so that no other process uses it.
     _data: Option<DataDir>,
 }
@@ -131,14 +134,14 @@ pub enum ServeError {
 ///
 /// [`ServeError`] says what is in the way and what to do about it.
 pub async fn start(options: Options) -> Result<Local, ServeError> {
+    phone::load();
     let data = options.data_dir.as_ref().map(DataDir::open).transpose()?;
-    let (stop, stopped) = watch::channel(false);
-    let mut tasks = JoinSet::new();
+    let (mut behind, mut served) = (Running::default(), Running::default());
 
     let engine = dynamo::open(data.as_ref().map(DataDir::engine_file))?;
     let dynamodb = listen(SocketAddr::from(([127, 0, 0, 1], options.dynamodb_port))).await?;
     let dynamodb_url = url(&dynamodb)?;
-    tasks.spawn(dynamo::serve(dynamodb, engine, wait(stopped.clone())));
+    behind.spawn(|stopped| dynamo::serve(dynamodb, engine, stopped));
 
     let api = listen(SocketAddr::new(options.addr, options.port)).await?;
     let url = url(&api)?;
@@ -156,7 +159,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let between = self::url(&listener)?;
         let proxy = Proxy { dynamodb_url: dynamodb_url.clone(), sns_url: url.clone(), faults };
-        tasks.spawn(proxy.serve(listener, wait(stopped.clone())));
+        behind.spawn(|stopped| proxy.serve(listener, stopped));
         reached = (between.clone(), between);
     }
     let store = Store::new(aws::dynamodb(&sdk(&reached.0)), TABLE.to_owned());
@@ -165,21 +168,58 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let core = Core::new(store, Seal::new(keyring), policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
     let sms = Sms::new(aws::sns(&sdk(&format!("{}/_dev/sns", reached.1))), options.settings.sms);
     let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
-    tasks.spawn(async move {
-        let served = axum::serve(api, app).with_graceful_shutdown(wait(stopped)).await;
-        served.unwrap_or_else(|error| tracing::error!(%error, "the API stopped"));
+    served.spawn(|stopped| async move {
+        let ended = axum::serve(api, app).with_graceful_shutdown(stopped).await;
+        ended.unwrap_or_else(|error| tracing::error!(%error, "the API stopped"));
     });
     let Options { data_dir, faults, .. } = options;
-    Ok(Local { url, dynamodb_url, api_key, data_dir, outbox, clock, core, faults, stop, tasks, _data: data })
+    Ok(Local {
+        url,
+        dynamodb_url,
+        api_key,
+        data_dir,
+        outbox,
+        clock,
+        core,
+        faults,
+        api: served,
+        behind,
+        _data: data,
+    })
 }
 
 impl Local {
     /// Finishes what is being answered and stops.
     pub async fn stop(self) {
+        self.api.stop().await;
+        self.behind.stop().await;
+    }
+}
+
+/// Tasks that serve until they are told to stop.
+#[derive(Default)]
+struct Running {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, serve: impl FnOnce(Stopped) -> F) {
+        let mut stopped = self.stop.subscribe();
+        self.tasks.spawn(serve(Box::pin(async move {
+            // An error means the sender is gone: that is a stop, too.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        })));
+    }
+
+    async fn stop(self) {
         self.stop.send_replace(true);
         self.tasks.join_all().await;
     }
 }
+
+/// Resolves when a task is told to stop.
+type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// All four functions' routes.
 fn routes(core: &Core, sms: Sms) -> Router {
@@ -258,9 +298,4 @@ fn url(listener: &TcpListener) -> Result<String, ServeError> {
         at.set_ip(IpAddr::from([127, 0, 0, 1]));
     }
     Ok(format!("http://{at}"))
-}
-
-async fn wait(mut stopped: watch::Receiver<bool>) {
-    // An error means the sender is gone: that is a stop, too.
-    let _ = stopped.wait_for(|stopped| *stopped).await;
 }

@@ -9,7 +9,6 @@ use shared::config::Settings;
 use shared::domain::api_key::ApiKey;
 use shared::domain::environment::{Environment, Tag};
 use shared::domain::id::EnvironmentId;
-use shared::domain::phone::Phone;
 use shared::domain::totp::{Secret, Step};
 use shared::http::logs;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
@@ -65,8 +64,6 @@ impl App {
 
     async fn start_configured(data_dir: Option<PathBuf>, faults: Option<Faults>, settings: Settings) -> Self {
         capture_logs();
-        // Unoptimized, reading the numbering plans takes a second of a thread's time: not of one that serves.
-        Phone::parse("+15005550006").unwrap();
         let addr = [127, 0, 0, 1].into();
         let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, faults, settings };
         let local = serve::start(options).await.unwrap();

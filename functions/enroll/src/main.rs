@@ -1,11 +1,13 @@
 //! The enroll function: `shared::http::enroll` behind Lambda.
 
 use lambda_http::Error;
+use shared::domain::phone;
 use shared::http::enroll;
 use shared::lambda::Function;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
+    phone::load();
     let function = Function::start().await?;
     let routes = enroll::router(function.core.clone());
     function.serve(routes).await

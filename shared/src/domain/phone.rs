@@ -2,7 +2,7 @@
 
 use super::policy::PREFIX_DIGITS;
 use phonenumber::Type;
-use phonenumber::metadata::DATABASE;
+use phonenumber::metadata::{DATABASE, Database};
 use std::fmt;
 
 /// A valid phone number in E.164: `+`, then up to 15 digits. `Debug` shows the country and the last two digits.
@@ -25,6 +25,11 @@ pub enum PhoneError {
     /// It is a premium-rate or shared-cost number, a pager, or one of no country, as satellite phones have.
     #[error("not a number to send text messages to")]
     NotSupported,
+}
+
+/// Reads the numbering plans of all countries, once. The first number that is parsed would do it otherwise.
+pub fn load() {
+    let _: &Database = &DATABASE;
 }
 
 impl Phone {
@@ -90,7 +95,7 @@ impl Country {
     ///
     /// # Errors
     ///
-    /// The text itself, if it is not two upper-case letters .
+    /// The text itself, if it is not two upper-case letters.
     pub fn parse(text: &str) -> Result<Self, String> {
         let fits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
         if fits { Ok(Self(text.to_owned())) } else { Err(text.to_owned()) }
