@@ -7,6 +7,8 @@ mod data_dir;
 mod dev;
 mod dynamo;
 pub mod faults;
+mod keys;
+mod running;
 mod sns;
 
 pub use dev::LocalClock;
@@ -18,27 +20,24 @@ use axum::Router;
 use data_dir::DataDir;
 use faults::Faults;
 use faults::proxy::Proxy;
+use running::Running;
 use shared::aws;
 use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
-use shared::domain::environment::{Environment, MalformedTag, Tag};
-use shared::domain::id::{DataKeyId, EnvironmentId};
+use shared::domain::environment::MalformedTag;
 use shared::domain::phone;
 use shared::http;
-use shared::keyring::{Keyring, KeyringError, RootKey, RootKeyError};
-use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy};
+use shared::keyring::{KeyringError, RootKeyError};
+use shared::ports::{NoEntropy, OsEntropy};
 use shared::seal::{Seal, SealError};
 use shared::sms::Sms;
 use shared::store::{Store, StoreError};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// The name of the local table.
 pub const TABLE: &str = "latchkey";
@@ -150,8 +149,8 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let outbox = Outbox::open(data.as_ref().map(DataDir::outbox_file), clock.clone())?;
     let store = Store::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
     store.create_table().await?;
-    let keyring = open_keyring(data.as_ref(), &store, &clock).await?;
-    let api_key = open_environment(data.as_ref(), &store, &clock).await?;
+    let keyring = keys::open_keyring(data.as_ref(), &store, &clock).await?;
+    let api_key = keys::open_environment(data.as_ref(), &store, &clock).await?;
 
     // The server has started without faults; from here on it is the one they are for.
     let mut reached = (dynamodb_url.clone(), url.clone());
@@ -196,80 +195,12 @@ impl Local {
     }
 }
 
-/// Tasks that serve until they are told to stop.
-#[derive(Default)]
-struct Running {
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
-}
-
-impl Running {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, serve: impl FnOnce(Stopped) -> F) {
-        let mut stopped = self.stop.subscribe();
-        self.tasks.spawn(serve(Box::pin(async move {
-            // An error means the sender is gone: that is a stop, too.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
-        })));
-    }
-
-    async fn stop(self) {
-        self.stop.send_replace(true);
-        self.tasks.join_all().await;
-    }
-}
-
-/// Resolves when a task is told to stop.
-type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// All four functions' routes.
 fn routes(core: &Core, sms: Sms) -> Router {
     http::enroll::router(core.clone())
         .merge(http::challenge::router(core.clone(), sms))
         .merge(http::verify::router(core.clone()))
         .merge(http::factors::router(core.clone()))
-}
-
-/// The keyring under the data directory's root key. The first start makes both.
-async fn open_keyring(
-    data: Option<&DataDir>,
-    store: &Store,
-    clock: &LocalClock,
-) -> Result<Keyring, ServeError> {
-    let mut entries = store.keyring().await?;
-    let mut rng = OsEntropy.rng()?;
-    let root = match data {
-        // A keyring without its root key must not get another one: everything sealed would be lost in silence.
-        Some(data) if entries.is_empty() => data.root_key_or(RootKey::random(&mut rng))?,
-        Some(data) => RootKey::read(&data.root_key_file())?,
-        None => RootKey::random(&mut rng),
-    };
-    if entries.is_empty() {
-        let entry = root.generate(DataKeyId::new(clock.now(), &mut rng), &mut rng)?;
-        store.add_data_key(&entry).await?;
-        entries.push(entry);
-    }
-    Ok(Keyring::open(&root, &entries)?)
-}
-
-/// The API key in the data directory. The first start makes an environment and the key.
-async fn open_environment(
-    data: Option<&DataDir>,
-    store: &Store,
-    clock: &LocalClock,
-) -> Result<ApiKey, ServeError> {
-    if let Some(key) = data.map(DataDir::api_key).transpose()?.flatten() {
-        return Ok(key);
-    }
-    let mut rng = OsEntropy.rng()?;
-    let environment =
-        Environment { id: EnvironmentId::new(clock.now(), &mut rng), tag: Tag::parse("local")? };
-    let key = ApiKey::random(&environment.tag, &mut rng);
-    // The table first: a key in the file that the table does not know would never work.
-    store.add_api_key(&key.hash(), &environment).await?;
-    if let Some(data) = data {
-        data.keep_api_key(&key)?;
-    }
-    Ok(key)
 }
 
 /// How to reach a service on this machine: with any credentials, and through no proxy of the environment.
