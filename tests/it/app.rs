@@ -6,12 +6,15 @@ use cli::serve::{self, Local, Options};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::config::Settings;
-use shared::domain::api_key::ApiKey;
-use shared::domain::environment::{Environment, Tag};
-use shared::domain::id::EnvironmentId;
+use shared::core::Core;
+use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::environment::Tag;
+use shared::domain::id::ApiKeyId;
+use shared::domain::time::Timestamp;
 use shared::domain::totp::{Secret, Step};
 use shared::http::logs;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
+use shared::store::Changed;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -65,7 +68,7 @@ impl App {
     async fn start_configured(data_dir: Option<PathBuf>, faults: Option<Faults>, settings: Settings) -> Self {
         capture_logs();
         let addr = [127, 0, 0, 1].into();
-        let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, faults, settings };
+        let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, kms_port: 0, faults, settings };
         let local = serve::start(options).await.unwrap();
         let key = local.api_key.expose().to_owned();
         Self { local, client: client(), key }
@@ -73,11 +76,17 @@ impl App {
 
     /// Another tenant of the same server, by its API key.
     pub(crate) async fn other_environment(&self) -> String {
-        let mut rng = OsEntropy.rng().unwrap();
-        let id = EnvironmentId::new(self.local.clock.now(), &mut rng);
-        let environment = Environment { id, tag: Tag::parse("other").unwrap() };
-        let key = ApiKey::random(&environment.tag, &mut rng);
-        self.local.core.store.add_api_key(&key.hash(), &environment).await.unwrap();
+        self.api_key("other", Scope::Full, None).await
+    }
+
+    /// Another API key: of the environment with this tag, which is made if there is none.
+    pub(crate) async fn api_key(&self, tag: &str, scope: Scope, expires_at: Option<Timestamp>) -> String {
+        let (Core { store, keyring, .. }, tag) = (&self.local.core, Tag::parse(tag).unwrap());
+        let (now, mut rng) = (self.local.clock.now(), OsEntropy.rng().unwrap());
+        let key = ApiKey::random(&tag, &mut rng);
+        store.add_environment(&keyring.environment(tag.clone(), now, &mut rng).unwrap()).await.unwrap();
+        let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
+        assert_eq!(store.add_api_key(&tag, &entry).await.unwrap(), Changed::Done);
         key.expose().to_owned()
     }
 

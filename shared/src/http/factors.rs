@@ -1,5 +1,6 @@
 //! `GET` and `DELETE /auth/factors/{id}`, and the lists of a user's factors (contract §3.2, §3.6).
 
+use super::auth::{Manager, Reader};
 use super::error::{Entity, Error};
 use super::extract::{Fields, PathId, Query};
 use super::wire::{FactorBody, Json, ListBody, ListMetadata};
@@ -26,20 +27,20 @@ pub fn router(core: Core) -> Router {
 
 async fn read(
     State(core): State<Core>,
-    environment: Environment,
+    Reader(caller): Reader,
     PathId(given): PathId,
 ) -> Result<Json<FactorBody>, Error> {
-    let factor = find(&core, &environment, &given).await?;
+    let factor = find(&core, &caller.environment, &given).await?;
     Ok(Json(StatusCode::OK, FactorBody::of(&factor)))
 }
 
 async fn delete(
     State(core): State<Core>,
-    environment: Environment,
+    Manager(caller): Manager,
     PathId(given): PathId,
 ) -> Result<StatusCode, Error> {
-    let factor = find(&core, &environment, &given).await?;
-    core.store.delete_factor(environment.id, factor.id).await?;
+    let factor = find(&core, &caller.environment, &given).await?;
+    core.store.delete_factor(factor.environment, factor.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -52,24 +53,24 @@ async fn find(core: &Core, environment: &Environment, given: &str) -> Result<Fac
 /// Every factor of a user. Ours: `WorkOS` has no such list for factors outside its user management.
 async fn list(
     State(core): State<Core>,
-    environment: Environment,
+    Reader(caller): Reader,
     Query(mut fields): Query,
 ) -> Result<Json<ListBody>, Error> {
     let user = fields.required("user_id", UserId::parse);
     let kind = fields.optional("type", listable);
     let user = fields.check(user)?;
-    page(&core, &environment, &user, kind, fields).await
+    page(&core, &caller.environment, &user, kind, fields).await
 }
 
 /// A user's TOTP factors only: SDKs of four major versions break on any other (contract §3.7).
 async fn list_for_user(
     State(core): State<Core>,
-    environment: Environment,
+    Reader(caller): Reader,
     PathId(given): PathId,
     Query(fields): Query,
 ) -> Result<Json<ListBody>, Error> {
     let user = UserId::parse(&given).map_err(|_| Error::not_found(Entity::User, &given))?;
-    page(&core, &environment, &user, Some("totp"), fields).await
+    page(&core, &caller.environment, &user, Some("totp"), fields).await
 }
 
 async fn page(
