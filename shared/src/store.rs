@@ -53,6 +53,12 @@ impl Store {
         Self { client, table }
     }
 
+    /// The table's name.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     /// Writes a new factor. One write.
     ///
     /// # Errors

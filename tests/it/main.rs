@@ -15,6 +15,7 @@
 
 mod app;
 mod architecture;
+mod audit;
 mod canary;
 mod challenge;
 mod contract;
@@ -26,6 +27,7 @@ mod expiry;
 mod factors;
 mod faults;
 mod fuzz;
+mod keys;
 mod locks;
 mod proof;
 mod races;
