@@ -83,6 +83,7 @@ pub struct Local {
     pub core: Core,
     /// Which of its calls fail.
     pub faults: Option<Faults>,
+    reached: Endpoints,
     api: Running,
     /// What the API calls: the engine and, with faults, the proxy before it.
     behind: Running,
@@ -198,6 +199,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         clock,
         core,
         faults,
+        reached,
         api: served,
         behind,
         _data: data,
@@ -205,6 +207,15 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
 }
 
 impl Local {
+    /// What a server that has just started is given: it holds no key and knows no caller.
+    #[must_use]
+    pub fn cold_core(&self) -> Core {
+        let store = self.core.store.clone();
+        let keyring = keyring(&self.reached.kms, &store);
+        let policy = (*self.core.policy).clone();
+        Core::new(store, keyring, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy))
+    }
+
     /// Finishes what is being answered and stops.
     pub async fn stop(self) {
         self.api.stop().await;

@@ -27,6 +27,7 @@ mod expiry;
 mod factors;
 mod faults;
 mod fuzz;
+mod keyring;
 mod keys;
 mod locks;
 mod proof;
