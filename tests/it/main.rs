@@ -21,6 +21,7 @@ mod challenge;
 mod contract;
 mod crash;
 mod documents;
+mod engines;
 mod enroll;
 mod events;
 mod expiry;
