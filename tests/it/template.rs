@@ -157,6 +157,25 @@ fn net_08_the_table_survives_mistakes_and_is_encrypted_with_the_deployments_key(
     assert_eq!(table["SSESpecification"]["KMSMasterKeyId"], "StorageKey.Arn");
 }
 
+/// What a row of the requirements has against a skipped check is that nobody says why.
+#[test]
+fn net_13_every_skipped_check_has_its_reason() {
+    let checks = fs::read_to_string(root().join(".checkov.yaml")).unwrap();
+    let lines: Vec<&str> = checks.lines().map(str::trim).collect();
+    for pair in lines.windows(2) {
+        assert!(!pair[1].starts_with("- CKV") || pair[0].starts_with('#'), "{}", pair[1]);
+    }
+    for resource in template()["Resources"].as_mapping().unwrap().values() {
+        for skip in resource["Metadata"]["checkov"]["skip"].as_sequence().into_iter().flatten() {
+            assert!(skip["comment"].as_str().is_some_and(|reason| reason.len() > 20), "{skip:?}");
+        }
+    }
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    for check in ["sam validate --lint", "cfn-lint template.yaml", "bin/checkov"] {
+        assert!(ci.contains(check), "{check}");
+    }
+}
+
 #[test]
 fn every_parameter_says_what_it_is_and_most_say_what_they_take() {
     let template = template();
