@@ -157,6 +157,26 @@ fn net_08_the_table_survives_mistakes_and_is_encrypted_with_the_deployments_key(
     assert_eq!(table["SSESpecification"]["KMSMasterKeyId"], "StorageKey.Arn");
 }
 
+/// A restored table has another name, and a lost stack's keyring another key: one parameter each moves everything over.
+#[test]
+fn a_restored_table_is_served_by_naming_it() {
+    let template = template();
+    let table = &properties(&template, "ServedTable")["Value"];
+    assert_eq!(table[0], "ServesRestored");
+    assert_eq!(table[1], "RestoredTable");
+    assert_eq!(table[2], "Table");
+    let key = &properties(&template, "ServedKeyringKey")["Value"];
+    assert_eq!(key[0], "MakesKeyringKey");
+    assert_eq!(key[1], "KeyringKey.Arn");
+    assert_eq!(key[2], "RestoredKeyringKey");
+    // Nothing else knows either by its own name: it would go on using the old one.
+    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+    for (name, uses) in [("!Ref Table]", 1), ("Table.Arn", 0), ("KeyringKey.Arn", 1), ("!Ref KeyringKey", 1)]
+    {
+        assert_eq!(text.matches(name).count(), uses, "{name}");
+    }
+}
+
 /// What a row of the requirements has against a skipped check is that nobody says why.
 #[test]
 fn net_13_every_skipped_check_has_its_reason() {

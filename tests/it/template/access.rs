@@ -80,7 +80,7 @@ fn net_06_a_function_that_seals_or_opens_decrypts_the_keyring_and_nothing_else()
             assert_eq!(strings(&statement["Action"]), ["kms:Decrypt".to_owned()].into(), "{name}");
         }
         let main = fs::read_to_string(root().join(format!("functions/{name}/src/main.rs"))).unwrap();
-        let keyring = statements.iter().filter(|statement| statement["Resource"] == "KeyringKey.Arn");
+        let keyring = statements.iter().filter(|statement| statement["Resource"] == "ServedKeyringKey.Value");
         assert_eq!(keyring.clone().count(), main.matches("open_keyring").count(), "{name}");
         for statement in keyring {
             let condition = &statement["Condition"];
@@ -92,7 +92,7 @@ fn net_06_a_function_that_seals_or_opens_decrypts_the_keyring_and_nothing_else()
         }
     }
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
-    assert_eq!(variables["LATCHKEY_KMS_KEY_ID"], "KeyringKey.Arn");
+    assert_eq!(variables["LATCHKEY_KMS_KEY_ID"], "ServedKeyringKey.Value");
 }
 
 /// The table's key is DynamoDB's to use, in the name of whoever may read the table.

@@ -187,9 +187,11 @@ fn the_outputs_say_what_to_type_next() {
         let outputs = template["Outputs"].as_mapping().unwrap().values();
         let mut lines = outputs.filter_map(|output| output["Value"].as_str());
         let line = lines.find(|line| line.starts_with(&format!("latchkey {command} "))).unwrap();
-        for option in
-            ["--table ${ServedTable.Value}", "--region ${AWS::Region}", "--kms-key-id ${KeyringKey.Arn}"]
-        {
+        for option in [
+            "--table ${ServedTable.Value}",
+            "--region ${AWS::Region}",
+            "--kms-key-id ${ServedKeyringKey.Value}",
+        ] {
             assert!(line.contains(option), "{line}");
         }
     }
