@@ -1,7 +1,9 @@
 //! What tells an operator: logs, alarms, the dashboard, and what a deployment prints.
 
 use super::{FUNCTIONS, function, properties, resources, strings, template};
+use crate::architecture::root;
 use serde_yaml_ng::Value;
+use std::fs;
 
 /// What the functions count under the dimension `table` alone.
 const METRICS: [&str; 9] = [
@@ -79,6 +81,15 @@ fn log_01_the_access_log_has_no_header_no_path_and_is_json() {
     for variable in ["$context.path", "header", "authorizer", "querystring"] {
         assert!(!format.contains(variable), "{variable}");
     }
+}
+
+#[test]
+fn what_is_watched_is_what_the_functions_count() {
+    let events = fs::read_to_string(root().join("docs/EVENTS.md")).unwrap();
+    let (_, table) = events.split_once("\n## Metrics\n").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let counted: Vec<&str> = rows.map(|(name, _)| name).filter(|name| !name.starts_with('_')).collect();
+    assert_eq!(counted, METRICS);
 }
 
 #[test]
@@ -198,4 +209,37 @@ fn the_outputs_say_what_to_type_next() {
     let variables = &template["Globals"]["Function"]["Environment"]["Variables"];
     assert_eq!(variables["LATCHKEY_TABLE"], "ServedTable.Value");
     assert_eq!(strings(&template["Outputs"]["TableName"]["Value"]), ["ServedTable.Value".to_owned()].into());
+}
+
+#[test]
+fn the_deployment_page_explains_every_alarm_and_counts_what_they_cost() {
+    let template = template();
+    let page = fs::read_to_string(root().join("docs/DEPLOY.md")).unwrap();
+    let (mut always, mut with_messages) = (0, 0);
+    for (name, alarm) in resources(&template, "AWS::CloudWatch::Alarm") {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+        let metrics = watched(&alarm["Properties"]).len();
+        match alarm["Condition"].as_str() {
+            None => always += metrics,
+            Some("SendsMessages") => with_messages += metrics,
+            Some(other) => assert_eq!(other, "HasSpendLimit"),
+        }
+    }
+    let both = always + with_messages;
+    assert!(
+        page.contains(&format!("| {always} metrics × $0.10; {both} with text messages |")),
+        "{always}, {both}"
+    );
+}
+
+/// A parameter, resource or output the page names that the template does not have.
+#[test]
+fn every_name_of_the_deployment_page_exists() {
+    let template = fs::read_to_string(root().join("template.yaml")).unwrap();
+    let page = fs::read_to_string(root().join("docs/DEPLOY.md")).unwrap();
+    for word in page.split(|c: char| !c.is_ascii_alphanumeric()) {
+        let parts = ["Sms", "Restored", "Truststore", "Keyring", "Storage", "Reserved", "LogRetention"];
+        let named = parts.iter().any(|part| word.len() > part.len() && word.starts_with(part));
+        assert!(!named || template.contains(&format!("  {word}:")), "{word}");
+    }
 }
