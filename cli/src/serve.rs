@@ -12,7 +12,7 @@ pub mod kms;
 mod running;
 mod sns;
 
-pub use dev::LocalClock;
+pub use dev::{LocalClock, fault_router};
 pub use sns::{Message, Outbox};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -186,7 +186,11 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let policy = options.settings.policy;
     let core = Core::new(store, keyring, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
     let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms);
-    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
+    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(
+        outbox.clone(),
+        clock.clone(),
+        options.faults.clone(),
+    ));
     served.spawn(|stopped| http_server(api, app, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
