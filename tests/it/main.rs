@@ -17,6 +17,7 @@ mod app;
 mod architecture;
 mod canary;
 mod challenge;
+mod cli;
 mod contract;
 mod crash;
 mod documents;
