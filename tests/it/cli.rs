@@ -1,7 +1,9 @@
 //! The `latchkey` command as an operator types it, on a data directory that a server is running on, or not.
 
 mod env;
+mod factors;
 mod init;
+mod keyring;
 mod keys;
 
 use crate::app::App;
