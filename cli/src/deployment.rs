@@ -104,16 +104,23 @@ impl Deployment {
             return Err(Error::NoRegion);
         }
         let key = target.kms_key_id.clone().or(operator.kms_key);
-        Ok(Self {
-            store: Store::new(aws_sdk_dynamodb::Client::new(&sdk), table.clone()),
+        let deployment = Self::reached_by(&sdk, table, key, operator.settings);
+        Ok(Self { actor: operator.name, ..deployment })
+    }
+
+    /// The deployment all of whose services are reached this way.
+    #[must_use]
+    pub fn reached_by(sdk: &SdkConfig, table: String, kms_key: Option<String>, settings: Settings) -> Self {
+        Self {
+            store: Store::new(aws_sdk_dynamodb::Client::new(sdk), table.clone()),
             table,
             clock: Arc::new(SystemClock),
-            actor: operator.name,
-            settings: operator.settings,
-            sns: Some(aws_sdk_sns::Client::new(&sdk)),
-            kms: key.map(|key| Kms::new(aws_sdk_kms::Client::new(&sdk), key)),
+            actor: "unknown".to_owned(),
+            settings,
+            sns: Some(aws_sdk_sns::Client::new(sdk)),
+            kms: kms_key.map(|key| Kms::new(aws_sdk_kms::Client::new(sdk), key)),
             engine: None,
-        })
+        }
     }
 
     /// The time.

@@ -93,7 +93,7 @@ pub enum Error {
     Unsettled(Timestamp),
     /// Some factors could not be sealed again.
     #[error(
-        "{left} factors could not be sealed again, so the keys they name are kept; the first is {first}: {cause}. Run \
+        "could not seal {left} of the factors again, so the keys they name are kept; the first is {first}: {cause}. Run \
          `latchkey keyring rewrap` again; if it stays, the factor's item was damaged: restore it or delete the factor"
     )]
     Left {

@@ -94,7 +94,7 @@ async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Er
         }
     }
     let seals_at = deployment.now().plus(KEY_SETTLES);
-    console.say(format_args!("{id} added, with a new key for {} environments", environments.len()))?;
+    console.say(format_args!("{id} added; environments with a new key: {}", environments.join(" ")))?;
     console.say(format_args!(
         "they seal from {seals_at} on; then move what is sealed: `latchkey keyring rewrap`"
     ))?;

@@ -44,14 +44,14 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
     bar.finish_and_clear();
     entries(deployment, console, &mut done).await?;
     console.say(format_args!(
-        "{} factors sealed again, {} keys removed",
+        "factors sealed again: {}; keys removed: {}",
         done.factors,
         done.removed.len()
     ))?;
     if done.kept > 0 {
         let minutes = KEY_KEPT.as_secs().div_euclid(60);
         console.say(format_args!(
-            "{} older keys are kept until {minutes} minutes after they were replaced; run this again then",
+            "older keys kept until {minutes} minutes after they were replaced: {}; run this again then",
             done.kept
         ))?;
     }
