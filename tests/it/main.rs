@@ -18,6 +18,7 @@ mod architecture;
 mod audit;
 mod canary;
 mod challenge;
+mod cli;
 mod contract;
 mod crash;
 mod documents;
