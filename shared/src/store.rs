@@ -59,7 +59,7 @@ impl Store {
 
     /// The table's name.
     #[must_use]
-    pub fn table(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.table
     }
 
