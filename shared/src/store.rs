@@ -119,7 +119,7 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let (environment, id) = (seen.factor.environment, seen.factor.id);
         let secret = resealed.map(item::from_sealed).unwrap_or_default();
-        let assigned: String = secret.keys().map(|name| format!(", #{name} = :{name}")).collect();
+        let assigned = secret.keys().fold(String::new(), |all, name| all + &format!(", #{name} = :{name}"));
         let update = self
             .client
             .update_item()

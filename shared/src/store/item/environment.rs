@@ -75,15 +75,12 @@ fn to_key(id: EnvironmentKeyId, item: &Item) -> Read<WrappedKey> {
 }
 
 /// The entries of a map, by the ids they stand under, oldest first; none if there is no map.
-fn named<I: Ord, E, T>(
+fn named<I: Copy + Ord, E, T>(
     item: &Item,
     name: &'static str,
     parse: impl Fn(&str) -> Result<I, E>,
     read: impl Fn(I, &Item) -> Read<T>,
-) -> Read<Vec<T>>
-where
-    I: Copy,
-{
+) -> Read<Vec<T>> {
     let corrupt = || StoreError::Corrupt(name);
     let Some(entries) = optional(item, name, map)? else { return Ok(Vec::new()) };
     let mut found: Vec<(I, T)> = entries
