@@ -14,7 +14,7 @@ pub mod kms;
 mod running;
 mod sns;
 
-pub use dev::LocalClock;
+pub use dev::{LocalClock, fault_router};
 pub use sns::{Message, Outbox};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -85,6 +85,7 @@ pub struct Local {
     pub core: Core,
     /// Which of its calls fail.
     pub faults: Option<Faults>,
+    reached: Endpoints,
     api: Running,
     /// What the API calls: the engine, the root key and, with faults, the proxy before them.
     behind: Engine,
@@ -182,7 +183,11 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let policy = options.settings.policy;
     let core = Core::new(store, keyring, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
     let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms);
-    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
+    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(
+        outbox.clone(),
+        clock.clone(),
+        options.faults.clone(),
+    ));
     served.spawn(|stopped| http_server(api, app, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
@@ -195,12 +200,22 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         clock,
         core,
         faults,
+        reached,
         api: served,
         behind,
     })
 }
 
 impl Local {
+    /// What a server that has just started is given: it holds no key and knows no caller.
+    #[must_use]
+    pub fn cold_core(&self) -> Core {
+        let store = self.core.store.clone();
+        let keyring = keyring(&self.reached.kms, &store);
+        let policy = (*self.core.policy).clone();
+        Core::new(store, keyring, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy))
+    }
+
     /// Finishes what is being answered and stops.
     pub async fn stop(self) {
         self.api.stop().await;

@@ -57,6 +57,12 @@ impl Store {
         Self { client, table }
     }
 
+    /// The table's name.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
+    }
+
     /// Writes a new factor. One write.
     ///
     /// # Errors
@@ -119,13 +125,14 @@ impl Store {
     ) -> Result<Settled, StoreError> {
         let (environment, id) = (seen.factor.environment, seen.factor.id);
         let secret = resealed.map(item::from_sealed).unwrap_or_default();
-        let assigned = secret.keys().fold(String::new(), |all, name| all + &format!(", #{name} = :{name}"));
+        let mut assigned = vec!["#version = :next".to_owned(), "#guard = :guard".to_owned()];
+        assigned.extend(secret.keys().map(|name| format!("#{name} = :{name}")));
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(schema::factor_key(environment, id)))
-            .update_expression(format!("SET #version = :next, #guard = :guard{assigned}"))
+            .update_expression(format!("SET {}", assigned.join(", ")))
             .condition_expression("#version = :seen")
             .expression_attribute_names("#version", attr::VERSION)
             .expression_attribute_names("#guard", attr::GUARD)

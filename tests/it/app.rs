@@ -1,5 +1,6 @@
 //! A local server for one test, and the words the tests are written in.
 
+use crate::canary::{Watch, told, told_in};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::serve::faults::Faults;
 use cli::serve::{self, Local, Options};
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) local: Local,
     client: Client,
     key: String,
+    _watch: Watch,
 }
 
 /// An answer, checked for what every answer has.
@@ -71,7 +73,13 @@ impl App {
         let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, kms_port: 0, faults, settings };
         let local = serve::start(options).await.unwrap();
         let key = local.api_key.expose().to_owned();
-        Self { local, client: client(), key }
+        told(&local.url, "API key", key.as_bytes());
+        let watch = Watch {
+            url: local.url.clone(),
+            dynamodb_url: local.dynamodb_url.clone(),
+            outbox: local.outbox.clone(),
+        };
+        Self { local, client: client(), key, _watch: watch }
     }
 
     /// Another tenant of the same server, by its API key.
@@ -87,6 +95,7 @@ impl App {
         store.add_environment(&keyring.environment(tag.clone(), now, &mut rng).unwrap()).await.unwrap();
         let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
         assert_eq!(store.add_api_key(&tag, &entry).await.unwrap(), Changed::Done);
+        told(&self.local.url, "API key", key.expose().as_bytes());
         key.expose().to_owned()
     }
 
@@ -184,7 +193,9 @@ impl App {
     /// The code an authenticator app shows, `steps` steps from now.
     pub(crate) fn code_of(&self, totp: &Totp, steps: i64) -> String {
         let step = Step::at(self.local.clock.now()).0.checked_add_signed(steps).unwrap();
-        totp.secret.code_at(Step(step)).unwrap().expose().to_owned()
+        let code = totp.secret.code_at(Step(step)).unwrap().expose().to_owned();
+        told(&self.local.url, "TOTP code", code.as_bytes());
+        code
     }
 
     /// A code that no step near now has.
@@ -227,6 +238,7 @@ impl Answer {
 /// Sends a request and checks what every answer has (contract §5 and §6, NET-09).
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
+    let url = response.url().origin().ascii_serialization();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let answer = Answer { status, headers, text: response.text().await.unwrap() };
     assert_eq!(answer.headers["x-request-id"].len(), 36);
@@ -234,6 +246,9 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     assert_eq!(answer.headers["x-content-type-options"], "nosniff");
     assert!(answer.headers.contains_key("strict-transport-security"));
     assert!(!answer.headers.contains_key("server"));
+    if status < 400 {
+        told_in(&url, &answer.json());
+    }
     if status != 204 {
         assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
     }

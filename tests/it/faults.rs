@@ -28,7 +28,7 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// Asserts that an answer is the one 503 there is: no verdict, no cause, a time to come back (FLT-01, LOG-07).
-fn is_unavailable(answer: &Answer) {
+pub(crate) fn is_unavailable(answer: &Answer) {
     let body = json!({"code": "service_unavailable", "message": "The service is temporarily unavailable."});
     assert_eq!(answer.expect(503), body);
     assert_eq!(answer.headers["retry-after"], "1");
@@ -72,7 +72,7 @@ fn assemble(app: &App, table: &str, outbox: &str) -> Router {
 }
 
 /// Asks `routes` without a server between.
-async fn ask(routes: Router, request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn ask(routes: Router, request: reqwest::RequestBuilder) -> Answer {
     let request: http::Request<reqwest::Body> = request.build().unwrap().try_into().unwrap();
     let response = routes.oneshot(request.map(axum::body::Body::new)).await.unwrap();
     let (parts, body) = response.into_parts();

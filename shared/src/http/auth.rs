@@ -3,6 +3,7 @@
 //! A handler gets a [`Caller`] only by naming the right its route needs, so a route that names none is open to nobody's
 //! factors (KEY-08).
 
+use super::audit::Trail;
 use super::error::Error;
 use crate::core::{Caller, Core};
 use crate::domain::api_key::{ApiKey, Right};
@@ -42,6 +43,9 @@ asks_for!(Reader, Right::Read);
 async fn permitted(parts: &Parts, core: &Core, right: Right) -> Result<Caller, Error> {
     let key = bearer(parts).ok_or(Error::Unauthorized)?;
     let caller = core.caller(&key).await?.ok_or(Error::Unauthorized)?;
+    if let Some(trail) = parts.extensions.get::<Trail>() {
+        trail.caller(&caller);
+    }
     if caller.scope.grants(right) { Ok(caller) } else { Err(Error::Forbidden) }
 }
 

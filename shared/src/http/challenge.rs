@@ -2,6 +2,7 @@
 
 mod sms;
 
+use super::audit::Trail;
 use super::auth::Verifier;
 use super::error::{Entity, Error};
 use super::extract::{Body, Fields, IdempotencyKey, PathId};
@@ -41,27 +42,30 @@ impl FromRef<Sender> for Core {
 async fn challenge(
     State(sender): State<Sender>,
     Verifier(caller): Verifier,
+    trail: Trail,
     PathId(id): PathId,
     key: IdempotencyKey,
     Body(fields): Body,
 ) -> Result<Json<ChallengeBody>, Error> {
-    open(&sender, &caller, &id, key, fields).await
+    open(&sender, &caller, &trail, &id, key, fields).await
 }
 
 async fn challenge_by_body(
     State(sender): State<Sender>,
     Verifier(caller): Verifier,
+    trail: Trail,
     key: IdempotencyKey,
     Body(mut fields): Body,
 ) -> Result<Json<ChallengeBody>, Error> {
     let id = fields.required_text("authentication_factor_id");
     let id = fields.check(id)?;
-    open(&sender, &caller, &id, key, fields).await
+    open(&sender, &caller, &trail, &id, key, fields).await
 }
 
 async fn open(
     sender: &Sender,
     caller: &Caller,
+    trail: &Trail,
     given: &str,
     key: IdempotencyKey,
     fields: Fields,
@@ -71,6 +75,7 @@ async fn open(
     let id = FactorId::parse(given).map_err(|_| unknown())?;
     let Guarded { factor, guard, .. } =
         core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
+    trail.factor(&factor);
     guard.accepts_challenges(core.now())?;
     let (challenge, shown) = match &factor.kind {
         Kind::Totp { .. } => {
@@ -83,8 +88,11 @@ async fn open(
             core.store.open_challenge(&challenge).await?;
             (challenge, Some(code))
         }
-        Kind::Sms { phone } => (sms::challenge(sender, caller, &factor, phone, key, fields).await?, None),
+        Kind::Sms { phone } => {
+            (sms::challenge(sender, caller, trail, &factor, phone, key, fields).await?, None)
+        }
     };
+    trail.challenge(&challenge);
     Ok(created(ChallengeBody::of(&challenge, shown.as_ref())))
 }
 

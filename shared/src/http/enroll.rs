@@ -1,5 +1,6 @@
 //! `POST /auth/factors/enroll` and `POST /user_management/users/{user_id}/auth_factors` (contract §3.1, §3.5).
 
+use super::audit::Trail;
 use super::auth::Manager;
 use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
@@ -36,6 +37,7 @@ enum Type {
 async fn enroll(
     State(core): State<Core>,
     Manager(caller): Manager,
+    trail: Trail,
     Body(mut fields): Body,
 ) -> Result<Json<FactorBody>, Error> {
     let user = fields.optional("user_id", UserId::parse);
@@ -56,6 +58,7 @@ async fn enroll(
         }
     };
     let (guarded, enrollment) = new_factor(&core, &caller, user, kind, secret.as_ref()).await?;
+    trail.factor(&guarded.factor);
     core.store.enroll(&guarded).await?;
     Ok(created(FactorBody::enrolled(&guarded.factor, enrollment)))
 }
@@ -63,6 +66,7 @@ async fn enroll(
 async fn enroll_for_user(
     State(core): State<Core>,
     Manager(caller): Manager,
+    trail: Trail,
     PathId(user): PathId,
     Body(mut fields): Body,
 ) -> Result<Json<EnrollmentBody>, Error> {
@@ -79,8 +83,10 @@ async fn enroll_for_user(
     let kind = Kind::Totp { issuer, account };
     let secret = imported.map_or_else(|| core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
     let (guarded, enrollment) = new_factor(&core, &caller, Some(user), kind, Some(&secret)).await?;
+    trail.factor(&guarded.factor);
     let now = guarded.factor.created_at;
     let challenge = Challenge::of(&guarded.factor, ChallengeId::new(now, &mut core.rng()?), None, now);
+    trail.challenge(&challenge);
     // A challenge without its factor is garbage that expires; a factor without its challenge would be half an answer.
     core.store.open_challenge(&challenge).await?;
     core.store.enroll(&guarded).await?;

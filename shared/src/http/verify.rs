@@ -3,27 +3,24 @@
 //! A verdict is told only after the guard that remembers it is written. A write that lost the race is decided again; a
 //! write whose fate is unknown is settled by looking for its attempt.
 
+use super::audit::Trail;
 use super::auth::Verifier;
 use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
-use super::trace::Event;
 use super::wire::{ChallengeBody, Json, VerificationBody, created};
 use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
 use crate::domain::factor::{Guarded, Kind, Sealed};
-use crate::domain::guard::{Evidence, Guard, Locked, Verdict};
+use crate::domain::guard::{Evidence, Guard, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::policy::VERIFY_ROUNDS;
 use crate::domain::time::Timestamp;
 use crate::seal::{Seal, SealError};
 use crate::store::Settled;
+use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
-use axum::{Extension, Router};
-
-/// The answer, and what its log line says of it.
-type Verified = (Extension<Event>, Json<VerificationBody>);
 
 /// The routes of the verify function.
 pub fn router(core: Core) -> Router {
@@ -36,50 +33,46 @@ pub fn router(core: Core) -> Router {
 async fn verify(
     State(core): State<Core>,
     Verifier(caller): Verifier,
+    trail: Trail,
     PathId(id): PathId,
     Body(mut fields): Body,
-) -> Result<Verified, Error> {
+) -> Result<Json<VerificationBody>, Error> {
     let code = fields.required("code", Code::parse);
-    answer(&core, &caller, &id, &fields.check(code)?).await
+    answer(&core, &caller, &trail, &id, &fields.check(code)?).await
 }
 
 async fn verify_by_body(
     State(core): State<Core>,
     Verifier(caller): Verifier,
+    trail: Trail,
     Body(mut fields): Body,
-) -> Result<Verified, Error> {
+) -> Result<Json<VerificationBody>, Error> {
     let id = fields.required_text("authentication_challenge_id");
     let code = fields.required("code", Code::parse);
     let (id, code) = fields.check(id.zip(code))?;
-    answer(&core, &caller, &id, &code).await
+    answer(&core, &caller, &trail, &id, &code).await
 }
 
-async fn answer(core: &Core, caller: &Caller, given: &str, code: &Code) -> Result<Verified, Error> {
-    let environment = &caller.environment;
+async fn answer(
+    core: &Core,
+    caller: &Caller,
+    trail: &Trail,
+    given: &str,
+    code: &Code,
+) -> Result<Json<VerificationBody>, Error> {
     let unknown = || Error::not_found(Entity::Challenge, given);
-    let id = ChallengeId::parse(given).map_err(|_| unknown())?;
-    let challenge = core.store.challenge(environment.id, id).await?.ok_or_else(unknown)?;
-    let factor = core.store.factor(environment.id, challenge.factor).await?.ok_or_else(unknown)?;
+    let (environment, id) = (caller.environment.id, ChallengeId::parse(given).map_err(|_| unknown())?);
+    let challenge = core.store.challenge(environment, id).await?.ok_or_else(unknown)?;
+    trail.challenge(&challenge);
+    let factor = core.store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?;
+    trail.factor(&factor.factor);
     let generic = factor.factor.kind == Kind::GenericOtp;
     let (verdict, guard) = settle(core, caller, factor, &challenge, code).await?;
+    trail.verdict(verdict, guard.accepts_challenges(core.now()).err());
     let valid = verdict == Verdict::Valid;
     // Only a MAC of the code is kept, so it can be shown again only to whoever just gave it.
     let shown = (valid && generic).then_some(code);
-    let body = VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid };
-    Ok((Extension(event(verdict, &guard, &challenge, core.now())), created(body)))
-}
-
-/// What the log says: replays and locks are for the tenant to see (ONE-09, THR-15).
-fn event(verdict: Verdict, guard: &Guard, challenge: &Challenge, now: Timestamp) -> Event {
-    let name = match verdict {
-        Verdict::Valid => "otp.verified",
-        Verdict::Wrong => "otp.wrong",
-        Verdict::Replayed => "otp.replayed",
-    };
-    let locked_until = guard.accepts_challenges(now).err().map(|Locked { retry_at }| {
-        retry_at.map_or_else(|| "an operator unlocks it".to_owned(), |moment| moment.to_string())
-    });
-    Event { name, factor: challenge.factor, locked_until }
+    Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
 }
 
 /// Decides and writes, until a write holds the verdict: the verdict, and the guard that remembers it.

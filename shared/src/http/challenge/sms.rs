@@ -14,6 +14,7 @@ use crate::domain::phone::Phone;
 use crate::domain::policy::{RESERVE_PAUSE, RESERVE_ROUNDS};
 use crate::domain::sms_budget::{LastSend, OverBudget, PhoneLog, RequestMac};
 use crate::domain::sms_text::SmsTemplate;
+use crate::http::audit::Trail;
 use crate::http::error::Error;
 use crate::http::extract::{Fields, IdempotencyKey};
 use crate::seal::PhoneMacs;
@@ -23,6 +24,7 @@ use rand::RngExt as _;
 pub(super) async fn challenge(
     sender: &Sender,
     caller: &Caller,
+    trail: &Trail,
     factor: &Factor,
     phone: &Phone,
     IdempotencyKey(key): IdempotencyKey,
@@ -38,7 +40,12 @@ pub(super) async fn challenge(
     let request = key.map(|key| seal.request(&key, factor)).transpose()?;
     let (challenge, code) = with_code(core, &seal, factor)?;
     match reserve(core, &challenge, seal.phone(phone)?, request).await? {
-        Outcome::Reserved => send(sender, phone, &template, challenge, &code).await,
+        Outcome::Reserved => {
+            trail.charged(core.policy.sms_max_price);
+            let challenge = send(sender, phone, &template, challenge, &code).await?;
+            trail.sent();
+            Ok(challenge)
+        }
         Outcome::Repeated(earlier) => Ok(earlier),
         Outcome::Refused(over) => Err(over.into()),
     }
