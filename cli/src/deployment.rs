@@ -18,17 +18,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// An operator has more patience than a request: a page of a large table takes its time.
-const CALL: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_mins(1);
 const ONE_TRY: Duration = Duration::from_secs(20);
 
 /// Which deployment.
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Deployment")]
 pub struct Target {
-    /// The table on AWS [default: LATCHKEY_TABLE]
+    /// The table on AWS; if not given, `LATCHKEY_TABLE`
     #[arg(long, global = true, value_name = "NAME")]
     pub table: Option<String>,
-    /// The KMS key that wraps the keyring: its id, ARN or alias [default: LATCHKEY_KMS_KEY_ID]
+    /// The KMS key that wraps the keyring: its id, ARN or alias; if not given, `LATCHKEY_KMS_KEY_ID`
     #[arg(long, global = true, value_name = "ID")]
     pub kms_key_id: Option<String>,
     /// The profile of your AWS configuration

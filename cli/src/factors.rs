@@ -37,7 +37,7 @@ pub enum Factors {
 /// Which factor.
 #[derive(Args, Debug)]
 pub struct One {
-    /// Its id, auth_factor_…
+    /// Its id, as `latchkey factors list` shows it
     #[arg(value_parser = FactorId::parse)]
     id: FactorId,
     /// In which environment
@@ -137,9 +137,8 @@ async fn unlock(one: &One, deployment: &Deployment, console: &mut Console) -> Re
                 console.say(format_args!("{} unlocked", one.id))?;
                 return console.show(&shown(&Guarded { guard: next, ..found }, deployment));
             }
-            Settled::Changed(current) => current,
-            // Nothing is lost by forgiving twice.
-            Settled::Unknown(current, _) => current,
+            // If it was written and not heard of, nothing is lost by forgiving twice.
+            Settled::Changed(current) | Settled::Unknown(current, _) => current,
         };
         found = *current.ok_or_else(|| missing(one))?;
     }

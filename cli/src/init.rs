@@ -20,7 +20,7 @@ pub struct Init {
 
 /// What was made, and what was there.
 #[derive(Serialize)]
-struct Made {
+struct Report {
     table: String,
     table_made: bool,
     data_key: String,
@@ -80,7 +80,7 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
             "API key      there already; another one: `latchkey keys create --environment {tag}`"
         ))?,
     }
-    console.show(&Made {
+    console.show(&Report {
         table: deployment.table.clone(),
         table_made,
         data_key: data_key.to_string(),

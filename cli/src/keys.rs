@@ -37,7 +37,7 @@ pub enum Keys {
     },
     /// Ends an API key
     Revoke {
-        /// Its id, api_key_…
+        /// Its id, as `latchkey keys list` shows it
         #[arg(value_parser = ApiKeyId::parse)]
         id: ApiKeyId,
     },

@@ -70,12 +70,42 @@ impl Ward {
 async fn a_healthy_deployment_has_no_faults() {
     let desk = Desk::new();
     desk.done("init").await;
-    insta::assert_snapshot!(desk.done("doctor").await, @"");
+    insta::assert_snapshot!(desk.done("doctor").await, @r"
+    CHECK  FOUND
+    ok  table  latchkey is active
+    ok  layout  the key and the index are as the code needs them
+    ok  TTL  what has expired is collected
+    ok  backups  the data directory is yours to copy, while nothing uses it
+    ok  KMS key  enabled
+    ok  keyring  its entries open (1)
+    ok  environment production  live API keys: 1
+    ok  messages  they go to the outbox: GET /_dev/sms of `latchkey serve`
+    ");
     let ward = Ward::new().await;
     assert_eq!(ward.faults().await, [""; 0]);
     let ended = ward.examine(ward.deployment(), "").await;
     assert_eq!(ended.code, OK);
-    insta::assert_snapshot!(super::masked(&ended.out, &ward.desk.dir()), @"");
+    insta::assert_snapshot!(super::masked(&ended.out, &ward.desk.dir()), @r"
+    CHECK  FOUND
+    ok  table  latchkey is active
+    ok  layout  the key and the index are as the code needs them
+    ok  TTL  what has expired is collected
+    ok  backups  point-in-time recovery is on
+    ok  deletion  the table is protected
+    ok  capacity  on demand
+    ok  KMS key  enabled
+    ok  keyring  its entries open (1)
+    ok  environment local  live API keys: 1
+    ok  SMS sandbox  the account is out of it
+    ok  spending  $600 a month; the daily budget is $20
+    ok  message type  Transactional
+    ok  delivery log  deliveries are logged to CloudWatch
+    ok  origination  numbers: 1; name: none
+    ok  opt-outs  nobody has opted out
+    hint  protection  SNS does not tell whether the account's default Protect configuration blocks or filters countries
+
+    protection: look at Protect configurations of AWS End User Messaging SMS in the console: the account's default applies to SNS, too
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]
