@@ -32,6 +32,7 @@ mod fuzz;
 mod keyring;
 mod keys;
 mod locks;
+mod moto;
 mod proof;
 mod races;
 mod sms;
