@@ -9,7 +9,7 @@ pub(crate) fn root() -> &'static Path {
 }
 
 /// Every `.rs` file below `dir`, with its text.
-fn sources(dir: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(dir: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(dir)];
     while let Some(folder) = folders.pop() {

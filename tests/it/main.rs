@@ -30,6 +30,7 @@ mod locks;
 mod proof;
 mod races;
 mod sms;
+mod supply;
 mod template;
 mod tenancy;
 mod types;
