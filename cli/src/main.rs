@@ -40,6 +40,9 @@ struct Serve {
     /// The loopback port of the table's own DynamoDB endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     dynamodb_port: u16,
+    /// The loopback port of the root key's own KMS endpoint; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    kms_port: u16,
     /// Fails that share of the calls to its own table and outbox, to try an application against faults; 0.05 is one in
     /// twenty, the same ones at every start
     #[arg(long, value_name = "RATE", value_parser = share)]
@@ -75,6 +78,7 @@ async fn run(arguments: Serve) -> Result<(), Box<dyn std::error::Error>> {
         port: arguments.port,
         data_dir: (!arguments.in_memory).then_some(arguments.data_dir),
         dynamodb_port: arguments.dynamodb_port,
+        kms_port: arguments.kms_port,
         faults: arguments.faults.map(|share| Faults::random(share, FAULTS_SEED)),
         settings,
     })
@@ -95,6 +99,7 @@ fn greet(local: &Local) {
         None => println!("API key   {key}"),
     }
     println!("DynamoDB  {}  (table {})", local.dynamodb_url, serve::TABLE);
+    println!("KMS       {}  (key {})", local.kms_url, serve::kms::KEY_ID);
     println!("Messages  {url}/_dev/sms");
     if local.faults.is_some() {
         println!("Faults    on: some requests answer 503");

@@ -8,6 +8,7 @@ mod dev;
 mod dynamo;
 pub mod faults;
 mod keys;
+pub mod kms;
 mod running;
 mod sns;
 
@@ -17,10 +18,11 @@ pub use sns::{Message, Outbox};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
-use data_dir::DataDir;
+use data_dir::{DataDir, keep};
 use faults::Faults;
 use faults::proxy::Proxy;
-use running::Running;
+use kms::RootKey;
+use running::{Running, Stopped};
 use shared::aws;
 use shared::config::Settings;
 use shared::core::Core;
@@ -28,9 +30,9 @@ use shared::domain::api_key::ApiKey;
 use shared::domain::environment::MalformedTag;
 use shared::domain::phone;
 use shared::http;
-use shared::keyring::{KeyringError, RootKeyError};
+use shared::keyring::{Keyring, KeyringError};
+use shared::kms::Kms;
 use shared::ports::{NoEntropy, OsEntropy};
-use shared::seal::{Seal, SealError};
 use shared::sms::Sms;
 use shared::store::{Store, StoreError};
 use std::io;
@@ -53,6 +55,8 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
     /// The loopback port of the engine; 0 picks a free one.
     pub dynamodb_port: u16,
+    /// The loopback port of the root key's KMS endpoint; 0 picks a free one.
+    pub kms_port: u16,
     /// Which calls of the server to its own table and outbox fail; `None` lets none.
     pub faults: Option<Faults>,
     /// What the environment says.
@@ -65,6 +69,8 @@ pub struct Local {
     pub url: String,
     /// Where its engine speaks DynamoDB's protocol.
     pub dynamodb_url: String,
+    /// Where its root key speaks KMS's protocol.
+    pub kms_url: String,
     /// A key of its environment.
     pub api_key: ApiKey,
     /// Where everything is kept.
@@ -77,6 +83,7 @@ pub struct Local {
     pub core: Core,
     /// Which of its calls fail.
     pub faults: Option<Faults>,
+    reached: Endpoints,
     api: Running,
     /// What the API calls: the engine and, with faults, the proxy before it.
     behind: Running,
@@ -105,17 +112,19 @@ pub enum ServeError {
     #[error("the embedded DynamoDB engine cannot start: {0}. Move the data directory away to start afresh")]
     Engine(String),
     /// The root key's file is of no use.
-    #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
-    RootKey(#[from] RootKeyError),
+    #[error("the root key cannot be read from {}: {source}. Put the right root.key back, or move the data directory away to start afresh", file.display())]
+    RootKey {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
     /// The keyring does not open.
     #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
     Keyring(#[from] KeyringError),
     /// The table cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A key cannot be made.
-    #[error(transparent)]
-    Seal(#[from] SealError),
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
@@ -142,6 +151,11 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let dynamodb_url = url(&dynamodb)?;
     behind.spawn(|stopped| dynamo::serve(dynamodb, engine, stopped));
 
+    let kms = listen(SocketAddr::from(([127, 0, 0, 1], options.kms_port))).await?;
+    let kms_url = url(&kms)?;
+    let root = RootKey::open(data.as_ref())?;
+    behind.spawn(|stopped| http_server(kms, kms::router(root), stopped));
+
     let api = listen(SocketAddr::new(options.addr, options.port)).await?;
     let url = url(&api)?;
 
@@ -149,38 +163,43 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let outbox = Outbox::open(data.as_ref().map(DataDir::outbox_file), clock.clone())?;
     let store = Store::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
     store.create_table().await?;
-    let keyring = keys::open_keyring(data.as_ref(), &store, &clock).await?;
-    let api_key = keys::open_environment(data.as_ref(), &store, &clock).await?;
+    let keyring = keyring(&kms_url, &store);
+    keys::open_keyring(&keyring, &clock).await?;
+    let api_key = keys::open_environment(data.as_ref(), &store, &keyring, &clock).await?;
 
     // The server has started without faults; from here on it is the one they are for.
-    let mut reached = (dynamodb_url.clone(), url.clone());
+    let mut reached = Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns::url(&url) };
     if let Some(faults) = options.faults.clone() {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let between = self::url(&listener)?;
-        let proxy = Proxy { dynamodb_url: dynamodb_url.clone(), sns_url: url.clone(), faults };
+        let proxy = Proxy { behind: reached, faults };
         behind.spawn(|stopped| proxy.serve(listener, stopped));
-        reached = (between.clone(), between);
+        reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
     }
-    let store = Store::new(aws::dynamodb(&sdk(&reached.0)), TABLE.to_owned());
+    let store = Store::new(aws::dynamodb(&sdk(&reached.dynamodb)), TABLE.to_owned());
+    let keyring = self::keyring(&reached.kms, &store);
+    if let Err(error) = keyring.load().await {
+        // As in a function: requests try again.
+        tracing::error!(%error, "the keyring is not open yet");
+    }
 
     let policy = options.settings.policy;
-    let core = Core::new(store, Seal::new(keyring), policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
-    let sms = Sms::new(aws::sns(&sdk(&format!("{}/_dev/sns", reached.1))), options.settings.sms);
+    let core = Core::new(store, keyring, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
+    let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms);
     let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
-    served.spawn(|stopped| async move {
-        let ended = axum::serve(api, app).with_graceful_shutdown(stopped).await;
-        ended.unwrap_or_else(|error| tracing::error!(%error, "the API stopped"));
-    });
+    served.spawn(|stopped| http_server(api, app, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
         url,
         dynamodb_url,
+        kms_url,
         api_key,
         data_dir,
         outbox,
         clock,
         core,
         faults,
+        reached,
         api: served,
         behind,
         _data: data,
@@ -188,11 +207,38 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
 }
 
 impl Local {
+    /// What a server that has just started is given: it holds no key and knows no caller.
+    #[must_use]
+    pub fn cold_core(&self) -> Core {
+        let store = self.core.store.clone();
+        let keyring = keyring(&self.reached.kms, &store);
+        let policy = (*self.core.policy).clone();
+        Core::new(store, keyring, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy))
+    }
+
     /// Finishes what is being answered and stops.
     pub async fn stop(self) {
         self.api.stop().await;
         self.behind.stop().await;
     }
+}
+
+/// Where the server's clients reach what it calls.
+#[derive(Clone)]
+pub(crate) struct Endpoints {
+    dynamodb: String,
+    kms: String,
+    sns: String,
+}
+
+async fn http_server(listener: TcpListener, app: Router, stopped: Stopped) {
+    let ended = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
+    ended.unwrap_or_else(|error| tracing::error!(%error, "a server stopped"));
+}
+
+/// The keyring in `store` under the root key that is reached there.
+fn keyring(kms_url: &str, store: &Store) -> Keyring {
+    Keyring::new(Kms::new(aws::kms(&sdk(kms_url)), kms::KEY_ID.to_owned()), store.clone())
 }
 
 /// All four functions' routes.

@@ -1,7 +1,8 @@
 //! The SDK clients: how long they wait, how often they try, and what may be said of their errors.
 
 use crate::domain::policy::{
-    DYNAMODB_BACKOFF, DYNAMODB_TIMEOUT, DYNAMODB_TRIES, DYNAMODB_TRY_TIMEOUT, SNS_TIMEOUT,
+    DYNAMODB_BACKOFF, DYNAMODB_TIMEOUT, DYNAMODB_TRIES, DYNAMODB_TRY_TIMEOUT, KMS_TIMEOUT, KMS_TRY_TIMEOUT,
+    SNS_TIMEOUT,
 };
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
@@ -23,6 +24,16 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
         .retry_partition(RetryPartition::custom("table").build())
         .timeout_config(timeouts(DYNAMODB_TIMEOUT, DYNAMODB_TRY_TIMEOUT));
     aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// A KMS client. It is judged by its own failures, as the table's is.
+#[must_use]
+pub fn kms(sdk: &SdkConfig) -> aws_sdk_kms::Client {
+    let config = aws_sdk_kms::config::Builder::from(sdk)
+        .retry_config(RetryConfig::standard())
+        .retry_partition(RetryPartition::custom("keys").build())
+        .timeout_config(timeouts(KMS_TIMEOUT, KMS_TRY_TIMEOUT));
+    aws_sdk_kms::Client::from_conf(config.build())
 }
 
 /// An SNS client that never tries again: a publication whose answer was lost may have been sent (FLT-10).

@@ -8,7 +8,6 @@ use crate::domain::sms_budget::MicroUsd;
 use crate::domain::sms_text::SmsTemplate;
 use crate::sms::SmsConfig;
 use std::fmt;
-use std::path::PathBuf;
 
 /// What any deployment, local or on AWS, may choose.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +25,8 @@ pub struct Settings {
 pub struct Config {
     /// The table's name.
     pub table: String,
-    /// The file with the root key that opens the keyring.
-    pub root_key_file: PathBuf,
+    /// The KMS key that wraps the keyring: its id, ARN or alias.
+    pub kms_key: String,
     /// The rest.
     pub settings: Settings,
 }
@@ -55,7 +54,7 @@ impl fmt::Display for Mistakes {
 /// Every variable the code reads. A test compares the list with `template.yaml` and the README.
 pub const VARIABLES: [&str; 11] = [
     "LATCHKEY_TABLE",
-    "LATCHKEY_ROOT_KEY_FILE",
+    "LATCHKEY_KMS_KEY_ID",
     "LATCHKEY_SMS_COUNTRIES",
     "LATCHKEY_SMS_SENDER_ID",
     "LATCHKEY_SMS_ORIGINATION_NUMBER",
@@ -83,7 +82,7 @@ impl Config {
     fn read(reader: &Reader<'_>) -> Result<Self, Mistakes> {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
-            root_key_file: reader.required("LATCHKEY_ROOT_KEY_FILE").unwrap_or_default().into(),
+            kms_key: reader.required("LATCHKEY_KMS_KEY_ID").unwrap_or_default(),
             settings: Settings::read(reader, Countries::Only([].into()), SMS_DAILY_BUDGET),
         };
         reader.finish(config)
@@ -218,9 +217,8 @@ mod tests {
     }
 
     #[test]
-    fn a_function_needs_a_table_and_a_root_key_and_sends_no_sms_by_default() {
-        let config =
-            read(&[("LATCHKEY_TABLE", "mfa"), ("LATCHKEY_ROOT_KEY_FILE", "/keys/root.key")]).unwrap();
+    fn a_function_needs_a_table_and_a_kms_key_and_sends_no_sms_by_default() {
+        let config = read(&[("LATCHKEY_TABLE", "mfa"), ("LATCHKEY_KMS_KEY_ID", "alias/latchkey")]).unwrap();
         assert_eq!(config.settings.policy.totp_skew, Skew::OneStep);
         assert!(!config.settings.policy.sms_countries.allow(&Country::parse("US").unwrap()));
         assert_eq!(config.settings.log, "info");
@@ -230,7 +228,7 @@ mod tests {
     fn every_variable_is_read() {
         let good = [
             ("LATCHKEY_TABLE", "mfa"),
-            ("LATCHKEY_ROOT_KEY_FILE", "/keys/root.key"),
+            ("LATCHKEY_KMS_KEY_ID", "alias/latchkey"),
             ("LATCHKEY_SMS_COUNTRIES", "US, CA"),
             ("LATCHKEY_SMS_SENDER_ID", "FOOCORP"),
             ("LATCHKEY_SMS_ORIGINATION_NUMBER", "+12025550123"),
@@ -263,7 +261,7 @@ mod tests {
         insta::assert_snapshot!(mistakes.unwrap_err(), @r"
         the environment cannot be used:
           LATCHKEY_TABLE is not set
-          LATCHKEY_ROOT_KEY_FILE is not set
+          LATCHKEY_KMS_KEY_ID is not set
           LOG_SENSITIVE_BODIES must not be set: it makes the SDK log codes and secrets
           LATCHKEY_TOTP_SKEW must be 0 or 1
           LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA

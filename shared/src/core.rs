@@ -1,40 +1,44 @@
-//! What every endpoint is given: the table, the seal, the policy, time and randomness.
+//! What every endpoint is given: the table, the keyring, the policy, time and randomness.
 
-use crate::domain::api_key::ApiKeyHash;
-use crate::domain::environment::Environment;
-use crate::domain::policy::{API_KEY_TRUSTED, API_KEYS_REMEMBERED, Policy};
+mod callers;
+
+pub use callers::Caller;
+
+use crate::domain::api_key::ApiKey;
+use crate::domain::policy::Policy;
 use crate::domain::time::Timestamp;
+use crate::keyring::{Keyring, KeyringError};
 use crate::ports::{Clock, Entropy, NoEntropy};
 use crate::seal::Seal;
 use crate::store::{Store, StoreError};
+use callers::Callers;
 use rand::rngs::StdRng;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// What every endpoint is given. Cheap to clone.
 #[derive(Clone)]
 pub struct Core {
     /// The table.
     pub store: Store,
-    /// Secrets at rest.
-    pub seal: Seal,
+    /// Keys.
+    pub keyring: Keyring,
     /// Limits.
     pub policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    known_keys: Arc<Mutex<HashMap<ApiKeyHash, (Environment, Timestamp)>>>,
+    callers: Arc<Callers>,
 }
 
 impl Core {
     /// A core of its parts.
     pub fn new(
         store: Store,
-        seal: Seal,
+        keyring: Keyring,
         policy: Policy,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { store, seal, policy: Arc::new(policy), clock, entropy, known_keys: Arc::default() }
+        Self { store, keyring, policy: Arc::new(policy), clock, entropy, callers: Arc::default() }
     }
 
     /// The time.
@@ -52,32 +56,21 @@ impl Core {
         self.entropy.rng()
     }
 
-    /// The environment an API key speaks for: from memory for up to a minute, then from the table.
+    /// Who asks with `key`; `None` if it is not one of ours, revoked or expired.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the table cannot be asked.
-    pub async fn environment_of(&self, hash: ApiKeyHash) -> Result<Option<Environment>, StoreError> {
-        let now = self.now();
-        if let Some((environment, until)) = self.known_keys().get(&hash).cloned()
-            && now < until
-        {
-            return Ok(Some(environment));
-        }
-        let found = self.store.environment_of(&hash).await?;
-        let mut known = self.known_keys();
-        if known.len() >= API_KEYS_REMEMBERED {
-            known.clear();
-        }
-        match &found {
-            Some(environment) => known.insert(hash, (environment.clone(), now.plus(API_KEY_TRUSTED))),
-            None => known.remove(&hash),
-        };
-        Ok(found)
+    pub async fn caller(&self, key: &ApiKey) -> Result<Option<Caller>, StoreError> {
+        self.callers.find(key, &self.store, self.now()).await
     }
 
-    fn known_keys(&self) -> std::sync::MutexGuard<'_, HashMap<ApiKeyHash, (Environment, Timestamp)>> {
-        // A panic while holding the lock leaves at worst a key forgotten.
-        self.known_keys.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What seals and opens for a caller's environment: its keys are unwrapped when the first request needs them.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`] if they cannot be.
+    pub async fn seal(&self, caller: &Caller) -> Result<Arc<Seal>, KeyringError> {
+        caller.seal(&self.keyring, self.now()).await
     }
 }

@@ -8,6 +8,7 @@ pub mod enroll;
 pub mod factors;
 pub mod verify;
 
+mod audit;
 mod auth;
 mod error;
 mod extract;

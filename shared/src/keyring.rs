@@ -1,149 +1,213 @@
-//! The keyring: wrapped data keys in the table, unwrapped once, and the root key that wraps them.
+//! The keyring: data keys, wrapped by KMS in the table, unwrapped once and held; and the keys of environments under them.
+//!
+//! ```text
+//! KMS key ─wraps─▶ data keys (the keyring) ─wrap─▶ keys of environments ─derive─▶ keys of factors
+//! ```
+//!
+//! An environment has keys of its own so that they can be destroyed with it. They stand wrapped in its item, and nowhere
+//! else.
 
-use crate::domain::id::DataKeyId;
-use crate::seal::{self, SealError};
+use crate::cipher::{self, Key};
+use crate::domain::environment::{Environment, Registration, Tag, WrappedKey};
+use crate::domain::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
+use crate::domain::policy::KEY_SETTLES;
+use crate::domain::time::Timestamp;
+use crate::kms::{Kms, KmsError, WrappedDataKey};
+use crate::seal::Seal;
+use crate::store::{Store, StoreError};
 use rand::CryptoRng;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
-use zeroize::Zeroizing;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The root of trust of a local deployment: 256 bits in a file only its owner can read.
+/// An unwrapped entry. It has no `Debug` and leaves memory when dropped.
 #[derive(Clone)]
-pub struct RootKey(Zeroizing<[u8; 32]>);
+pub struct DataKey(Key);
 
-/// A data key: what the keys of every purpose are derived from. It has no `Debug` and leaves memory when dropped.
+/// A key of an environment. It has no `Debug` and leaves memory when dropped.
 #[derive(Clone)]
-pub struct DataKey(Zeroizing<[u8; 32]>);
+pub struct EnvironmentKey(pub(crate) Key);
 
-/// A data key at rest, wrapped by the root key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WrappedKey {
-    /// Its name.
-    pub id: DataKeyId,
-    /// The wrapped key.
-    pub bytes: Vec<u8>,
-}
-
-/// Every data key of a deployment. The newest one seals; all of them open.
+/// The data keys of a deployment. Cheap to clone; a clone holds the same keys.
 #[derive(Clone)]
 pub struct Keyring {
-    keys: BTreeMap<DataKeyId, DataKey>,
-    current: DataKeyId,
+    kms: Kms,
+    store: Store,
+    held: Arc<Mutex<BTreeMap<DataKeyId, DataKey>>>,
 }
 
-/// The keyring cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// A key cannot be had.
+#[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The table holds no data key yet.
-    #[error("the table holds no data key: start `latchkey serve` on it once")]
+    #[error("the table holds no data key: run `latchkey init`")]
     Empty,
-    /// The root key does not open an entry: it is not the key that wrapped it.
-    #[error("the root key does not open {0}: it is another deployment's")]
-    WrongRoot(DataKeyId),
-    /// An item names a data key the keyring does not hold.
+    /// Something names a data key the table does not hold.
     #[error("the keyring has no {0}")]
     Missing(DataKeyId),
-}
-
-/// The root key's file is of no use.
-#[derive(Debug, thiserror::Error)]
-#[error("the root key cannot be read from {}: {source}", file.display())]
-pub struct RootKeyError {
-    file: PathBuf,
-    source: io::Error,
-}
-
-impl RootKey {
-    /// A new root key.
-    pub fn random(rng: &mut impl CryptoRng) -> Self {
-        Self(random_key(rng))
-    }
-
-    /// Reads a root key from its file: 32 bytes, nothing else.
-    ///
-    /// # Errors
-    ///
-    /// [`RootKeyError`] if the file cannot be read or holds anything else.
-    pub fn read(file: &Path) -> Result<Self, RootKeyError> {
-        let failed = |source| RootKeyError { file: file.to_owned(), source };
-        let bytes = Zeroizing::new(fs::read(file).map_err(failed)?);
-        let key =
-            bytes.as_slice().try_into().map_err(|_| failed(io::Error::other("it does not hold 32 bytes")))?;
-        Ok(Self(Zeroizing::new(key)))
-    }
-
-    /// The bytes, to write them to a file.
-    #[must_use]
-    pub fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// A new data key, wrapped.
-    ///
-    /// # Errors
-    ///
-    /// [`SealError`] never happens for a key's 32 bytes.
-    pub fn generate(&self, id: DataKeyId, rng: &mut impl CryptoRng) -> Result<WrappedKey, SealError> {
-        let key = random_key(rng);
-        let bytes = seal::encrypt(&self.0, &wrapping_context(id), key.as_slice(), rng)?;
-        Ok(WrappedKey { id, bytes })
-    }
-
-    fn unwrap_key(&self, wrapped: &WrappedKey) -> Result<DataKey, KeyringError> {
-        seal::decrypt(&self.0, &wrapping_context(wrapped.id), &wrapped.bytes)
-            .and_then(|key| key.as_slice().try_into().ok())
-            .map(|key| DataKey(Zeroizing::new(key)))
-            .ok_or(KeyringError::WrongRoot(wrapped.id))
-    }
-}
-
-impl DataKey {
-    /// The key, to derive from.
-    pub(crate) fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
+    /// A wrapped key is not what was wrapped for this environment.
+    #[error("{0} does not open")]
+    Broken(EnvironmentKeyId),
+    /// The environment has no key: it was deleted.
+    #[error("{0} has no key")]
+    Erased(EnvironmentId),
+    /// The table cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// KMS cannot be asked.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
 }
 
 impl Keyring {
-    /// Unwraps every entry with the root key.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyringError::Empty`] without entries, [`KeyringError::WrongRoot`] if one does not open.
-    pub fn open(root: &RootKey, entries: &[WrappedKey]) -> Result<Self, KeyringError> {
-        let keys: BTreeMap<_, _> =
-            entries.iter().map(|entry| Ok((entry.id, root.unwrap_key(entry)?))).collect::<Result<_, _>>()?;
-        // Ids sort by the time they were made: the last is the newest.
-        let current = *keys.keys().next_back().ok_or(KeyringError::Empty)?;
-        Ok(Self { keys, current })
+    /// The keyring in `store`, wrapped by `kms`. It holds no key yet.
+    #[must_use]
+    pub fn new(kms: Kms, store: Store) -> Self {
+        Self { kms, store, held: Arc::default() }
     }
 
-    /// The key that seals.
+    /// Unwraps every entry, so that no request has to: one query, and one call to KMS an entry.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Missing`] never happens for an opened keyring.
-    pub(crate) fn current(&self) -> Result<(DataKeyId, &DataKey), KeyringError> {
-        self.find(self.current).map(|key| (self.current, key))
+    /// [`KeyringError::Empty`] without entries; otherwise what keeps one from being unwrapped.
+    pub async fn load(&self) -> Result<(), KeyringError> {
+        let entries = self.store.keyring().await?;
+        if entries.is_empty() {
+            return Err(KeyringError::Empty);
+        }
+        for entry in &entries {
+            self.hold(entry).await?;
+        }
+        Ok(())
     }
 
-    /// The key an item names.
+    /// Adds an entry. New keys of environments are wrapped by the newest one.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Missing`] if the keyring was read before the key was made, or the key is gone.
-    pub(crate) fn find(&self, id: DataKeyId) -> Result<&DataKey, KeyringError> {
-        self.keys.get(&id).ok_or(KeyringError::Missing(id))
+    /// [`KeyringError`] if KMS makes none, or nobody knows whether it was written.
+    pub async fn rotate(&self, now: Timestamp, rng: &mut impl CryptoRng) -> Result<DataKeyId, KeyringError> {
+        let (key, entry) = self.kms.generate(DataKeyId::new(now, rng)).await?;
+        self.store.add_data_key(&entry).await?;
+        self.held().insert(entry.id, DataKey(key));
+        Ok(entry.id)
+    }
+
+    /// A new environment with its first key. It is in no table yet.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Empty`] if no entry is held.
+    pub fn environment(
+        &self,
+        tag: Tag,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Registration, KeyringError> {
+        let environment = Environment { id: EnvironmentId::new(now, rng), tag };
+        let keys = vec![self.key_for(environment.id, now, rng)?];
+        Ok(Registration { environment, api_keys: Vec::new(), keys, deleted_at: None })
+    }
+
+    /// A new key for an environment, wrapped by the newest entry.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Empty`] if no entry is held.
+    pub fn key_for(
+        &self,
+        environment: EnvironmentId,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<WrappedKey, KeyringError> {
+        let (data_key, parent) =
+            self.held().last_key_value().map(|(id, key)| (*id, key.clone())).ok_or(KeyringError::Empty)?;
+        let id = EnvironmentKeyId::new(now, rng);
+        let key = cipher::random_key(rng);
+        let bytes = cipher::seal(&parent.0, &context(environment, id), key.as_slice(), rng);
+        Ok(WrappedKey { id, data_key, bytes: bytes.ok_or(KeyringError::Broken(id))? })
+    }
+
+    /// What seals and opens for an environment: its keys, and the deployment's for what all environments share.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`] if one of its keys cannot be unwrapped.
+    pub async fn seal(&self, registration: &Registration, now: Timestamp) -> Result<Seal, KeyringError> {
+        let environment = registration.environment.id;
+        let mut keys = BTreeMap::new();
+        for wrapped in &registration.keys {
+            let parent = self.find(wrapped.data_key).await?;
+            let key = cipher::open_key(&parent.0, &context(environment, wrapped.id), &wrapped.bytes);
+            keys.insert(wrapped.id, EnvironmentKey(key.ok_or(KeyringError::Broken(wrapped.id))?));
+        }
+        let current = settled(keys.keys().map(|id| (*id, id.made_at())), now);
+        let current = current.ok_or(KeyringError::Erased(environment))?;
+        Ok(Seal::new(keys, current, &self.deployment_key(now)?.0))
+    }
+
+    /// The newest entry every function knows of.
+    fn deployment_key(&self, now: Timestamp) -> Result<DataKey, KeyringError> {
+        let held = self.held();
+        let newest = settled(held.keys().map(|id| (*id, id.made_at())), now);
+        newest.and_then(|id| held.get(&id)).cloned().ok_or(KeyringError::Empty)
+    }
+
+    /// An entry; unwrapped now if it was added after this function started.
+    async fn find(&self, id: DataKeyId) -> Result<DataKey, KeyringError> {
+        if let Some(key) = self.held().get(&id) {
+            return Ok(key.clone());
+        }
+        let entry = self.store.data_key(id).await?.ok_or(KeyringError::Missing(id))?;
+        self.hold(&entry).await
+    }
+
+    async fn hold(&self, entry: &WrappedDataKey) -> Result<DataKey, KeyringError> {
+        let key = DataKey(self.kms.unwrap_key(entry).await?);
+        self.held().insert(entry.id, key.clone());
+        Ok(key)
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<DataKeyId, DataKey>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn random_key(rng: &mut impl CryptoRng) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
-    rng.fill_bytes(key.as_mut_slice());
-    key
+/// The newest of `keys` that is old enough for every warm function to have heard of it; the oldest, if none is.
+///
+/// A function reads an environment's keys again after a minute, so nothing is sealed under a key that another function
+/// could not open.
+pub fn settled<T>(keys: impl Iterator<Item = (T, Timestamp)>, now: Timestamp) -> Option<T> {
+    let mut keys: Vec<_> = keys.collect();
+    keys.sort_by_key(|(_, made_at)| *made_at);
+    let young = keys.iter().rev().take_while(|(_, made_at)| made_at.plus(KEY_SETTLES) > now).count();
+    let newest = keys.len().saturating_sub(young).saturating_sub(1);
+    keys.into_iter().nth(newest).map(|(key, _)| key)
 }
 
-fn wrapping_context(id: DataKeyId) -> String {
-    format!("latchkey/1/data-key/{id}")
+fn context(environment: EnvironmentId, id: EnvironmentKeyId) -> String {
+    format!("latchkey/1/environment-key/{environment}/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn sec_07_a_new_key_seals_once_every_function_has_heard_of_it() {
+        let now = Timestamp::from_millis(1_800_000_000_000).unwrap();
+        let ages = |ages: &[u64]| {
+            let keys = ages.iter().map(|age| (*age, now.minus(Duration::from_secs(*age))));
+            settled(keys.collect::<Vec<_>>().into_iter(), now)
+        };
+        let settles = KEY_SETTLES.as_secs();
+        assert_eq!(ages(&[]), None);
+        assert_eq!(ages(&[0]), Some(0), "there is no other");
+        assert_eq!(ages(&[0, 500]), Some(500));
+        assert_eq!(ages(&[settles - 1, 500]), Some(500));
+        assert_eq!(ages(&[500, settles]), Some(settles));
+        assert_eq!(ages(&[1, settles, 500]), Some(settles));
+        assert_eq!(ages(&[1, 2]), Some(2), "all are young: the oldest");
+    }
 }

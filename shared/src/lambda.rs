@@ -4,9 +4,9 @@ use crate::aws;
 use crate::config::Config;
 use crate::core::Core;
 use crate::http;
-use crate::keyring::{Keyring, RootKey};
+use crate::keyring::Keyring;
+use crate::kms::Kms;
 use crate::ports::{OsEntropy, SystemClock};
-use crate::seal::Seal;
 use crate::sms::Sms;
 use crate::store::Store;
 use aws_config::BehaviorVersion;
@@ -24,22 +24,31 @@ pub struct Function {
 }
 
 impl Function {
-    /// Reads the environment, starts the log, builds the clients and opens the keyring. Reading the keyring is the
-    /// first call to DynamoDB, so it also opens the connection later requests use.
+    /// Reads the environment, starts the log and builds the clients.
     ///
     /// # Errors
     ///
-    /// Everything that keeps the function from serving: the environment, the root key, the table, the keyring.
+    /// What keeps the function from serving: every variable that is missing or makes no sense.
     pub async fn start() -> Result<Self, Error> {
         let config = Config::from_env()?;
         tracing::subscriber::set_global_default(http::logs(&config.settings.log, std::io::stdout)?)?;
         let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
         let store = Store::new(aws::dynamodb(&sdk), config.table.clone());
-        let root = RootKey::read(&config.root_key_file)?;
-        let keyring = Keyring::open(&root, &store.keyring().await?)?;
+        let keyring = Keyring::new(Kms::new(aws::kms(&sdk), config.kms_key.clone()), store.clone());
         let policy = config.settings.policy.clone();
-        let core = Core::new(store, Seal::new(keyring), policy, Arc::new(SystemClock), Arc::new(OsEntropy));
+        let core = Core::new(store, keyring, policy, Arc::new(SystemClock), Arc::new(OsEntropy));
         Ok(Self { core, sdk, config })
+    }
+
+    /// Unwraps the keyring, for a function that seals or opens. Reading it is the first call to DynamoDB, so it also
+    /// opens the connection later requests use.
+    ///
+    /// A function that cannot serves all the same: requests try again, and answer in the contract's shape. What Lambda
+    /// answers for a function that does not start has no `code`, and an old SDK takes it for a verdict.
+    pub async fn open_keyring(&self) {
+        if let Err(error) = self.core.keyring.load().await {
+            tracing::error!(%error, "the keyring is not open yet");
+        }
     }
 
     /// The way to send messages.

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! [`domain`] is pure: no I/O, no clock, no randomness of its own. [`ports`] is where time and randomness enter.
-//! [`store`], [`sms`] and [`seal`] are the only ways out. [`http`] is the wire contract, one file an endpoint.
+//! [`store`], [`sms`] and [`kms`] are the only ways out. [`http`] is the wire contract, one file an endpoint.
 
 #![cfg_attr(
     test,
@@ -13,11 +13,13 @@
 )]
 
 pub mod aws;
+pub mod cipher;
 pub mod config;
 pub mod core;
 pub mod domain;
 pub mod http;
 pub mod keyring;
+pub mod kms;
 pub mod lambda;
 pub mod ports;
 pub mod seal;

@@ -1,51 +1,33 @@
 //! Secrets at rest: TOTP secrets under AES-256-GCM, codes as keyed MACs, each bound to where it belongs.
 //!
-//! From a data key, HKDF (RFC 5869) derives one key per environment and purpose. What is sealed for one factor opens
-//! for no other, and a MAC made for one challenge matches in no other.
+//! What is sealed for one factor opens for no other, and a MAC made for one challenge matches in no other.
 
+use crate::cipher::{self, Key};
 use crate::domain::challenge::{Challenge, CodeMac};
 use crate::domain::code::Code;
 use crate::domain::factor::{Factor, Sealed};
-use crate::domain::id::{ChallengeId, EnvironmentId};
+use crate::domain::id::{ChallengeId, EnvironmentKeyId};
 use crate::domain::phone::Phone;
 use crate::domain::sms_budget::RequestMac;
 use crate::domain::totp::Secret;
-use crate::keyring::{DataKey, Keyring, KeyringError};
-use aes_gcm::aead::{Aead as _, Nonce, Payload};
-use aes_gcm::{Aes256Gcm, KeyInit as _};
-use hkdf::Hkdf;
-use hmac::{Hmac, Mac as _};
+use crate::keyring::EnvironmentKey;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::CryptoRng;
 use sha2::Sha256;
+use std::collections::BTreeMap;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
 
-/// First byte of everything encrypted here, so that the format can change.
-const FORMAT: u8 = 1;
-const NONCE_BYTES: usize = 12;
+/// What keys are derived for. The labels differ, so one never stands in for another.
+const TOTP_SECRET: &str = "latchkey/1/totp-secret";
+const CODE: &str = "latchkey/1/code";
+const BUDGET: &str = "latchkey/1/budget";
 
-/// What the keys derived from a data key are for. Their labels differ, so one never stands in for another.
-#[derive(Debug, Clone, Copy)]
-enum Purpose {
-    TotpSecret,
-    Code,
-    Budget,
-}
-
-impl Purpose {
-    const fn label(self) -> &'static str {
-        match self {
-            Self::TotpSecret => "latchkey/1/totp-secret",
-            Self::Code => "latchkey/1/code",
-            Self::Budget => "latchkey/1/budget",
-        }
-    }
-}
-
-/// Seals and opens with a keyring.
-#[derive(Clone)]
+/// Seals and opens for one environment. Its keys leave memory when it is dropped.
 pub struct Seal {
-    keyring: Keyring,
+    keys: BTreeMap<EnvironmentKeyId, EnvironmentKey>,
+    current: EnvironmentKeyId,
+    /// The same in every environment: a number has one budget in the whole deployment (SMS-04).
+    budget: Key,
 }
 
 /// What the budgets know a phone number and its range by.
@@ -60,35 +42,37 @@ pub struct PhoneMacs {
 /// A sealed thing does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The keyring lacks the key.
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
+    /// The environment lacks the key it names.
+    #[error("the environment has no {0}")]
+    Missing(EnvironmentKeyId),
     /// The ciphertext is not what was sealed for this place, or holds no secret.
     #[error("a sealed secret does not open")]
     Broken,
 }
 
 impl Seal {
-    /// Seals with `keyring`.
-    #[must_use]
-    pub fn new(keyring: Keyring) -> Self {
-        Self { keyring }
+    /// Seals with `current`, opens with any of `keys`, and shares what it derives from `deployment` with every other one.
+    pub(crate) fn new(
+        keys: BTreeMap<EnvironmentKeyId, EnvironmentKey>,
+        current: EnvironmentKeyId,
+        deployment: &[u8; 32],
+    ) -> Self {
+        Self { keys, current, budget: cipher::derive(deployment, BUDGET) }
     }
 
     /// Seals the TOTP secret of `factor`.
     ///
     /// # Errors
     ///
-    /// [`SealError`] if no key can be had.
+    /// [`SealError`] never happens for a secret's length.
     pub fn secret(
         &self,
         secret: &Secret,
         factor: &Factor,
         rng: &mut impl CryptoRng,
     ) -> Result<Sealed, SealError> {
-        let (id, key) = self.keyring.current()?;
-        let key = derive(key, Some(factor.environment), Purpose::TotpSecret)?;
-        Ok(Sealed { key: id, bytes: encrypt(&key, &secret_context(factor), secret.expose(), rng)? })
+        let bytes = cipher::seal(self.key(self.current)?, &secret_context(factor), secret.expose(), rng);
+        Ok(Sealed { key: self.current, bytes: bytes.ok_or(SealError::Broken)? })
     }
 
     /// Opens the TOTP secret of `factor`.
@@ -97,20 +81,23 @@ impl Seal {
     ///
     /// [`SealError::Broken`] if it was sealed for another factor or environment, or tampered with.
     pub fn open_secret(&self, sealed: &Sealed, factor: &Factor) -> Result<Secret, SealError> {
-        let key = derive(self.keyring.find(sealed.key)?, Some(factor.environment), Purpose::TotpSecret)?;
-        let plain = decrypt(&key, &secret_context(factor), &sealed.bytes).ok_or(SealError::Broken)?;
-        Secret::from_bytes(plain).map_err(|_| SealError::Broken)
+        let plain = cipher::open(self.key(sealed.key)?, &secret_context(factor), &sealed.bytes);
+        Secret::from_bytes(plain.ok_or(SealError::Broken)?).map_err(|_| SealError::Broken)
+    }
+
+    /// Whether a secret is sealed with a key that a newer one has replaced.
+    #[must_use]
+    pub fn is_outdated(&self, sealed: &Sealed) -> bool {
+        sealed.key < self.current
     }
 
     /// What is kept of a code that was made for the challenge `id` of `factor`.
     ///
     /// # Errors
     ///
-    /// [`SealError`] if no key can be had.
+    /// [`SealError`] never happens for the current key.
     pub fn code(&self, code: &Code, factor: &Factor, id: ChallengeId) -> Result<CodeMac, SealError> {
-        let (key_id, key) = self.keyring.current()?;
-        let key = derive(key, Some(factor.environment), Purpose::Code)?;
-        Ok(CodeMac { key: key_id, mac: code_mac(&key, code, factor, id)? })
+        Ok(CodeMac { key: self.current, mac: self.code_mac(self.current, code, factor, id)? })
     }
 
     /// Whether `code` is the one that was made for `challenge` of `factor`, compared in constant time.
@@ -125,8 +112,7 @@ impl Seal {
         challenge: &Challenge,
     ) -> Result<bool, SealError> {
         let kept = challenge.code.as_ref().ok_or(SealError::Broken)?;
-        let key = derive(self.keyring.find(kept.key)?, Some(factor.environment), Purpose::Code)?;
-        let given = code_mac(&key, code, factor, challenge.id)?;
+        let given = self.code_mac(kept.key, code, factor, challenge.id)?;
         Ok(given.ct_eq(&kept.mac).into())
     }
 
@@ -134,12 +120,11 @@ impl Seal {
     ///
     /// # Errors
     ///
-    /// [`SealError`] if no key can be had.
+    /// [`SealError`] never happens: HMAC takes any key.
     pub fn phone(&self, phone: &Phone) -> Result<PhoneMacs, SealError> {
-        let key = self.budget_key()?;
         Ok(PhoneMacs {
-            number: mac(&key, "number/", phone.as_str())?,
-            prefix: mac(&key, "prefix/", phone.prefix())?,
+            number: mac(&self.budget, "number/", phone.as_str())?,
+            prefix: mac(&self.budget, "prefix/", phone.prefix())?,
         })
     }
 
@@ -147,38 +132,32 @@ impl Seal {
     ///
     /// # Errors
     ///
-    /// [`SealError`] if no key can be had.
+    /// [`SealError`] never happens: HMAC takes any key.
     pub fn request(&self, idempotency_key: &str, factor: &Factor) -> Result<RequestMac, SealError> {
         let context = format!("request/{}/{}/", factor.environment, factor.id);
-        mac(&*self.budget_key()?, &context, idempotency_key).map(RequestMac)
+        mac(&self.budget, &context, idempotency_key).map(RequestMac)
     }
 
-    fn budget_key(&self) -> Result<Zeroizing<[u8; 32]>, SealError> {
-        derive(self.keyring.current()?.1, None, Purpose::Budget)
+    fn key(&self, id: EnvironmentKeyId) -> Result<&[u8; 32], SealError> {
+        self.keys.get(&id).map(|EnvironmentKey(key)| &**key).ok_or(SealError::Missing(id))
+    }
+
+    /// The ids have one spelling of fixed length each, so the text names exactly one tuple.
+    fn code_mac(
+        &self,
+        key: EnvironmentKeyId,
+        code: &Code,
+        factor: &Factor,
+        id: ChallengeId,
+    ) -> Result<[u8; 32], SealError> {
+        let context = format!("{}/{}/{id}/", factor.environment, factor.id);
+        mac(&cipher::derive(self.key(key)?, CODE), &context, code.expose())
     }
 }
 
-/// A key for one purpose in one environment or, without one, in the whole deployment.
-fn derive(
-    key: &DataKey,
-    environment: Option<EnvironmentId>,
-    purpose: Purpose,
-) -> Result<Zeroizing<[u8; 32]>, SealError> {
-    let mut derived = Zeroizing::new([0; 32]);
-    let salt = environment.map(|environment| environment.to_string()).unwrap_or_default();
-    Hkdf::<Sha256>::new(Some(salt.as_bytes()), key.expose())
-        .expand(purpose.label().as_bytes(), derived.as_mut_slice())
-        .map_err(|_| SealError::Broken)?;
-    Ok(derived)
-}
-
+/// The place of a factor's secret.
 fn secret_context(factor: &Factor) -> String {
-    format!("{}/{}/{}", Purpose::TotpSecret.label(), factor.environment, factor.id)
-}
-
-/// The ids have one spelling of fixed length each, so the text names exactly one tuple.
-fn code_mac(key: &[u8; 32], code: &Code, factor: &Factor, id: ChallengeId) -> Result<[u8; 32], SealError> {
-    mac(key, &format!("{}/{}/{id}/", factor.environment, factor.id), code.expose())
+    format!("{TOTP_SECRET}/{}/{}", factor.environment, factor.id)
 }
 
 fn mac(key: &[u8; 32], context: &str, text: &str) -> Result<[u8; 32], SealError> {
@@ -186,33 +165,6 @@ fn mac(key: &[u8; 32], context: &str, text: &str) -> Result<[u8; 32], SealError>
     mac.update(context.as_bytes());
     mac.update(text.as_bytes());
     Ok(mac.finalize().into_bytes().into())
-}
-
-/// `FORMAT ‖ nonce ‖ ciphertext ‖ tag` of AES-256-GCM with a random 96-bit nonce.
-///
-/// # Errors
-///
-/// [`SealError::Broken`] only for plaintexts of 64 GiB.
-pub(crate) fn encrypt(
-    key: &[u8; 32],
-    context: &str,
-    plain: &[u8],
-    rng: &mut impl CryptoRng,
-) -> Result<Vec<u8>, SealError> {
-    let mut nonce = [0; NONCE_BYTES];
-    rng.fill_bytes(&mut nonce);
-    let payload = Payload { msg: plain, aad: context.as_bytes() };
-    let sealed = Aes256Gcm::new(key.into())
-        .encrypt(&Nonce::<Aes256Gcm>::from(nonce), payload)
-        .map_err(|_| SealError::Broken)?;
-    Ok([[FORMAT].as_slice(), &nonce, &sealed].concat())
-}
-
-/// What [`encrypt`] sealed under the same key and context; `None` for anything else.
-pub(crate) fn decrypt(key: &[u8; 32], context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let (nonce, sealed) = sealed.strip_prefix(&[FORMAT])?.split_first_chunk::<NONCE_BYTES>()?;
-    let payload = Payload { msg: sealed, aad: context.as_bytes() };
-    Aes256Gcm::new(key.into()).decrypt(&Nonce::<Aes256Gcm>::from(*nonce), payload).ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -3,28 +3,28 @@
 //! Nothing here decides about codes. [`Store::settle`] is the one write that makes a verdict true, and it happens only
 //! over the very guard the verdict was reached on.
 
+mod environment;
 mod error;
 mod item;
+mod keyring;
 mod list;
 pub mod schema;
 mod sms_budget;
 
+pub use environment::Changed;
 pub use error::StoreError;
 pub use list::{From, Page};
 pub use sms_budget::{Reservation, Reserved};
 
-use crate::domain::api_key::ApiKeyHash;
 use crate::domain::challenge::Challenge;
-use crate::domain::environment::Environment;
-use crate::domain::factor::Guarded;
+use crate::domain::factor::{Guarded, Sealed};
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, EnvironmentId, FactorId};
-use crate::keyring::WrappedKey;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure::AllOld};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use item::Item;
 use schema::attr;
 
@@ -51,6 +51,12 @@ impl Store {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Writes a new factor. One write.
@@ -99,7 +105,7 @@ impl Store {
         item.map(|item| item::to_challenge(&item)).transpose()
     }
 
-    /// Writes `next` over the guard `seen` was read with: one conditional write.
+    /// Writes `next` over the guard `seen` was read with, and the secret, if it was sealed again: one conditional write.
     ///
     /// A refused write, and one whose fate is unknown, answer with the factor as it stands, for the caller to look for
     /// its own attempt. The client repeats a write that was not heard of, so a refusal may be caused by itself.
@@ -107,24 +113,35 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`] if the fate of the write cannot be found out.
-    pub async fn settle(&self, seen: &Guarded, next: &Guard) -> Result<Settled, StoreError> {
+    pub async fn settle(
+        &self,
+        seen: &Guarded,
+        next: &Guard,
+        resealed: Option<&Sealed>,
+    ) -> Result<Settled, StoreError> {
         let (environment, id) = (seen.factor.environment, seen.factor.id);
-        let written = self
+        let secret = resealed.map(item::from_sealed).unwrap_or_default();
+        let mut assigned = vec!["#version = :next".to_owned(), "#guard = :guard".to_owned()];
+        assigned.extend(secret.keys().map(|name| format!("#{name} = :{name}")));
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(schema::factor_key(environment, id)))
-            .update_expression("SET #version = :next, #guard = :guard")
+            .update_expression(format!("SET {}", assigned.join(", ")))
             .condition_expression("#version = :seen")
             .expression_attribute_names("#version", attr::VERSION)
             .expression_attribute_names("#guard", attr::GUARD)
             .expression_attribute_values(":seen", item::number(seen.guard.version))
             .expression_attribute_values(":next", item::number(next.version))
             .expression_attribute_values(":guard", item::guard::from_guard(next))
-            .return_values_on_condition_check_failure(AllOld)
-            .send()
-            .await;
-        let Err(error) = written else { return Ok(Settled::Written) };
+            .return_values_on_condition_check_failure(AllOld);
+        let update = secret.into_iter().fold(update, |update, (name, value)| {
+            update
+                .expression_attribute_values(format!(":{name}"), value)
+                .expression_attribute_names(format!("#{name}"), name)
+        });
+        let Err(error) = update.send().await else { return Ok(Settled::Written) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
             let current = refused.item().map(item::to_factor).transpose()?;
             return Ok(Settled::Changed(current.map(Box::new)));
@@ -142,61 +159,7 @@ impl Store {
         self.delete("delete factor", schema::factor_key(environment, id)).await
     }
 
-    /// The environment an API key speaks for, read consistently.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the table cannot be read or the item makes no sense.
-    pub async fn environment_of(&self, hash: &ApiKeyHash) -> Result<Option<Environment>, StoreError> {
-        let item = self.read("read API key", schema::api_key_key(hash)).await?;
-        item.map(|item| item::to_environment(&item)).transpose()
-    }
-
-    /// Lets an API key speak for an environment.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
-    pub async fn add_api_key(&self, hash: &ApiKeyHash, environment: &Environment) -> Result<(), StoreError> {
-        self.create("add API key", item::from_api_key(hash, environment)).await
-    }
-
-    /// Every entry of the keyring: one query, the first call a function makes.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the table cannot be read or an entry makes no sense.
-    pub async fn keyring(&self) -> Result<Vec<WrappedKey>, StoreError> {
-        let mut entries = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("#pk = :pk")
-            .expression_attribute_names("#pk", attr::PK)
-            .expression_attribute_values(":pk", AttributeValue::S(schema::KEYRING.to_owned()))
-            .into_paginator()
-            .items()
-            .send();
-        let mut keys = Vec::new();
-        while let Some(entry) = entries.next().await {
-            keys.push(item::to_wrapped_key(
-                &entry.map_err(|error| error::unavailable("read keyring", &error))?,
-            )?);
-        }
-        Ok(keys)
-    }
-
-    /// Adds an entry to the keyring.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
-    pub async fn add_data_key(&self, key: &WrappedKey) -> Result<(), StoreError> {
-        self.create("add data key", item::from_wrapped_key(key)).await
-    }
-
-    /// Makes the table, with its index and its TTL, unless it exists. Only the local server does this; on AWS the template does.
+    /// Makes the table, with its index and its TTL, unless it exists. On AWS the template does that.
     ///
     /// # Errors
     ///

@@ -1,17 +1,21 @@
 //! A local server for one test, and the words the tests are written in.
 
+use crate::canary::{Watch, told, told_in};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::serve::faults::Faults;
 use cli::serve::{self, Local, Options};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::config::Settings;
-use shared::domain::api_key::ApiKey;
-use shared::domain::environment::{Environment, Tag};
-use shared::domain::id::EnvironmentId;
+use shared::core::Core;
+use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::environment::Tag;
+use shared::domain::id::ApiKeyId;
+use shared::domain::time::Timestamp;
 use shared::domain::totp::{Secret, Step};
 use shared::http::logs;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
+use shared::store::Changed;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,6 +28,7 @@ pub(crate) struct App {
     pub(crate) local: Local,
     client: Client,
     key: String,
+    _watch: Watch,
 }
 
 /// An answer, checked for what every answer has.
@@ -65,19 +70,32 @@ impl App {
     async fn start_configured(data_dir: Option<PathBuf>, faults: Option<Faults>, settings: Settings) -> Self {
         capture_logs();
         let addr = [127, 0, 0, 1].into();
-        let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, faults, settings };
+        let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, kms_port: 0, faults, settings };
         let local = serve::start(options).await.unwrap();
         let key = local.api_key.expose().to_owned();
-        Self { local, client: client(), key }
+        told(&local.url, "API key", key.as_bytes());
+        let watch = Watch {
+            url: local.url.clone(),
+            dynamodb_url: local.dynamodb_url.clone(),
+            outbox: local.outbox.clone(),
+        };
+        Self { local, client: client(), key, _watch: watch }
     }
 
     /// Another tenant of the same server, by its API key.
     pub(crate) async fn other_environment(&self) -> String {
-        let mut rng = OsEntropy.rng().unwrap();
-        let id = EnvironmentId::new(self.local.clock.now(), &mut rng);
-        let environment = Environment { id, tag: Tag::parse("other").unwrap() };
-        let key = ApiKey::random(&environment.tag, &mut rng);
-        self.local.core.store.add_api_key(&key.hash(), &environment).await.unwrap();
+        self.api_key("other", Scope::Full, None).await
+    }
+
+    /// Another API key: of the environment with this tag, which is made if there is none.
+    pub(crate) async fn api_key(&self, tag: &str, scope: Scope, expires_at: Option<Timestamp>) -> String {
+        let (Core { store, keyring, .. }, tag) = (&self.local.core, Tag::parse(tag).unwrap());
+        let (now, mut rng) = (self.local.clock.now(), OsEntropy.rng().unwrap());
+        let key = ApiKey::random(&tag, &mut rng);
+        store.add_environment(&keyring.environment(tag.clone(), now, &mut rng).unwrap()).await.unwrap();
+        let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
+        assert_eq!(store.add_api_key(&tag, &entry).await.unwrap(), Changed::Done);
+        told(&self.local.url, "API key", key.expose().as_bytes());
         key.expose().to_owned()
     }
 
@@ -175,7 +193,9 @@ impl App {
     /// The code an authenticator app shows, `steps` steps from now.
     pub(crate) fn code_of(&self, totp: &Totp, steps: i64) -> String {
         let step = Step::at(self.local.clock.now()).0.checked_add_signed(steps).unwrap();
-        totp.secret.code_at(Step(step)).unwrap().expose().to_owned()
+        let code = totp.secret.code_at(Step(step)).unwrap().expose().to_owned();
+        told(&self.local.url, "TOTP code", code.as_bytes());
+        code
     }
 
     /// A code that no step near now has.
@@ -218,6 +238,7 @@ impl Answer {
 /// Sends a request and checks what every answer has (contract §5 and §6, NET-09).
 pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
+    let url = response.url().origin().ascii_serialization();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let answer = Answer { status, headers, text: response.text().await.unwrap() };
     assert_eq!(answer.headers["x-request-id"].len(), 36);
@@ -225,6 +246,9 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     assert_eq!(answer.headers["x-content-type-options"], "nosniff");
     assert!(answer.headers.contains_key("strict-transport-security"));
     assert!(!answer.headers.contains_key("server"));
+    if status < 400 {
+        told_in(&url, &answer.json());
+    }
     if status != 204 {
         assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");
     }

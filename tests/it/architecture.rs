@@ -84,29 +84,68 @@ fn every_variable_is_in_the_readme() {
     }
 }
 
-#[test]
-fn key_13_no_key_in_the_repository_works_or_could() {
-    use shared::domain::api_key::ApiKey;
-    let mut folders = vec![root().to_path_buf()];
+/// Every text file of the repository, with its text.
+fn files() -> Vec<(PathBuf, String)> {
+    const SKIPPED: [&str; 6] = [".git", "target", "node_modules", ".venv", ".latchkey", ".aws-sam"];
+    let (mut found, mut folders) = (Vec::new(), vec![root().to_path_buf()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if ![".git", "target", "node_modules", ".venv", ".latchkey", ".aws-sam"]
-                    .contains(&name.as_str())
-                {
+                if !SKIPPED.contains(&&*path.file_name().unwrap().to_string_lossy()) {
                     folders.push(path);
                 }
             } else if let Ok(text) = fs::read_to_string(&path) {
-                for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c))) {
-                    assert!(
-                        ApiKey::parse(word).is_err(),
-                        "a key with a right checksum is in {}",
-                        path.display()
-                    );
-                }
+                found.push((path, text));
             }
         }
     }
+    found
+}
+
+#[test]
+fn key_13_no_key_in_the_repository_works_or_could() {
+    use shared::domain::api_key::ApiKey;
+    for (path, text) in files() {
+        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c))) {
+            assert!(ApiKey::parse(word).is_err(), "a key with a right checksum is in {}", path.display());
+        }
+    }
+}
+
+/// SEC-10: what looks like a credential of any common kind, in any file of the repository.
+#[test]
+fn sec_10_no_credential_is_in_the_repository() {
+    for (path, text) in files() {
+        for line in text.lines() {
+            let begins_a_key =
+                line.contains(concat!("-----", "BEGIN")) && line.contains(concat!("PRIVATE KEY", "-----"));
+            let access_key = line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+                word.len() == 20
+                    && (word.starts_with("AKIA") || word.starts_with("ASIA"))
+                    && word != "AKIAIOSFODNN7EXAMPLE"
+            });
+            let token = ["ghp_", "github_pat_", "xoxb-"].iter().any(|start| {
+                line.split(start)
+                    .skip(1)
+                    .any(|rest| rest.chars().take_while(char::is_ascii_alphanumeric).count() >= 20)
+            });
+            assert!(!(begins_a_key || access_key || token), "{}", path.display());
+        }
+    }
+}
+
+/// SEC-12: the inventory names every label keys are derived under.
+#[test]
+fn sec_12_every_key_in_the_code_is_in_the_inventory() {
+    let inventory = fs::read_to_string(root().join("docs/SECURITY.md")).unwrap();
+    let mut labels = 0;
+    for (path, text) in sources("shared/src").into_iter().chain(sources("cli/src")) {
+        for rest in text.split("latchkey/1/").skip(1) {
+            let label: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+            assert!(inventory.contains(&format!("`latchkey/1/{label}`")), "{label} of {}", path.display());
+            labels += 1;
+        }
+    }
+    assert!(labels >= 5);
 }

@@ -1,12 +1,18 @@
 //! LOG-01, SEC-01: known codes, secrets and keys, looked for in every place they must not be, in every spelling.
+//!
+//! Every test's table is looked through when the test ends, for every secret the test was told ([`Watch`]).
 
-use crate::app::{App, logged, send};
+use crate::app::{App, Item, logged, send};
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use cli::serve::Outbox;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::domain::totp::Secret;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 /// A thing that must not be seen.
 struct Canary {
@@ -27,7 +33,7 @@ impl Canary {
             STANDARD_NO_PAD.encode(secret),
             URL_SAFE_NO_PAD.encode(secret),
             STANDARD.encode(STANDARD.encode(secret)),
-            format!("{secret:?}"),
+            format!("{secret:?}").trim_matches(['[', ']']).to_owned(),
         ];
         let plain = std::str::from_utf8(secret).ok().map(str::to_owned);
         if let Some(plain) = &plain {
@@ -43,9 +49,115 @@ impl Canary {
         Self { what, plain, encoded }
     }
 
+    /// Whether it can be read in `text`.
     fn stands_in(&self, text: &str) -> bool {
         self.encoded.iter().any(|spelling| text.contains(spelling.as_str()))
             || self.plain.as_ref().is_some_and(|plain| stands_alone(plain, text))
+    }
+}
+
+/// What was told by the servers of this test run, by their address.
+static TOLD: Mutex<BTreeMap<String, Secrets>> = Mutex::new(BTreeMap::new());
+
+/// What secrets are, and they themselves.
+type Secrets = BTreeSet<(&'static str, Vec<u8>)>;
+
+/// Remembers a secret that the server at `url` told.
+pub(crate) fn told(url: &str, what: &'static str, secret: &[u8]) {
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    told.entry(url.to_owned()).or_default().insert((what, secret.to_vec()));
+}
+
+/// Remembers the secrets in an answer of the server at `url`.
+pub(crate) fn told_in(url: &str, answer: &Value) {
+    for body in [answer, &answer["authentication_factor"], &answer["challenge"]] {
+        if let Some(secret) = body["totp"]["secret"].as_str() {
+            told(url, "TOTP secret", Secret::from_base32(secret).unwrap().expose());
+        }
+        if let (Some(code), "authentication_challenge") =
+            (body["code"].as_str(), body["object"].as_str().unwrap_or_default())
+        {
+            told(url, "generic code", code.as_bytes());
+        }
+    }
+}
+
+/// Looks through a test's table when the test ends: nothing it was told can be read there (SEC-01).
+pub(crate) struct Watch {
+    pub(crate) url: String,
+    pub(crate) dynamodb_url: String,
+    pub(crate) outbox: Outbox,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for message in self.outbox.messages() {
+            let code: String = message.message.chars().filter(char::is_ascii_digit).collect();
+            told(&self.url, "message", message.message.as_bytes());
+            told(&self.url, "text code", code.as_bytes());
+        }
+        let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url).unwrap_or_default();
+        let dynamodb_url = self.dynamodb_url.clone();
+        // The server runs on the threads of the test that ends; this one waits for it.
+        let table = std::thread::spawn(move || readable(&dynamodb_url)).join().unwrap();
+        if let Some(table) = table {
+            let seen = told.iter().find(|(what, secret)| Canary::new(what, secret).stands_in(&table));
+            assert!(seen.is_none(), "a {} can be read in the table", seen.unwrap().0);
+        }
+    }
+}
+
+/// Everything in a table, bytes as they are; `None` if the test has stopped its server.
+fn readable(dynamodb_url: &str) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = shared::aws::dynamodb(&cli::serve::sdk(dynamodb_url));
+    let items = client.scan().table_name(cli::serve::TABLE).into_paginator().items().send();
+    let items: Vec<Item> = runtime.block_on(items.collect::<Result<_, _>>()).ok()?;
+    Some(
+        items
+            .iter()
+            .flat_map(|item| item.iter().map(|(name, value)| format!("{name} {}\n", text(value))))
+            .collect(),
+    )
+}
+
+fn text(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.clone(),
+        AttributeValue::B(bytes) => format!("{} {bytes:?}", String::from_utf8_lossy(bytes.as_ref())),
+        AttributeValue::L(values) => values.iter().map(text).collect::<Vec<_>>().join(" "),
+        AttributeValue::M(values) => {
+            values.iter().flat_map(|(name, value)| [name.clone(), text(value)]).collect::<Vec<_>>().join(" ")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_01_a_secret_in_the_table_would_be_found() {
+    let app = App::start().await;
+    let totp = app.enroll_totp().await;
+    let secret = totp.secret.expose().to_vec();
+    let spellings =
+        [secret.clone(), totp.secret.to_base32().as_bytes().to_vec(), STANDARD.encode(&secret).into_bytes()];
+    for (number, spelling) in spellings.into_iter().enumerate() {
+        let planted = AttributeValue::M([("x".to_owned(), AttributeValue::B(spelling.into()))].into());
+        let key = AttributeValue::S("planted".to_owned());
+        let put = app
+            .table()
+            .put_item()
+            .table_name(cli::serve::TABLE)
+            .item("pk", key.clone())
+            .item("sk", key.clone());
+        put.item("x", planted).send().await.unwrap();
+        let url = app.local.dynamodb_url.clone();
+        let table = std::thread::spawn(move || readable(&url)).join().unwrap().unwrap();
+        assert!(Canary::new("TOTP secret", &secret).stands_in(&table), "spelling {number}");
+        let delete = app.table().delete_item().table_name(cli::serve::TABLE);
+        delete.key("pk", key.clone()).key("sk", key).send().await.unwrap();
     }
 }
 
@@ -98,7 +210,7 @@ async fn a8_log_01_sec_01_no_secret_is_in_a_log_line_an_error_or_an_item() {
 
     let items = format!("{:?}", app.dump().await);
     let logs = logged();
-    assert!(logs.contains("answered"), "there are logs to look at");
+    assert!(logs.contains("\"operation\":\"verify\""), "there are logs to look at");
     for canary in &canaries {
         assert!(!canary.stands_in(&logs), "{} is in a log line", canary.what);
         assert!(!canary.stands_in(&errors), "{} is in an error", canary.what);

@@ -78,6 +78,7 @@ async fn two_servers_do_not_share_a_data_directory() {
         port: 0,
         data_dir: Some(dir.path().to_owned()),
         dynamodb_port: 0,
+        kms_port: 0,
         faults: None,
         settings,
     };
@@ -113,7 +114,15 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
     std::fs::remove_file(data.join("root.key")).unwrap();
     let settings = Settings::from_env_for_local().unwrap();
     let addr = [127, 0, 0, 1].into();
-    let options = Options { addr, port: 0, data_dir: Some(data), dynamodb_port: 0, faults: None, settings };
+    let options = Options {
+        addr,
+        port: 0,
+        data_dir: Some(data),
+        dynamodb_port: 0,
+        kms_port: 0,
+        faults: None,
+        settings,
+    };
     let refused = serve::start(options).await.err().unwrap().to_string();
     assert!(refused.contains("root.key"), "{refused}");
 }

@@ -4,6 +4,9 @@ use crate::app::{App, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// The items of a table without factors: a data key, an environment, the list of environments.
+const EMPTY: usize = 3;
+
 const ENROLL: &str = "/auth/factors/enroll";
 
 fn keys(value: &Value) -> Vec<&str> {
@@ -58,7 +61,7 @@ async fn a_phone_number_is_strict_e164() {
         let message = format!("Phone number is invalid: '{number}'");
         assert_eq!(refused, json!({"code": "invalid_phone_number", "message": message}));
     }
-    assert_eq!(app.dump().await.len(), 2, "only the keyring and the API key: nothing was enrolled");
+    assert_eq!(app.dump().await.len(), EMPTY, "nothing was enrolled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +98,7 @@ async fn what_is_wrong_with_a_body_is_told_field_by_field() {
         assert_eq!(told, fields, "{body}");
         assert!(refused["errors"].as_array().unwrap().iter().all(|error| error["code"].is_string()));
     }
-    assert_eq!(app.dump().await.len(), 2, "nothing was enrolled");
+    assert_eq!(app.dump().await.len(), EMPTY, "nothing was enrolled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +170,7 @@ async fn otp_03_without_randomness_nothing_is_enrolled() {
     let local = &app.local;
     let policy = (*local.core.policy).clone();
     let clock = Arc::new(local.clock.clone());
-    let core = Core::new(local.core.store.clone(), local.core.seal.clone(), policy, clock, Arc::new(Dry));
+    let core = Core::new(local.core.store.clone(), local.core.keyring.clone(), policy, clock, Arc::new(Dry));
     let routes = shared::http::app(core.clone(), shared::http::enroll::router(core));
     let request = http::Request::post(ENROLL)
         .header("authorization", format!("Bearer {}", local.api_key.expose()))
@@ -175,7 +178,7 @@ async fn otp_03_without_randomness_nothing_is_enrolled() {
         .body(axum::body::Body::from(r#"{"type":"totp","totp_issuer":"Foo","totp_user":"alice"}"#))
         .unwrap();
     assert_eq!(routes.oneshot(request).await.unwrap().status(), 503);
-    assert_eq!(app.dump().await.len(), 2, "nothing was enrolled");
+    assert_eq!(app.dump().await.len(), EMPTY, "nothing was enrolled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use tower::ServiceExt as _;
 
 /// Asserts that an answer is the one 503 there is: no verdict, no cause, a time to come back (FLT-01, LOG-07).
-fn is_unavailable(answer: &Answer) {
+pub(crate) fn is_unavailable(answer: &Answer) {
     let body = json!({"code": "service_unavailable", "message": "The service is temporarily unavailable."});
     assert_eq!(answer.expect(503), body);
     assert_eq!(answer.headers["retry-after"], "1");
@@ -51,16 +51,16 @@ fn read_consistently(operation: Operation, calls: &[Call]) {
 /// A factor as the table holds it.
 async fn stored(app: &App, factor: &str) -> Option<Guarded> {
     let store = &app.local.core.store;
-    let environment = store.environment_of(&app.local.api_key.hash()).await.unwrap().unwrap();
-    store.factor(environment.id, FactorId::parse(factor).unwrap()).await.unwrap()
+    let local = store.environment(app.local.api_key.tag()).await.unwrap().unwrap();
+    store.factor(local.environment.id, FactorId::parse(factor).unwrap()).await.unwrap()
 }
 
 /// All functions over clients of their own, which reach table and outbox at these addresses.
 fn assemble(app: &App, table: &str, outbox: &str) -> Router {
     let local = &app.local;
     let store = Store::new(aws::dynamodb(&cli::serve::sdk(table)), cli::serve::TABLE.to_owned());
-    let (seal, policy) = (local.core.seal.clone(), (*local.core.policy).clone());
-    let core = Core::new(store, seal, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
+    let (keyring, policy) = (local.core.keyring.clone(), (*local.core.policy).clone());
+    let core = Core::new(store, keyring, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
     let settings = Settings::for_local(&|_| None).unwrap();
     let sms = Sms::new(aws::sns(&cli::serve::sdk(&format!("{outbox}/_dev/sns"))), settings.sms);
     let routes = enroll::router(core.clone())
@@ -72,7 +72,7 @@ fn assemble(app: &App, table: &str, outbox: &str) -> Router {
 }
 
 /// Asks `routes` without a server between.
-async fn ask(routes: Router, request: reqwest::RequestBuilder) -> Answer {
+pub(crate) async fn ask(routes: Router, request: reqwest::RequestBuilder) -> Answer {
     let request: http::Request<reqwest::Body> = request.build().unwrap().try_into().unwrap();
     let response = routes.oneshot(request.map(axum::body::Body::new)).await.unwrap();
     let (parts, body) = response.into_parts();

@@ -1,6 +1,7 @@
 //! Guessing at a factor: how it locks, what a locked one answers, what that does to other factors, and what is logged.
 
-use crate::app::{App, Totp, logged, send};
+use crate::app::{App, Totp, send};
+use crate::audit::lines_with;
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,15 +16,14 @@ impl App {
     }
 }
 
-/// The log lines about a factor, from first to last: their events and what they say of a lock.
+/// The audit lines of verdicts about a factor, from first to last: their outcomes and what they say of a lock.
 fn events_of(factor: &str) -> Vec<(String, Option<String>)> {
-    let lines = logged();
-    let lines = lines.lines().filter(|line| line.contains(factor));
-    lines
-        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
-        .filter_map(|line| {
+    lines_with(factor)
+        .into_iter()
+        .filter(|line| line["operation"] == "verify" && line["status"] == 201)
+        .map(|line| {
             let text = |name: &str| line[name].as_str().map(str::to_owned);
-            Some((text("event")?, text("locked_until")))
+            (text("outcome").unwrap(), text("locked_until"))
         })
         .collect()
 }
@@ -101,7 +101,7 @@ async fn thr_08_the_days_failures_are_not_forgiven_by_a_success() {
     let totp = app.enroll_totp().await;
     for _ in 0..5 {
         app.guess_wrong(&totp, 4).await;
-        if events_of(&totp.id).iter().filter(|(event, _)| event == "otp.wrong").count() < 20 {
+        if events_of(&totp.id).iter().filter(|(event, _)| event == "wrong").count() < 20 {
             app.advance(30);
             assert!(app.is_valid(&app.challenge(&totp.id).await, &app.code_of(&totp, 0)).await);
         }
@@ -123,7 +123,7 @@ async fn one_09_thr_15_replays_and_locks_are_in_the_log() {
     app.guess_wrong(&totp, 4).await;
     let events = events_of(&totp.id);
     let names: Vec<&str> = events.iter().map(|(event, _)| event.as_str()).collect();
-    assert_eq!(names, ["otp.verified", "otp.replayed", "otp.wrong", "otp.wrong", "otp.wrong", "otp.wrong"]);
+    assert_eq!(names, ["ok", "replayed", "wrong", "wrong", "wrong", "wrong"]);
     let locks: Vec<bool> = events.iter().map(|(_, lock)| lock.is_some()).collect();
     assert_eq!(locks, [false, false, false, false, false, true], "the fifth failure in a row locks");
 }

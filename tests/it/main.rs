@@ -15,17 +15,21 @@
 
 mod app;
 mod architecture;
+mod audit;
 mod canary;
 mod challenge;
 mod contract;
 mod crash;
 mod documents;
+mod engines;
 mod enroll;
 mod events;
 mod expiry;
 mod factors;
 mod faults;
 mod fuzz;
+mod keyring;
+mod keys;
 mod locks;
 mod proof;
 mod races;

@@ -1,38 +1,59 @@
 //! What belongs together: codes to challenges, challenges to factors, factors to environments, secrets to all three.
 
 use crate::app::{App, send};
+use crate::contract::ROUTES;
+use cli::serve::faults::Faults;
 use reqwest::Method;
 use serde_json::json;
 
+/// Every route × {own, foreign, missing}: what is another's is answered, and asks the table, as what is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a17_key_10_anothers_id_gets_the_bytes_of_a_missing_one() {
-    let app = App::start().await;
+    let app = App::start_with_faults(Faults::none()).await;
     let other = app.other_environment().await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
-    let code = app.code_of(&totp, 0);
-    let missing_factor = "auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ";
-    let missing_challenge = "auth_challenge_01FZ4TS0MWPZR7GATS7KCXANQZ";
-    for (method, path, foreign, missing) in [
-        (Method::GET, "/auth/factors/ID", totp.id.as_str(), missing_factor),
-        (Method::DELETE, "/auth/factors/ID", totp.id.as_str(), missing_factor),
-        (Method::POST, "/auth/factors/ID/challenge", totp.id.as_str(), missing_factor),
-        (Method::POST, "/auth/factors/challenge", totp.id.as_str(), missing_factor),
-        (Method::POST, "/auth/challenges/ID/verify", challenge.as_str(), missing_challenge),
-        (Method::POST, "/auth/factors/verify", challenge.as_str(), missing_challenge),
-    ] {
-        let ask = async |id: &str| {
-            let body =
-                json!({"code": code, "authentication_factor_id": id, "authentication_challenge_id": id});
-            let request = app.request(method.clone(), &path.replace("ID", id)).bearer_auth(&other);
-            let answer = send(request.json(&body)).await;
-            (answer.status, answer.text.replace(id, "ID"))
+    let code = "000000";
+    // What makes something new finds nothing.
+    let finds = |(method, path): &(Method, &str)| {
+        *method != Method::POST || !path.contains("enroll") && !path.ends_with("auth_factors")
+    };
+    for (method, path) in ROUTES.into_iter().filter(finds) {
+        let totp = app.enroll_totp().await;
+        let user = format!("user_of_{}", totp.id);
+        app.post(&format!("/user_management/users/{user}/auth_factors"), json!({"type": "totp"}), 201).await;
+        let challenge = app.challenge(&totp.id).await;
+        let ids = |factor: &str, challenge: &str, user: &str| {
+            let path = path
+                .replace("auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ", factor)
+                .replace("auth_challenge_01FZ4TS0MWPZR7GATS7KCXANQZ", challenge)
+                .replace("user_1", user);
+            let body = json!({
+                "type": "totp", "code": code, "authentication_factor_id": factor, "authentication_challenge_id": challenge,
+            });
+            (path, body)
         };
-        let (foreign, missing) = (ask(foreign).await, ask(missing).await);
-        assert_eq!(foreign, missing, "{path}");
-        assert_eq!(foreign.0, 404);
+        let (missing_factor, missing_challenge) = (
+            totp.id.replace(&totp.id[24..], "00ANQZ00ANQZ00"),
+            challenge.replace(&challenge[27..], "00ANQZ00ANQZ00"),
+        );
+        let ask = async |key: &str, factor: &str, challenge: &str, user: &str| {
+            app.faults().plan(|_| None);
+            let (path, body) = ids(factor, challenge, user);
+            let answer = send(app.request(method.clone(), &path).bearer_auth(key).json(&body)).await;
+            let calls: Vec<_> = app.faults().calls().iter().map(|call| call.operation.clone()).collect();
+            let text = [factor, challenge, user].iter().fold(answer.text, |text, id| text.replace(id, "ID"));
+            (answer.status, text, calls)
+        };
+        // Its environment is known, so that no read of it is counted.
+        let warm = send(app.request(Method::GET, "/auth/factors?user_id=u").bearer_auth(&other)).await;
+        warm.expect(200);
+        let foreign = ask(&other, &totp.id, &challenge, &user).await;
+        let missing = ask(&other, &missing_factor, &missing_challenge, "user_nobody").await;
+        let own = ask(app.local.api_key.expose(), &totp.id, &challenge, &user).await;
+        assert_eq!(foreign, missing, "{method} {path}");
+        assert!([404, 200].contains(&foreign.0), "{method} {path}: {}", foreign.0);
+        assert_ne!(own.1, foreign.1, "{method} {path}: its owner is told something else");
+        assert!(own.0 < 300, "{method} {path}");
     }
-    assert!(app.is_valid(&challenge, &code).await, "its owner can still use it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

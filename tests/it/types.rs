@@ -3,7 +3,7 @@
 use shared::domain::api_key::ApiKey;
 use shared::domain::code::Code;
 use shared::domain::totp::Secret;
-use shared::keyring::{DataKey, RootKey};
+use shared::keyring::{DataKey, EnvironmentKey};
 
 /// `Probe::<T>::ABLE`: whether a type has a trait. An inherent constant hides a trait's, and is there only where its bound
 /// holds.
@@ -49,7 +49,7 @@ fn a20_otp_09_sec_09_secrets_have_no_equality_and_nothing_that_shows_them() {
         ("Secret", abilities!(Secret)),
         ("ApiKey", abilities!(ApiKey)),
         ("DataKey", abilities!(DataKey)),
-        ("RootKey", abilities!(RootKey)),
+        ("EnvironmentKey", abilities!(EnvironmentKey)),
     ] {
         assert_eq!(able, [false; 4], "{name}: ==, Debug, Display, Serialize");
     }

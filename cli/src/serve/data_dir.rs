@@ -2,7 +2,6 @@
 
 use super::ServeError;
 use shared::domain::api_key::ApiKey;
-use shared::keyring::RootKey;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -41,16 +40,6 @@ impl DataDir {
 
     pub(super) fn root_key_file(&self) -> PathBuf {
         self.path.join("root.key")
-    }
-
-    /// The root key, or `new` if there is none yet.
-    pub(super) fn root_key_or(&self, new: RootKey) -> Result<RootKey, ServeError> {
-        let file = self.root_key_file();
-        if file.exists() {
-            return Ok(RootKey::read(&file)?);
-        }
-        keep(&file, new.expose())?;
-        Ok(new)
     }
 
     /// The API key, if there is one yet.

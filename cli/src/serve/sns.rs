@@ -85,6 +85,11 @@ impl Outbox {
     }
 }
 
+/// Where a client reaches the outbox of the server at `url`.
+pub(super) fn url(url: &str) -> String {
+    format!("{url}/_dev/sns")
+}
+
 /// SNS's endpoint, of which `Publish` to a phone number is there.
 pub(super) fn router(outbox: Outbox) -> Router {
     Router::new().route("/_dev/sns/", post(publish)).with_state(outbox)

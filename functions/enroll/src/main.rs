@@ -9,6 +9,7 @@ use shared::lambda::Function;
 async fn main() -> Result<(), Error> {
     phone::load();
     let function = Function::start().await?;
+    function.open_keyring().await;
     let routes = enroll::router(function.core.clone());
     function.serve(routes).await
 }

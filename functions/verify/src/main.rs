@@ -7,6 +7,7 @@ use shared::lambda::Function;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let function = Function::start().await?;
+    function.open_keyring().await;
     let routes = verify::router(function.core.clone());
     function.serve(routes).await
 }

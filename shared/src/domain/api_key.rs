@@ -1,10 +1,13 @@
 //! API keys: `sk_<environment tag>_` + 30 random base62 characters + a 6-character checksum (KEY-01).
 //!
-//! The key itself and what is stored of it are different types: an [`ApiKey`] is shown once, an [`ApiKeyHash`] is kept.
+//! The key itself and what is stored of it are different types: an [`ApiKey`] is shown once, an [`ApiKeyEntry`] is kept.
 
 use super::environment::Tag;
+use super::id::ApiKeyId;
+use super::time::Timestamp;
 use rand::{CryptoRng, RngExt as _};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 const RANDOM_CHARS: usize = 30;
@@ -12,11 +15,54 @@ const CHECKSUM_CHARS: usize = 6;
 
 /// A plain API key. It has no `Debug` and leaves memory when dropped.
 #[derive(Clone)]
-pub struct ApiKey(Zeroizing<String>);
+pub struct ApiKey {
+    text: Zeroizing<String>,
+    tag: Tag,
+}
 
 /// SHA-256 of an API key. A fast hash is right here: the key carries 178 random bits (KEY-02).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiKeyHash(pub [u8; 32]);
+
+/// What is kept of an API key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKeyEntry {
+    /// Its name, for people and logs.
+    pub id: ApiKeyId,
+    /// What the key hashes to.
+    pub hash: ApiKeyHash,
+    /// What it may do.
+    pub scope: Scope,
+    /// From when on it is not taken any more; `None` if it does not end by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What an API key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    Full,
+    /// Challenge factors and verify codes: what a login needs.
+    Verify,
+    /// Read and list factors.
+    Read,
+}
+
+/// What a route asks of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// To enroll and delete factors.
+    Manage,
+    /// To challenge factors and verify codes.
+    Verify,
+    /// To read and list factors.
+    Read,
+}
+
+/// The text is no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a scope is full, verify or read")]
+pub struct UnknownScope;
 
 /// The text cannot be an API key: wrong shape or wrong checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +80,7 @@ impl ApiKey {
         let mut checksum = checksum(&text);
         text.push_str(&checksum);
         checksum.zeroize();
-        Self(text)
+        Self { text, tag: tag.clone() }
     }
 
     /// Reads a key; a mistyped one is told from a real one without asking anybody.
@@ -45,13 +91,13 @@ impl ApiKey {
     pub fn parse(text: &str) -> Result<Self, MalformedApiKey> {
         let (tag, body) =
             text.strip_prefix("sk_").and_then(|rest| rest.split_once('_')).ok_or(MalformedApiKey)?;
-        Tag::parse(tag).map_err(|_| MalformedApiKey)?;
+        let tag = Tag::parse(tag).map_err(|_| MalformedApiKey)?;
         let well_formed = body.len() == RANDOM_CHARS.saturating_add(CHECKSUM_CHARS)
             && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let (covered, given) =
             text.split_at_checked(text.len().saturating_sub(CHECKSUM_CHARS)).ok_or(MalformedApiKey)?;
         if well_formed && checksum(covered) == given {
-            Ok(Self(Zeroizing::new(text.to_owned())))
+            Ok(Self { text: Zeroizing::new(text.to_owned()), tag })
         } else {
             Err(MalformedApiKey)
         }
@@ -60,13 +106,69 @@ impl ApiKey {
     /// What is stored of the key.
     #[must_use]
     pub fn hash(&self) -> ApiKeyHash {
-        ApiKeyHash(Sha256::digest(self.0.as_bytes()).into())
+        ApiKeyHash(Sha256::digest(self.text.as_bytes()).into())
     }
 
     /// The key, to show it once.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// What is kept of it under the name `id`.
+    #[must_use]
+    pub fn entry(&self, id: ApiKeyId, scope: Scope, expires_at: Option<Timestamp>) -> ApiKeyEntry {
+        ApiKeyEntry { id, hash: self.hash(), scope, expires_at }
+    }
+
+    /// The environment it says it is of.
+    #[must_use]
+    pub fn tag(&self) -> &Tag {
+        &self.tag
+    }
+}
+
+impl ApiKeyEntry {
+    /// Whether this is the entry of the key that hashes to `hash`, compared in constant time.
+    #[must_use]
+    pub fn is_of(&self, hash: &ApiKeyHash) -> bool {
+        self.hash.0.ct_eq(&hash.0).into()
+    }
+
+    /// Whether the key is taken at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Full, Self::Verify, Self::Read];
+
+    /// Whether it has a right. What is not listed here is not granted (KEY-08).
+    #[must_use]
+    pub const fn grants(self, right: Right) -> bool {
+        matches!((self, right), (Self::Full, _) | (Self::Verify, Right::Verify) | (Self::Read, Right::Read))
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Verify => "verify",
+            Self::Read => "read",
+        }
+    }
+
+    /// Reads a name.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownScope`] for anything but a scope's name.
+    pub fn parse(text: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.into_iter().find(|scope| scope.name() == text).ok_or(UnknownScope)
     }
 }
 
@@ -122,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_differ() {
+    fn key_01_keys_differ() {
         assert!(key(3).hash() != key(4).hash());
     }
 

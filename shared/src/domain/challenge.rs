@@ -1,7 +1,7 @@
 //! A challenge: one prompt for a code. It never changes; what it has spent stands in its factor's guard.
 
 use super::factor::Factor;
-use super::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
+use super::id::{ChallengeId, EnvironmentId, EnvironmentKeyId, FactorId};
 use super::time::Timestamp;
 
 /// A challenge of a factor.
@@ -24,8 +24,8 @@ pub struct Challenge {
 /// A code at rest: a keyed MAC bound to environment, factor and challenge (see `seal.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeMac {
-    /// The keyring's entry it is keyed with.
-    pub key: DataKeyId,
+    /// The environment's key it is keyed with.
+    pub key: EnvironmentKeyId,
     /// HMAC-SHA-256.
     pub mac: [u8; 32],
 }

@@ -1,6 +1,8 @@
 //! An environment: the tenant. It comes only from an API key and is part of every partition key.
 
-use super::id::EnvironmentId;
+use super::api_key::{ApiKeyEntry, ApiKeyHash};
+use super::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
+use super::time::Timestamp;
 use std::fmt;
 
 /// An environment an API key speaks for.
@@ -13,8 +15,48 @@ pub struct Environment {
 }
 
 /// An environment's short name, visible in its API keys: 1 to 32 of `a-z`, `0-9` and `-`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
+
+/// An environment as the table keeps it: who may speak for it, and its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The environment.
+    pub environment: Environment,
+    /// Its API keys.
+    pub api_keys: Vec<ApiKeyEntry>,
+    /// Its keys, oldest first; none once it is deleted.
+    pub keys: Vec<WrappedKey>,
+    /// When it was deleted, if what it holds is still being removed.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// A key of an environment at rest, wrapped by an entry of the keyring (see `keyring.rs`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// Its name.
+    pub id: EnvironmentKeyId,
+    /// The entry that wraps it.
+    pub data_key: DataKeyId,
+    /// Nonce, ciphertext and tag.
+    pub bytes: Vec<u8>,
+}
+
+impl Registration {
+    /// The live API key that hashes to `hash`. Every entry is looked at, whichever it is.
+    #[must_use]
+    pub fn api_key(&self, hash: &ApiKeyHash, now: Timestamp) -> Option<&ApiKeyEntry> {
+        let found =
+            self.api_keys.iter().fold(None, |found, key| if key.is_of(hash) { Some(key) } else { found });
+        found.filter(|key| self.deleted_at.is_none() && key.is_live(now))
+    }
+}
+
+impl fmt::Debug for WrappedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} wrapped by {}", self.id, self.data_key)
+    }
+}
 
 /// The text is not 1 to 32 of `a-z`, `0-9` and `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! A factor: one thing a user has.
 
 use super::guard::Guard;
-use super::id::{DataKeyId, EnvironmentId, FactorId};
+use super::id::{EnvironmentId, EnvironmentKeyId, FactorId};
 use super::otpauth::Label;
 use super::phone::Phone;
 use super::policy::{GENERIC_CHALLENGE_LIFETIME, SMS_CHALLENGE_LIFETIME, TOTP_CHALLENGE_LIFETIME};
@@ -54,11 +54,11 @@ pub struct Guarded {
     pub guard: Guard,
 }
 
-/// A secret at rest: ciphertext, and the data key that opens it (see `seal.rs`).
+/// A secret at rest: ciphertext, and the key that opens it (see `seal.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The keyring's entry it is sealed with.
-    pub key: DataKeyId,
+    /// The environment's key it is sealed with.
+    pub key: EnvironmentKeyId,
     /// Nonce, ciphertext and tag.
     pub bytes: Vec<u8>,
 }

@@ -29,6 +29,13 @@ macro_rules! id {
                 Self(Ulid::from_parts(millis, rng.random()))
             }
 
+            /// When it was made, to the millisecond.
+            #[must_use]
+            pub fn made_at(&self) -> Timestamp {
+                let millis = i64::try_from(self.0.timestamp_ms()).unwrap_or_default();
+                Timestamp::from_millis(millis).unwrap_or_default()
+            }
+
             /// Reads the text form, in the one spelling [`Display`](fmt::Display) writes.
             ///
             /// # Errors
@@ -85,6 +92,12 @@ id!(
 id!(
     /// Names an entry of the keyring.
     DataKeyId, "data_key_");
+id!(
+    /// Names a key of an environment.
+    EnvironmentKeyId, "environment_key_");
+id!(
+    /// Names an API key, where the key itself must not stand.
+    ApiKeyId, "api_key_");
 
 #[cfg(test)]
 mod tests {

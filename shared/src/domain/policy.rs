@@ -138,8 +138,24 @@ pub const PAGE_LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
 /// How long a warm function may trust an API key it has seen (KEY-06).
 pub const API_KEY_TRUSTED: Duration = Duration::from_mins(1);
 
-/// Keys one warm function remembers at a time.
-pub const API_KEYS_REMEMBERED: usize = 1_000;
+/// Environments one warm function remembers at a time, with their keys (SEC-04).
+pub const ENVIRONMENTS_REMEMBERED: usize = 1_000;
+
+/// How long an environment that has just been read is not read again for an API key it does not know. A new key may have
+/// to wait that long; who tries keys causes one read in that time, not one each.
+pub const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(1);
+
+/// API keys an environment may have at a time: two and more, so that one can replace another (KEY-07), few enough to be
+/// read together.
+pub const API_KEYS: usize = 20;
+
+/// How old a new key is before anything is sealed with it: older than what a warm function may not have heard of
+/// ([`API_KEY_TRUSTED`]), with room for clocks that differ.
+pub const KEY_SETTLES: Duration = Duration::from_mins(2);
+
+/// How long after it was replaced a key may be removed, when nothing names it: longer than a warm function may go on
+/// sealing with it, and longer than any open challenge can name it.
+pub const KEY_KEPT: Duration = Duration::from_hours(1);
 
 /// SMS segments a text may take: one GSM-7 segment is 160 characters, one UCS-2 segment 70 (3GPP TS 23.038).
 pub const SMS_SEGMENTS: usize = 1;
@@ -200,12 +216,18 @@ pub const DYNAMODB_TRIES: u32 = 3;
 /// The longest pause before the first repeated try; it doubles.
 pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
 
-/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the API key, the challenge
-/// and the factor, writes, and reads back what became of the write.
-pub const DYNAMODB_CALLS: u32 = 5;
+/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the environment, the challenge,
+/// the factor and a new entry of the keyring, writes, and reads back what became of the write.
+pub const DYNAMODB_CALLS: u32 = 6;
 
 /// How long Lambda lets a function take (`template.yaml`).
-pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(10);
+pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A KMS call, with all its tries. A request makes none, unless the keyring has a new entry.
+pub const KMS_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One try of a KMS call.
+pub const KMS_TRY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The one try of an SNS call. A repeated one could send a second message (FLT-10).
 pub const SNS_TIMEOUT: Duration = Duration::from_secs(3);
@@ -219,10 +241,10 @@ mod tests {
 
     #[test]
     fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
-        assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS < LAMBDA_TIMEOUT, "a verify");
+        assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS + KMS_TIMEOUT < LAMBDA_TIMEOUT, "a verify");
         assert!(
-            DYNAMODB_TIMEOUT * 4 + SNS_TIMEOUT < LAMBDA_TIMEOUT,
-            "an SMS challenge: key, factor, budgets, SNS, withdrawal"
+            DYNAMODB_TIMEOUT * 5 + KMS_TIMEOUT + SNS_TIMEOUT < LAMBDA_TIMEOUT,
+            "an SMS challenge: environment, factor, keyring, KMS, budgets, SNS, withdrawal"
         );
     }
 }

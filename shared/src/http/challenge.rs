@@ -2,15 +2,17 @@
 
 mod sms;
 
+use super::audit::Trail;
+use super::auth::Verifier;
 use super::error::{Entity, Error};
 use super::extract::{Body, Fields, IdempotencyKey, PathId};
 use super::wire::{ChallengeBody, Json, created};
-use crate::core::Core;
+use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
-use crate::domain::environment::Environment;
 use crate::domain::factor::{Factor, Guarded, Kind};
 use crate::domain::id::{ChallengeId, FactorId};
+use crate::seal::Seal;
 use crate::sms::Sms;
 use axum::Router;
 use axum::extract::{FromRef, State};
@@ -39,28 +41,31 @@ impl FromRef<Sender> for Core {
 
 async fn challenge(
     State(sender): State<Sender>,
-    environment: Environment,
+    Verifier(caller): Verifier,
+    trail: Trail,
     PathId(id): PathId,
     key: IdempotencyKey,
     Body(fields): Body,
 ) -> Result<Json<ChallengeBody>, Error> {
-    open(&sender, &environment, &id, key, fields).await
+    open(&sender, &caller, &trail, &id, key, fields).await
 }
 
 async fn challenge_by_body(
     State(sender): State<Sender>,
-    environment: Environment,
+    Verifier(caller): Verifier,
+    trail: Trail,
     key: IdempotencyKey,
     Body(mut fields): Body,
 ) -> Result<Json<ChallengeBody>, Error> {
     let id = fields.required_text("authentication_factor_id");
     let id = fields.check(id)?;
-    open(&sender, &environment, &id, key, fields).await
+    open(&sender, &caller, &trail, &id, key, fields).await
 }
 
 async fn open(
     sender: &Sender,
-    environment: &Environment,
+    caller: &Caller,
+    trail: &Trail,
     given: &str,
     key: IdempotencyKey,
     fields: Fields,
@@ -68,7 +73,9 @@ async fn open(
     let core = &sender.core;
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    let Guarded { factor, guard, .. } = core.store.factor(environment.id, id).await?.ok_or_else(unknown)?;
+    let Guarded { factor, guard, .. } =
+        core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
+    trail.factor(&factor);
     guard.accepts_challenges(core.now())?;
     let (challenge, shown) = match &factor.kind {
         Kind::Totp { .. } => {
@@ -77,20 +84,23 @@ async fn open(
             (challenge, None)
         }
         Kind::GenericOtp => {
-            let (challenge, code) = with_code(core, &factor)?;
+            let (challenge, code) = with_code(core, &*core.seal(caller).await?, &factor)?;
             core.store.open_challenge(&challenge).await?;
             (challenge, Some(code))
         }
-        Kind::Sms { phone } => (sms::challenge(sender, &factor, phone, key, fields).await?, None),
+        Kind::Sms { phone } => {
+            (sms::challenge(sender, caller, trail, &factor, phone, key, fields).await?, None)
+        }
     };
+    trail.challenge(&challenge);
     Ok(created(ChallengeBody::of(&challenge, shown.as_ref())))
 }
 
 /// A new challenge with a code of its own.
-fn with_code(core: &Core, factor: &Factor) -> Result<(Challenge, Code), Error> {
+fn with_code(core: &Core, seal: &Seal, factor: &Factor) -> Result<(Challenge, Code), Error> {
     let id = new_id(core)?;
     let code = Code::random(&mut core.rng()?);
-    let kept = core.seal.code(&code, factor, id)?;
+    let kept = seal.code(&code, factor, id)?;
     Ok((Challenge::of(factor, id, Some(kept), core.now()), code))
 }
 

@@ -1,11 +1,12 @@
 //! `POST /auth/factors/enroll` and `POST /user_management/users/{user_id}/auth_factors` (contract §3.1, §3.5).
 
+use super::audit::Trail;
+use super::auth::Manager;
 use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
 use super::wire::{ChallengeBody, EnrollmentBody, FactorBody, Json, TotpEnrollment, created};
-use crate::core::Core;
+use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
-use crate::domain::environment::Environment;
 use crate::domain::factor::{Factor, Guarded, Kind};
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, FactorId};
@@ -35,7 +36,8 @@ enum Type {
 
 async fn enroll(
     State(core): State<Core>,
-    environment: Environment,
+    Manager(caller): Manager,
+    trail: Trail,
     Body(mut fields): Body,
 ) -> Result<Json<FactorBody>, Error> {
     let user = fields.optional("user_id", UserId::parse);
@@ -55,14 +57,16 @@ async fn enroll(
             (Kind::GenericOtp, None)
         }
     };
-    let (guarded, enrollment) = new_factor(&core, &environment, user, kind, secret.as_ref())?;
+    let (guarded, enrollment) = new_factor(&core, &caller, user, kind, secret.as_ref()).await?;
+    trail.factor(&guarded.factor);
     core.store.enroll(&guarded).await?;
     Ok(created(FactorBody::enrolled(&guarded.factor, enrollment)))
 }
 
 async fn enroll_for_user(
     State(core): State<Core>,
-    environment: Environment,
+    Manager(caller): Manager,
+    trail: Trail,
     PathId(user): PathId,
     Body(mut fields): Body,
 ) -> Result<Json<EnrollmentBody>, Error> {
@@ -70,7 +74,7 @@ async fn enroll_for_user(
     let named = fields.required("type", only_totp);
     // Absent labels are named after the environment and the user, as far as a label can hold them.
     let issuer = fields.optional("totp_issuer", Label::parse);
-    let issuer = issuer.or_else(|| Label::parse(environment.tag.as_str()).ok());
+    let issuer = issuer.or_else(|| Label::parse(caller.environment.tag.as_str()).ok());
     let account = fields.optional("totp_user", Label::parse);
     let account = account.or_else(|| Label::parse(&user.as_str().replace(':', "_")).ok());
     let imported = fields.optional("totp_secret", Secret::from_base32);
@@ -78,9 +82,11 @@ async fn enroll_for_user(
 
     let kind = Kind::Totp { issuer, account };
     let secret = imported.map_or_else(|| core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
-    let (guarded, enrollment) = new_factor(&core, &environment, Some(user), kind, Some(&secret))?;
+    let (guarded, enrollment) = new_factor(&core, &caller, Some(user), kind, Some(&secret)).await?;
+    trail.factor(&guarded.factor);
     let now = guarded.factor.created_at;
     let challenge = Challenge::of(&guarded.factor, ChallengeId::new(now, &mut core.rng()?), None, now);
+    trail.challenge(&challenge);
     // A challenge without its factor is garbage that expires; a factor without its challenge would be half an answer.
     core.store.open_challenge(&challenge).await?;
     core.store.enroll(&guarded).await?;
@@ -90,17 +96,20 @@ async fn enroll_for_user(
     }))
 }
 
-fn new_factor(
+async fn new_factor(
     core: &Core,
-    environment: &Environment,
+    caller: &Caller,
     user: Option<UserId>,
     kind: Kind,
     secret: Option<&Secret>,
 ) -> Result<(Guarded, Option<TotpEnrollment>), Error> {
     let (now, mut rng) = (core.now(), core.rng()?);
     let id = FactorId::new(now, &mut rng);
-    let factor = Factor { id, environment: environment.id, created_at: now, user, kind };
-    let sealed = secret.map(|secret| core.seal.secret(secret, &factor, &mut rng)).transpose()?;
+    let factor = Factor { id, environment: caller.environment.id, created_at: now, user, kind };
+    let sealed = match secret {
+        Some(secret) => Some(core.seal(caller).await?.secret(secret, &factor, &mut rng)?),
+        None => None,
+    };
     let enrollment = match (&factor.kind, secret) {
         (Kind::Totp { issuer, account }, Some(secret)) => Some(shown_once(issuer, account, secret)?),
         _ => None,

@@ -9,6 +9,8 @@ use crate::domain::phone::Phone;
 use crate::domain::policy::RETRY_AFTER_FAULT;
 use crate::domain::sms_budget::OverBudget;
 use crate::domain::time::Timestamp;
+use crate::keyring::KeyringError;
+use crate::kms::KmsError;
 use crate::ports::NoEntropy;
 use crate::seal::SealError;
 use crate::sms::SmsError;
@@ -24,6 +26,8 @@ use std::sync::Arc;
 pub enum Error {
     /// No API key, or not one of ours.
     Unauthorized,
+    /// The API key's scope does not cover the route.
+    Forbidden,
     /// No such path.
     NoRoute,
     /// The path exists, the method does not.
@@ -139,6 +143,7 @@ impl Error {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NoRoute | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -159,6 +164,7 @@ impl Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NoRoute => "route_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "request_too_large",
@@ -181,6 +187,7 @@ impl Error {
     fn message(&self) -> String {
         match self {
             Self::Unauthorized => "Unauthorized".to_owned(),
+            Self::Forbidden => "The API key's scope does not cover this.".to_owned(),
             Self::NoRoute => "Not Found".to_owned(),
             Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
             Self::BodyTooLarge => "The request body is larger than 16 KiB.".to_owned(),
@@ -263,6 +270,16 @@ impl From<Locked> for Error {
 impl From<SealError> for Error {
     fn from(error: SealError) -> Self {
         Self::Internal(Cause(Arc::new(error)))
+    }
+}
+
+impl From<KeyringError> for Error {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Store(error) => error.into(),
+            KeyringError::Kms(KmsError::Unavailable { .. }) => Self::Unavailable(Cause(Arc::new(error))),
+            _ => Self::Internal(Cause(Arc::new(error))),
+        }
     }
 }
 

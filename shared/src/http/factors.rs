@@ -1,10 +1,11 @@
 //! `GET` and `DELETE /auth/factors/{id}`, and the lists of a user's factors (contract §3.2, §3.6).
 
+use super::audit::Trail;
+use super::auth::{Manager, Reader};
 use super::error::{Entity, Error};
 use super::extract::{Fields, PathId, Query};
 use super::wire::{FactorBody, Json, ListBody, ListMetadata};
-use crate::core::Core;
-use crate::domain::environment::Environment;
+use crate::core::{Caller, Core};
 use crate::domain::factor::Factor;
 use crate::domain::id::FactorId;
 use crate::domain::policy::{PAGE_DEFAULT, PAGE_LIMITS};
@@ -26,55 +27,59 @@ pub fn router(core: Core) -> Router {
 
 async fn read(
     State(core): State<Core>,
-    environment: Environment,
+    Reader(caller): Reader,
+    trail: Trail,
     PathId(given): PathId,
 ) -> Result<Json<FactorBody>, Error> {
-    let factor = find(&core, &environment, &given).await?;
+    let factor = find(&core, &caller, &trail, &given).await?;
     Ok(Json(StatusCode::OK, FactorBody::of(&factor)))
 }
 
 async fn delete(
     State(core): State<Core>,
-    environment: Environment,
+    Manager(caller): Manager,
+    trail: Trail,
     PathId(given): PathId,
 ) -> Result<StatusCode, Error> {
-    let factor = find(&core, &environment, &given).await?;
-    core.store.delete_factor(environment.id, factor.id).await?;
+    let factor = find(&core, &caller, &trail, &given).await?;
+    core.store.delete_factor(factor.environment, factor.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn find(core: &Core, environment: &Environment, given: &str) -> Result<Factor, Error> {
+async fn find(core: &Core, caller: &Caller, trail: &Trail, given: &str) -> Result<Factor, Error> {
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    Ok(core.store.factor(environment.id, id).await?.ok_or_else(unknown)?.factor)
+    let factor = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?.factor;
+    trail.factor(&factor);
+    Ok(factor)
 }
 
 /// Every factor of a user. Ours: `WorkOS` has no such list for factors outside its user management.
 async fn list(
     State(core): State<Core>,
-    environment: Environment,
+    Reader(caller): Reader,
     Query(mut fields): Query,
 ) -> Result<Json<ListBody>, Error> {
     let user = fields.required("user_id", UserId::parse);
     let kind = fields.optional("type", listable);
     let user = fields.check(user)?;
-    page(&core, &environment, &user, kind, fields).await
+    page(&core, &caller, &user, kind, fields).await
 }
 
 /// A user's TOTP factors only: SDKs of four major versions break on any other (contract §3.7).
 async fn list_for_user(
     State(core): State<Core>,
-    environment: Environment,
+    Reader(caller): Reader,
     PathId(given): PathId,
     Query(fields): Query,
 ) -> Result<Json<ListBody>, Error> {
     let user = UserId::parse(&given).map_err(|_| Error::not_found(Entity::User, &given))?;
-    page(&core, &environment, &user, Some("totp"), fields).await
+    page(&core, &caller, &user, Some("totp"), fields).await
 }
 
 async fn page(
     core: &Core,
-    environment: &Environment,
+    caller: &Caller,
     user: &UserId,
     kind: Option<&'static str>,
     mut fields: Fields,
@@ -86,7 +91,7 @@ async fn page(
     let from = fields.check(order.start(before, after))?;
 
     let (mut factors, more) =
-        core.store.factors_of(environment.id, user, &Page { from, kind, limit }).await?;
+        core.store.factors_of(caller.environment.id, user, &Page { from, kind, limit }).await?;
     factors.sort_by_key(|factor| factor.id);
     let older = factors.first().filter(|_| more_older(from, more)).map(|factor| factor.id.to_string());
     let newer = factors.last().filter(|_| more_newer(from, more)).map(|factor| factor.id.to_string());

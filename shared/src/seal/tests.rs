@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::domain::factor::Kind;
-use crate::domain::id::{DataKeyId, FactorId};
+use crate::domain::id::{EnvironmentId, FactorId};
 use crate::domain::time::Timestamp;
-use crate::keyring::RootKey;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -16,9 +15,9 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let mut rng = StdRng::from_seed([5; 32]);
-        let root = RootKey::random(&mut rng);
-        let entry = root.generate(DataKeyId::new(Timestamp::default(), &mut rng), &mut rng).unwrap();
-        Self { seal: Seal::new(Keyring::open(&root, &[entry]).unwrap()), rng }
+        let id = EnvironmentKeyId::new(Timestamp::default(), &mut rng);
+        let keys = BTreeMap::from([(id, EnvironmentKey(cipher::random_key(&mut rng)))]);
+        Self { seal: Seal::new(keys, id, &cipher::random_key(&mut rng)), rng }
     }
 
     fn factor(&mut self) -> Factor {
@@ -109,24 +108,18 @@ fn sec_03_sealing_twice_never_repeats_a_nonce() {
     let mut fixture = Fixture::new();
     let factor = fixture.factor();
     let secret = Secret::random(&mut fixture.rng);
-    let nonces: std::collections::HashSet<Vec<u8>> = (0..2_000)
+    let nonces: std::collections::HashSet<Vec<u8>> = (0..100_000)
         .map(|_| fixture.seal.secret(&secret, &factor, &mut fixture.rng).unwrap().bytes[1..13].to_vec())
         .collect();
-    assert_eq!(nonces.len(), 2_000);
+    assert_eq!(nonces.len(), 100_000);
 }
 
+/// SEC-03: a derived key seals what stands at one place, so its nonces are counted in ones.
 #[test]
-fn a_keyring_opens_only_under_its_root_and_seals_with_its_newest_key() {
-    let mut rng = StdRng::from_seed([6; 32]);
-    let (root, other) = (RootKey::random(&mut rng), RootKey::random(&mut rng));
-    let at = |millis| Timestamp::from_millis(millis).unwrap();
-    let old = root.generate(DataKeyId::new(at(1), &mut rng), &mut rng).unwrap();
-    let new = root.generate(DataKeyId::new(at(2), &mut rng), &mut rng).unwrap();
-    assert_eq!(Keyring::open(&root, &[]).err(), Some(KeyringError::Empty));
-    assert_eq!(
-        Keyring::open(&other, std::slice::from_ref(&old)).err(),
-        Some(KeyringError::WrongRoot(old.id))
-    );
-    let keyring = Keyring::open(&root, &[new.clone(), old]).unwrap();
-    assert_eq!(keyring.current().unwrap().0, new.id);
+fn sec_03_every_factor_has_a_key_of_its_own() {
+    let mut fixture = Fixture::new();
+    let parent = cipher::random_key(&mut fixture.rng);
+    let keys: std::collections::HashSet<[u8; 32]> =
+        (0..1_000).map(|_| *cipher::derive(&parent, &secret_context(&fixture.factor()))).collect();
+    assert_eq!(keys.len(), 1_000);
 }

@@ -1,21 +1,20 @@
 //! Items to domain types and back. What does not read back is [`StoreError::Corrupt`], never a default.
 
+pub(super) mod environment;
 pub(super) mod guard;
 
 use super::StoreError;
 use super::schema::{self, attr};
-use crate::domain::api_key::ApiKeyHash;
 use crate::domain::challenge::{Challenge, CodeMac};
-use crate::domain::environment::{Environment, Tag};
 use crate::domain::factor::{Factor, Guarded, Kind, Sealed};
-use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
+use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
 use crate::domain::policy::{CHALLENGE_KEPT, PHONE_DAY};
 use crate::domain::sms_budget::{LastSend, PhoneLog, RequestMac};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserId;
-use crate::keyring::WrappedKey;
+use crate::kms::WrappedDataKey;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
@@ -48,11 +47,18 @@ pub(super) fn from_factor(guarded: &Guarded) -> Item {
         Kind::GenericOtp => {}
     }
     if let Some(secret) = secret {
-        put(&mut item, attr::DATA_KEY, text(secret.key));
-        put(&mut item, attr::SECRET, bytes(&secret.bytes));
+        item.extend(from_sealed(secret));
     }
     put(&mut item, attr::VERSION, number(guard.version));
     put(&mut item, attr::GUARD, guard::from_guard(guard));
+    item
+}
+
+/// A sealed secret, as attributes of its factor.
+pub(super) fn from_sealed(secret: &Sealed) -> Item {
+    let mut item = Item::new();
+    put(&mut item, attr::KEY, text(secret.key));
+    put(&mut item, attr::SECRET, bytes(&secret.bytes));
     item
 }
 
@@ -60,7 +66,7 @@ pub(super) fn to_factor(item: &Item) -> Read<Guarded> {
     let factor = to_listed_factor(item)?;
     let secret = match &factor.kind {
         Kind::Totp { .. } => Some(Sealed {
-            key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?,
+            key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?,
             bytes: blob(item, attr::SECRET)?.to_vec(),
         }),
         Kind::Sms { .. } | Kind::GenericOtp => None,
@@ -105,7 +111,7 @@ pub(super) fn from_challenge(challenge: &Challenge) -> Item {
     // Seconds, not milliseconds: DynamoDB takes nothing else (EXP-05).
     put(&mut item, attr::TTL, number(challenge.expires_at.plus(CHALLENGE_KEPT).seconds()));
     if let Some(code) = &challenge.code {
-        put(&mut item, attr::DATA_KEY, text(code.key));
+        put(&mut item, attr::KEY, text(code.key));
         put(&mut item, attr::CODE, bytes(&code.mac));
     }
     item
@@ -113,7 +119,7 @@ pub(super) fn from_challenge(challenge: &Challenge) -> Item {
 
 pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
     let code = optional(item, attr::CODE, |item, name| {
-        Ok(CodeMac { key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?, mac: mac(item, name)? })
+        Ok(CodeMac { key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?, mac: mac(item, name)? })
     })?;
     Ok(Challenge {
         id: parsed(item, attr::ID, ChallengeId::parse)?,
@@ -157,28 +163,14 @@ pub(super) fn to_phone_log(item: &Item) -> Read<PhoneLog> {
     Ok(PhoneLog { version: integer(item, attr::VERSION)?, sends: list(item, attr::SENDS, to_moment)?, last })
 }
 
-pub(super) fn from_api_key(hash: &ApiKeyHash, environment: &Environment) -> Item {
-    let mut item = schema::api_key_key(hash);
-    put(&mut item, attr::ENVIRONMENT, text(environment.id));
-    put(&mut item, attr::TAG, text(&environment.tag));
-    item
-}
-
-pub(super) fn to_environment(item: &Item) -> Read<Environment> {
-    Ok(Environment {
-        id: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
-        tag: parsed(item, attr::TAG, Tag::parse)?,
-    })
-}
-
-pub(super) fn from_wrapped_key(key: &WrappedKey) -> Item {
-    let mut item = schema::keyring_key(key.id);
+pub(super) fn from_data_key(key: &WrappedDataKey) -> Item {
+    let mut item = schema::data_key_key(key.id);
     put(&mut item, attr::WRAPPED, bytes(&key.bytes));
     item
 }
 
-pub(super) fn to_wrapped_key(item: &Item) -> Read<WrappedKey> {
-    Ok(WrappedKey {
+pub(super) fn to_data_key(item: &Item) -> Read<WrappedDataKey> {
+    Ok(WrappedDataKey {
         id: parsed(item, attr::SK, DataKeyId::parse)?,
         bytes: blob(item, attr::WRAPPED)?.to_vec(),
     })

@@ -8,13 +8,14 @@
 //! | a range's messages | `sms/prefix/<MAC>/<hour>` | `budget` |
 //! | an environment's money | `sms/<environment>/<day>` | `budget` |
 //! | the deployment's money | `sms/deployment/<day>` | `budget` |
-//! | API key | `api_key/<SHA-256 in URL-safe Base64>` | `api_key` |
+//! | environment, with its API keys and its own keys | `environment/<tag>` | `environment` |
+//! | list of environments | `environments` | `<tag>` |
 //! | keyring entry | `keyring` | `data_key_…` |
 
 use super::StoreError;
 use super::error::unavailable;
 use super::item::Item;
-use crate::domain::api_key::ApiKeyHash;
+use crate::domain::environment::Tag;
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
 use crate::domain::user::UserId;
 use aws_sdk_dynamodb::Client;
@@ -31,6 +32,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub const BY_USER: &str = "by_user";
 /// The partition of the keyring.
 pub const KEYRING: &str = "keyring";
+/// The partition that lists the environments.
+pub const ENVIRONMENTS: &str = "environments";
 
 /// Attribute names.
 pub mod attr {
@@ -50,7 +53,7 @@ pub mod attr {
     pub const PHONE: &str = "phone";
     pub const COUNTRY: &str = "country";
     pub const SECRET: &str = "secret";
-    pub const DATA_KEY: &str = "data_key";
+    pub const KEY: &str = "key";
     pub const VERSION: &str = "version";
     pub const GUARD: &str = "guard";
     pub const FAILURES: &str = "failures";
@@ -68,6 +71,12 @@ pub mod attr {
     pub const LAST_REQUEST: &str = "last_request";
     pub const USED: &str = "used";
     pub const TAG: &str = "tag";
+    pub const API_KEYS: &str = "api_keys";
+    pub const HASH: &str = "hash";
+    pub const SCOPE: &str = "scope";
+    pub const KEYS: &str = "keys";
+    pub const DELETED_AT: &str = "deleted_at";
+    pub const DATA_KEY: &str = "data_key";
     pub const WRAPPED: &str = "wrapped";
 }
 
@@ -111,11 +120,15 @@ fn budget_key(name: &str) -> Item {
     key(format!("sms/{name}"), "budget")
 }
 
-pub(super) fn api_key_key(hash: &ApiKeyHash) -> Item {
-    key(format!("api_key/{}", URL_SAFE_NO_PAD.encode(hash.0)), "api_key")
+pub(super) fn environment_key(tag: &Tag) -> Item {
+    key(format!("environment/{tag}"), "environment")
 }
 
-pub(super) fn keyring_key(id: DataKeyId) -> Item {
+pub(super) fn listed_environment_key(tag: &Tag) -> Item {
+    key(ENVIRONMENTS.to_owned(), tag.as_str())
+}
+
+pub(super) fn data_key_key(id: DataKeyId) -> Item {
     key(KEYRING.to_owned(), &id.to_string())
 }
 

@@ -115,7 +115,8 @@ impl Store {
         Reservation { phone, seen, next, now, .. }: &Reservation<'_>,
     ) -> Result<Update, BuildError> {
         let written = item::from_phone_log(next);
-        let names: Vec<String> = written.keys().map(|name| format!("#{name} = :{name}")).collect();
+        let mut names: Vec<String> = written.keys().map(|name| format!("#{name} = :{name}")).collect();
+        names.sort(); // A repeated transaction must be the same text.
         let condition = if seen.version == 0 {
             "attribute_not_exists(#pk) OR #last_send <= :day_ago"
         } else {

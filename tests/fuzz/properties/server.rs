@@ -10,13 +10,13 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use shared::config::Settings;
 use shared::core::Core;
-use shared::domain::api_key::ApiKey;
-use shared::domain::environment::{Environment, Tag};
-use shared::domain::id::{DataKeyId, EnvironmentId};
+use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::environment::Tag;
+use shared::domain::id::ApiKeyId;
 use shared::domain::time::Timestamp;
-use shared::keyring::{Keyring, RootKey};
+use shared::keyring::Keyring;
+use shared::kms::Kms;
 use shared::ports::{Clock, Entropy, NoEntropy};
-use shared::seal::Seal;
 use shared::sms::Sms;
 use shared::store::Store;
 use shared::{aws, http as routes};
@@ -61,18 +61,21 @@ impl Server {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let (table, clock, sent) = (Table::default(), Stopped::default(), Arc::new(AtomicUsize::new(0)));
         let mut rng = StdRng::from_seed([1; 32]);
-        let root = RootKey::random(&mut rng);
-        let entry = root.generate(DataKeyId::new(clock.now(), &mut rng), &mut rng).unwrap();
-        let seal = Seal::new(Keyring::open(&root, &[entry]).unwrap());
-        let id = EnvironmentId::new(clock.now(), &mut rng);
-        let environment = Environment { id, tag: Tag::parse("fuzz").unwrap() };
-        let key = ApiKey::random(&environment.tag, &mut rng);
         let store = Store::new(aws::dynamodb(&table.sdk()), "latchkey".to_owned());
-        runtime.block_on(store.add_api_key(&key.hash(), &environment)).unwrap();
+        // The key is held from the start: nothing has to be unwrapped.
+        let kms =
+            table::sdk(|_, _| (200, json!({"Plaintext": "A".repeat(43) + "=", "CiphertextBlob": "AAAA"})));
+        let keyring = Keyring::new(Kms::new(aws::kms(&kms), "alias/fuzz".to_owned()), store.clone());
+        runtime.block_on(keyring.rotate(clock.now(), &mut rng)).unwrap();
+        let mut environment =
+            keyring.environment(Tag::parse("fuzz").unwrap(), clock.now(), &mut rng).unwrap();
+        let key = ApiKey::random(&environment.environment.tag, &mut rng);
+        environment.api_keys.push(key.entry(ApiKeyId::new(clock.now(), &mut rng), Scope::Full, None));
+        runtime.block_on(store.add_environment(&environment)).unwrap();
 
         let settings = Settings::from_env_for_local().unwrap();
         let entropy = Arc::new(Seeded::default());
-        let core = Core::new(store, seal, settings.policy, Arc::new(clock.clone()), entropy);
+        let core = Core::new(store, keyring, settings.policy, Arc::new(clock.clone()), entropy);
         let counter = Arc::clone(&sent);
         let sns = table::sdk(move |_, _| {
             counter.fetch_add(1, Ordering::Relaxed);

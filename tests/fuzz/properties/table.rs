@@ -82,6 +82,12 @@ impl Table {
                 self.state().items.insert(key, write.request["Item"].clone());
                 (200, json!({}))
             }
+            Fate::Kept if operation == "TransactWriteItems" => {
+                let writes = write.request["TransactItems"].as_array().cloned().unwrap_or_default();
+                let puts = writes.iter().map(|write| write["Put"]["Item"].clone());
+                self.state().items.extend(puts.map(|item| (key_of(Some(&item)), item)));
+                (200, json!({}))
+            }
             Fate::Conflict => {
                 let mut refused = error("ConditionalCheckFailedException");
                 if let Some(item) = self.state().items.get(&key) {

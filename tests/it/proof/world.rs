@@ -100,7 +100,7 @@ impl World {
         let clock = StillClock(Arc::new(AtomicI64::new(BEGINNING)));
         let core = Core::new(
             Store::new(aws::dynamodb(&cli::serve::sdk(&table)), cli::serve::TABLE.to_owned()),
-            app.local.core.seal.clone(),
+            app.local.core.keyring.clone(),
             (*app.local.core.policy).clone(),
             Arc::new(clock.clone()),
             Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),

@@ -1,5 +1,6 @@
 //! The fault proxy: it forwards every call as it came, unless the plan has a fault for it.
 
+use super::super::Endpoints;
 use super::{Call, Fault, Faults};
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse as _, Response};
@@ -19,17 +20,40 @@ use std::pin::pin;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// `DynamoDB_20120810.GetItem`: only calls to DynamoDB have it.
+/// `DynamoDB_20120810.GetItem` or `TrentService.Decrypt`; calls to SNS have none.
 const TARGET: &str = "x-amz-target";
 
 /// What stands behind the proxy.
 #[derive(Clone)]
 pub(in super::super) struct Proxy {
-    /// Where the engine listens.
-    pub(in super::super) dynamodb_url: String,
-    /// Where the outbox listens.
-    pub(in super::super) sns_url: String,
+    pub(in super::super) behind: Endpoints,
     pub(in super::super) faults: Faults,
+}
+
+/// Whom a call is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Service {
+    DynamoDb,
+    Kms,
+    Sns,
+}
+
+impl Service {
+    fn of(headers: &HeaderMap) -> Self {
+        match headers.get(TARGET).and_then(|target| target.to_str().ok()) {
+            Some(target) if target.starts_with("TrentService.") => Self::Kms,
+            Some(_) => Self::DynamoDb,
+            None => Self::Sns,
+        }
+    }
+
+    fn url(self, endpoints: &Endpoints) -> &str {
+        match self {
+            Self::DynamoDb => &endpoints.dynamodb,
+            Self::Kms => &endpoints.kms,
+            Self::Sns => &endpoints.sns,
+        }
+    }
 }
 
 /// A fault that breaks the connection.
@@ -68,18 +92,18 @@ impl Proxy {
         let body = to_bytes(Body::new(body), usize::MAX).await?;
         let id = parts.headers.get("amz-sdk-invocation-id");
         let call = self.faults.next(id, || operation(&parts.headers, &body), &body);
-        let table = parts.headers.contains_key(TARGET);
+        let service = Service::of(&parts.headers);
         match call.fault {
-            Some(Fault::Throttle) => return Ok(throttled(&call, table)),
+            Some(Fault::Throttle) => return Ok(throttled(&call, service)),
             Some(Fault::ServerError) => {
-                return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", table));
+                return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", service));
             }
             Some(Fault::Conflict) => return Ok(conflict(&call)),
             Some(Fault::TimeoutBefore) => return Err(Broken.into()),
             Some(Fault::SilenceBefore) => pending().await,
             Some(Fault::TimeoutAfter | Fault::SilenceAfter) | None => {}
         }
-        let to = if table { &self.dynamodb_url } else { &self.sns_url };
+        let to = service.url(&self.behind);
         parts.uri = format!("{to}{}", parts.uri.path()).parse::<Uri>()?;
         let answer = client.request(Request::from_parts(parts, Body::from(body))).await?;
         match call.fault {
@@ -99,20 +123,21 @@ fn operation(headers: &HeaderMap, body: &[u8]) -> String {
     fields.remove("Action").unwrap_or_default()
 }
 
-fn throttled(call: &Call, table: bool) -> Response {
-    let code = match (table, call.writes()) {
-        (true, true) => "ThrottlingException",
-        (true, false) => "ProvisionedThroughputExceededException",
-        (false, _) => "Throttled",
+fn throttled(call: &Call, service: Service) -> Response {
+    let code = match service {
+        Service::DynamoDb if call.writes() => "ThrottlingException",
+        Service::DynamoDb => "ProvisionedThroughputExceededException",
+        Service::Kms => "ThrottlingException",
+        Service::Sns => "Throttled",
     };
-    refusal(StatusCode::BAD_REQUEST, code, table)
+    refusal(StatusCode::BAD_REQUEST, code, service)
 }
 
 /// A transaction is told the reason for each of its items, any other write is refused as a whole.
 fn conflict(call: &Call) -> Response {
     let sent: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let Some(items) = sent.get("TransactItems").and_then(Value::as_array) else {
-        return refusal(StatusCode::BAD_REQUEST, "TransactionConflictException", true);
+        return refusal(StatusCode::BAD_REQUEST, "TransactionConflictException", Service::DynamoDb);
     };
     let reason = |at| json!({"Code": if at == 0 { "TransactionConflict" } else { "None" }});
     let reasons: Vec<Value> = (0..items.len()).map(reason).collect();
@@ -120,8 +145,8 @@ fn conflict(call: &Call) -> Response {
     dynamodb(StatusCode::BAD_REQUEST, "TransactionCanceledException", more)
 }
 
-fn refusal(status: StatusCode, code: &str, table: bool) -> Response {
-    if table {
+fn refusal(status: StatusCode, code: &str, service: Service) -> Response {
+    if service != Service::Sns {
         return dynamodb(status, code, json!({}));
     }
     let xml = format!(

@@ -5,7 +5,7 @@
 //! charged is never given back, because a failure would be a free try (FLT-09).
 
 use super::{Sender, with_code};
-use crate::core::Core;
+use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
 use crate::domain::factor::Factor;
@@ -14,13 +14,17 @@ use crate::domain::phone::Phone;
 use crate::domain::policy::{RESERVE_PAUSE, RESERVE_ROUNDS};
 use crate::domain::sms_budget::{LastSend, OverBudget, PhoneLog, RequestMac};
 use crate::domain::sms_text::SmsTemplate;
+use crate::http::audit::Trail;
 use crate::http::error::Error;
 use crate::http::extract::{Fields, IdempotencyKey};
+use crate::seal::PhoneMacs;
 use crate::store::{Reservation, Reserved};
 use rand::RngExt as _;
 
 pub(super) async fn challenge(
     sender: &Sender,
+    caller: &Caller,
+    trail: &Trail,
     factor: &Factor,
     phone: &Phone,
     IdempotencyKey(key): IdempotencyKey,
@@ -32,10 +36,16 @@ pub(super) async fn challenge(
     if !core.policy.sms_countries.allow(phone.country()) {
         return Err(Error::PhoneNotSupported);
     }
-    let request = key.map(|key| core.seal.request(&key, factor)).transpose()?;
-    let (challenge, code) = with_code(core, factor)?;
-    match reserve(core, &challenge, phone, request).await? {
-        Outcome::Reserved => send(sender, phone, &template, challenge, &code).await,
+    let seal = core.seal(caller).await?;
+    let request = key.map(|key| seal.request(&key, factor)).transpose()?;
+    let (challenge, code) = with_code(core, &seal, factor)?;
+    match reserve(core, &challenge, seal.phone(phone)?, request).await? {
+        Outcome::Reserved => {
+            trail.charged(core.policy.sms_max_price);
+            let challenge = send(sender, phone, &template, challenge, &code).await?;
+            trail.sent();
+            Ok(challenge)
+        }
         Outcome::Repeated(earlier) => Ok(earlier),
         Outcome::Refused(over) => Err(over.into()),
     }
@@ -55,10 +65,9 @@ enum Outcome {
 async fn reserve(
     core: &Core,
     challenge: &Challenge,
-    phone: &Phone,
+    phone: PhoneMacs,
     request: Option<RequestMac>,
 ) -> Result<Outcome, Error> {
-    let macs = core.seal.phone(phone)?;
     let last = LastSend { challenge: challenge.id, request };
     let mut seen = PhoneLog::default();
     for _ in 0..RESERVE_ROUNDS {
@@ -71,8 +80,7 @@ async fn reserve(
         }
         let next = seen.with(last.clone(), now);
         let (policy, token) = (&*core.policy, AttemptId::new(now, &mut rng));
-        let reservation =
-            Reservation { challenge, phone: macs, seen: &seen, next: &next, policy, now, token };
+        let reservation = Reservation { challenge, phone, seen: &seen, next: &next, policy, now, token };
         match core.store.reserve_sms(&reservation).await? {
             Reserved::Granted => return Ok(Outcome::Reserved),
             Reserved::Changed(log) => seen = log,

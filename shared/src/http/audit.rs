@@ -1,0 +1,246 @@
+//! The audit line: one JSON line a request, with its metrics in CloudWatch's embedded metric format.
+//!
+//! Its fields are a promise (docs/EVENTS.md): what is there keeps its name and its meaning. A line names ids and outcomes;
+//! it must never hold a code, a secret, a key, a user or a phone number (LOG-01, LOG-04). What metrics are counted by is
+//! bounded: the table, the operation, the country (LOG-08).
+
+use crate::core::Caller;
+use crate::domain::challenge::Challenge;
+use crate::domain::factor::{Factor, Kind};
+use crate::domain::guard::{Locked, Verdict};
+use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId};
+use crate::domain::sms_budget::MicroUsd;
+use crate::domain::time::Timestamp;
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The target of events whose `line` is an audit line.
+pub(super) const TARGET: &str = "latchkey::audit";
+
+/// The version of the line's fields.
+const SCHEMA: u32 = 1;
+
+/// Under which name CloudWatch keeps the metrics.
+const NAMESPACE: &str = "Latchkey";
+
+/// What a request turns out to be about, noted as it becomes known. A clone is the same trail.
+#[derive(Clone, Default)]
+pub(super) struct Trail(Arc<Mutex<Notes>>);
+
+#[derive(Default)]
+struct Notes {
+    caller: Option<(EnvironmentId, ApiKeyId)>,
+    factor: Option<(FactorId, &'static str)>,
+    country: Option<String>,
+    challenge: Option<ChallengeId>,
+    verdict: Option<Verdict>,
+    locked_until: Option<String>,
+    charged: Option<MicroUsd>,
+    sent: bool,
+}
+
+impl Trail {
+    pub(super) fn caller(&self, caller: &Caller) {
+        self.notes().caller = Some((caller.environment.id, caller.key));
+    }
+
+    pub(super) fn factor(&self, factor: &Factor) {
+        let mut notes = self.notes();
+        notes.factor = Some((factor.id, factor.kind.name()));
+        if let Kind::Sms { phone } = &factor.kind {
+            notes.country = Some(phone.country().to_string());
+        }
+    }
+
+    pub(super) fn challenge(&self, challenge: &Challenge) {
+        self.notes().challenge = Some(challenge.id);
+    }
+
+    /// A verdict, and the lock it led to (THR-15).
+    pub(super) fn verdict(&self, verdict: Verdict, lock: Option<Locked>) {
+        let mut notes = self.notes();
+        notes.verdict = Some(verdict);
+        notes.locked_until = lock.map(|Locked { retry_at }| {
+            retry_at.map_or_else(|| "an operator unlocks it".to_owned(), |moment| moment.to_string())
+        });
+    }
+
+    /// The budgets were charged for a message.
+    pub(super) fn charged(&self, price: MicroUsd) {
+        self.notes().charged = Some(price);
+    }
+
+    /// The message was sent.
+    pub(super) fn sent(&self) {
+        self.notes().sent = true;
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Trail {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    }
+}
+
+/// A request and its answer, seen from outside.
+pub(super) struct Answered<'a> {
+    pub(super) request_id: &'a str,
+    pub(super) method: &'a Method,
+    pub(super) route: &'a str,
+    pub(super) status: StatusCode,
+    /// The error's code, if the answer is one.
+    pub(super) code: Option<&'static str>,
+    pub(super) began: Timestamp,
+    pub(super) ended: Timestamp,
+    pub(super) table: &'a str,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: u32,
+    time: String,
+    request_id: &'a str,
+    operation: &'static str,
+    outcome: &'static str,
+    method: &'a str,
+    route: &'a str,
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    factor_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked_until: Option<String>,
+    table: &'a str,
+    #[serde(flatten)]
+    metrics: serde_json::Map<String, Value>,
+    #[serde(rename = "_aws")]
+    aws: Value,
+}
+
+impl Answered<'_> {
+    /// The line.
+    pub(super) fn line(&self, trail: &Trail) -> String {
+        let notes = trail.notes();
+        let operation = operation(self.method, self.route);
+        let mut metrics = Metrics::default();
+        let latency = self.ended.millis().saturating_sub(self.began.millis()).max(0);
+        metrics.add(
+            &[&["table"], &["table", "operation"]],
+            &[
+                ("Requests", "Count", json!(1)),
+                ("Latency", "Milliseconds", json!(latency)),
+                ("Faults", "Count", json!(u8::from(self.status.is_server_error()))),
+            ],
+        );
+        if let Some(verdict) = notes.verdict {
+            let valid = u8::from(verdict == Verdict::Valid);
+            metrics.add(
+                &[&["table"]],
+                &[
+                    ("Verified", "Count", json!(valid)),
+                    ("Failures", "Count", json!(u8::from(verdict != Verdict::Valid))),
+                    ("Locks", "Count", json!(u8::from(notes.locked_until.is_some()))),
+                ],
+            );
+            if notes.country.is_some() {
+                metrics.add(&BY_COUNTRY, &[("MessagesVerified", "Count", json!(valid))]);
+            }
+        }
+        if let Some(price) = notes.charged {
+            let dollars = price.to_string().parse::<f64>().unwrap_or_default();
+            metrics.add(
+                &BY_COUNTRY,
+                &[
+                    ("MessagesSent", "Count", json!(u8::from(notes.sent))),
+                    ("MessageCostUsd", "None", json!(dollars)),
+                ],
+            );
+        }
+        let line = Line {
+            schema: SCHEMA,
+            time: self.ended.to_string(),
+            request_id: self.request_id,
+            operation,
+            outcome: outcome(self.status, notes.verdict),
+            method: self.method.as_str(),
+            route: self.route,
+            status: self.status.as_u16(),
+            code: self.code,
+            environment: notes.caller.map(|(environment, _)| environment.to_string()),
+            api_key: notes.caller.map(|(_, key)| key.to_string()),
+            factor: notes.factor.map(|(factor, _)| factor.to_string()),
+            factor_type: notes.factor.map(|(_, kind)| kind),
+            country: notes.country.clone(),
+            challenge: notes.challenge.map(|challenge| challenge.to_string()),
+            locked_until: notes.locked_until.clone(),
+            table: self.table,
+            metrics: metrics.values,
+            aws: json!({"Timestamp": self.ended.millis(), "CloudWatchMetrics": metrics.definitions}),
+        };
+        // Nothing in it fails to serialize: every key is text and every number finite.
+        serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+const BY_COUNTRY: [&[&str]; 2] = [&["table"], &["table", "country"]];
+
+/// Metrics in CloudWatch's embedded metric format: their values stand at the top of the line.
+#[derive(Default)]
+struct Metrics {
+    values: serde_json::Map<String, Value>,
+    definitions: Vec<Value>,
+}
+
+impl Metrics {
+    fn add(&mut self, dimensions: &[&[&str]], metrics: &[(&str, &str, Value)]) {
+        let units: Vec<Value> =
+            metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
+        self.definitions.push(json!({"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": units}));
+        self.values.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
+    }
+}
+
+/// What was asked for, by the shape of its route; `none` for a route that is none.
+fn operation(method: &Method, route: &str) -> &'static str {
+    match (method.as_str(), route.rsplit('/').next().unwrap_or_default()) {
+        ("POST", "enroll" | "auth_factors") => "enroll",
+        ("POST", "challenge") => "challenge",
+        ("POST", "verify") => "verify",
+        ("GET", "{id}") => "read",
+        ("DELETE", "{id}") => "delete",
+        ("GET", "factors" | "auth_factors") => "list",
+        _ => "none",
+    }
+}
+
+fn outcome(status: StatusCode, verdict: Option<Verdict>) -> &'static str {
+    match verdict {
+        _ if status.is_server_error() => "failed",
+        _ if status.is_client_error() => "refused",
+        Some(Verdict::Wrong) => "wrong",
+        Some(Verdict::Replayed) => "replayed",
+        Some(Verdict::Valid) | None => "ok",
+    }
+}

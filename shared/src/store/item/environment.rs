@@ -1,0 +1,95 @@
+//! Environments, their API keys and their own keys, as items and maps within them.
+
+use super::super::StoreError;
+use super::super::schema::{self, attr};
+use super::{Item, Read, blob, bytes, mac, map, moment, number, optional, parsed, put, text};
+use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash, Scope};
+use crate::domain::environment::{Environment, Registration, Tag, WrappedKey};
+use crate::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, EnvironmentKeyId};
+use aws_sdk_dynamodb::types::AttributeValue;
+
+pub(in super::super) fn from_registration(registration: &Registration) -> Item {
+    let Registration { environment, api_keys, keys, deleted_at } = registration;
+    let mut item = schema::environment_key(&environment.tag);
+    put(&mut item, attr::ID, text(environment.id));
+    put(&mut item, attr::TAG, text(&environment.tag));
+    let api_keys = api_keys.iter().map(|key| (key.id.bare(), from_api_key(key))).collect();
+    put(&mut item, attr::API_KEYS, AttributeValue::M(api_keys));
+    let keys = keys.iter().map(|key| (key.id.bare(), from_key(key))).collect();
+    put(&mut item, attr::KEYS, AttributeValue::M(keys));
+    if let Some(deleted_at) = deleted_at {
+        put(&mut item, attr::DELETED_AT, number(deleted_at.millis()));
+    }
+    item
+}
+
+pub(in super::super) fn to_registration(item: &Item) -> Read<Registration> {
+    Ok(Registration {
+        environment: Environment {
+            id: parsed(item, attr::ID, EnvironmentId::parse)?,
+            tag: parsed(item, attr::TAG, Tag::parse)?,
+        },
+        api_keys: named(item, attr::API_KEYS, ApiKeyId::parse_bare, to_api_key)?,
+        keys: named(item, attr::KEYS, EnvironmentKeyId::parse_bare, to_key)?,
+        deleted_at: optional(item, attr::DELETED_AT, moment)?,
+    })
+}
+
+/// The tag in the list of environments, where it is the key.
+pub(in super::super) fn to_listed_tag(item: &Item) -> Read<Tag> {
+    parsed(item, attr::SK, Tag::parse)
+}
+
+pub(in super::super) fn from_api_key(key: &ApiKeyEntry) -> AttributeValue {
+    let mut item = Item::new();
+    put(&mut item, attr::HASH, bytes(&key.hash.0));
+    put(&mut item, attr::SCOPE, text(key.scope.name()));
+    if let Some(expires_at) = key.expires_at {
+        put(&mut item, attr::EXPIRES_AT, number(expires_at.millis()));
+    }
+    AttributeValue::M(item)
+}
+
+fn to_api_key(id: ApiKeyId, item: &Item) -> Read<ApiKeyEntry> {
+    Ok(ApiKeyEntry {
+        id,
+        hash: ApiKeyHash(mac(item, attr::HASH)?),
+        scope: parsed(item, attr::SCOPE, Scope::parse)?,
+        expires_at: optional(item, attr::EXPIRES_AT, moment)?,
+    })
+}
+
+pub(in super::super) fn from_key(key: &WrappedKey) -> AttributeValue {
+    let mut item = Item::new();
+    put(&mut item, attr::DATA_KEY, text(key.data_key));
+    put(&mut item, attr::WRAPPED, bytes(&key.bytes));
+    AttributeValue::M(item)
+}
+
+fn to_key(id: EnvironmentKeyId, item: &Item) -> Read<WrappedKey> {
+    Ok(WrappedKey {
+        id,
+        data_key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?,
+        bytes: blob(item, attr::WRAPPED)?.to_vec(),
+    })
+}
+
+/// The entries of a map, by the ids they stand under, oldest first; none if there is no map.
+fn named<I: Copy + Ord, E, T>(
+    item: &Item,
+    name: &'static str,
+    parse: impl Fn(&str) -> Result<I, E>,
+    read: impl Fn(I, &Item) -> Read<T>,
+) -> Read<Vec<T>> {
+    let corrupt = || StoreError::Corrupt(name);
+    let Some(entries) = optional(item, name, map)? else { return Ok(Vec::new()) };
+    let mut found: Vec<(I, T)> = entries
+        .iter()
+        .map(|(id, entry)| {
+            let id = parse(id).map_err(|_| corrupt())?;
+            Ok((id, read(id, entry.as_m().map_err(|_| corrupt())?)?))
+        })
+        .collect::<Read<_>>()?;
+    found.sort_by_key(|(id, _)| *id);
+    Ok(found.into_iter().map(|(_, entry)| entry).collect())
+}

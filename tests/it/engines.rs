@@ -1,0 +1,383 @@
+//! What the store asks of any engine behind it: the same tests on the embedded one, on Amazon's DynamoDB Local and on moto.
+//!
+//! The other two are servers that `tests/engines/run` starts; it names their addresses in `LATCHKEY_TEST_DYNAMODB_LOCAL`
+//! and `LATCHKEY_TEST_MOTO`.
+
+use crate::app::App;
+use rand::rngs::StdRng;
+use shared::aws;
+use shared::config::Settings;
+use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::challenge::{Challenge, CodeMac};
+use shared::domain::environment::{Environment, Registration, Tag, WrappedKey};
+use shared::domain::factor::{Factor, Guarded, Kind, Sealed};
+use shared::domain::guard::{Evidence, Guard};
+use shared::domain::id::{
+    ApiKeyId, AttemptId, ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId,
+};
+use shared::domain::otpauth::Label;
+use shared::domain::phone::Phone;
+use shared::domain::policy::{API_KEYS, PREFIX_SENDS, Policy};
+use shared::domain::sms_budget::{LastSend, MicroUsd, PhoneLog};
+use shared::domain::time::Timestamp;
+use shared::domain::user::UserId;
+use shared::kms::WrappedDataKey;
+use shared::seal::PhoneMacs;
+use shared::store::schema::attr;
+use shared::store::{Changed, From, Page, Reservation, Reserved, Settled, Store};
+use std::time::Duration;
+
+/// A fresh table on some engine, and what makes ids for it.
+struct Engine {
+    store: Store,
+    client: aws_sdk_dynamodb::Client,
+    table: String,
+    rng: StdRng,
+    now: Timestamp,
+    environment: EnvironmentId,
+    _embedded: Option<App>,
+}
+
+impl Engine {
+    async fn embedded() -> Self {
+        let app = App::start().await;
+        let url = app.local.dynamodb_url.clone();
+        Self { _embedded: Some(app), ..Self::at(&url).await }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the script that starts a server says where it is")]
+    async fn named(variable: &str) -> Self {
+        let url =
+            std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: tests/engines/run"));
+        Self::at(&url).await
+    }
+
+    async fn at(url: &str) -> Self {
+        let client = aws::dynamodb(&cli::serve::sdk(url));
+        let mut rng: StdRng = rand::make_rng();
+        let now = Timestamp::from_millis(1_800_000_000_000).unwrap();
+        let environment = EnvironmentId::new(now, &mut rng);
+        let table = format!("latchkey-{}", environment.bare());
+        let store = Store::new(client.clone(), table.clone());
+        store.create_table().await.unwrap();
+        Self { store, client, table, rng, now, environment, _embedded: None }
+    }
+
+    fn factor(&mut self) -> Guarded {
+        let label = |text| Label::parse(text).unwrap();
+        let secret =
+            Sealed { key: EnvironmentKeyId::new(self.now, &mut self.rng), bytes: vec![0, 1, 254, 255] };
+        let factor = Factor {
+            id: FactorId::new(self.now, &mut self.rng),
+            environment: self.environment,
+            created_at: self.now,
+            user: Some(UserId::parse("jürgen 🔑").unwrap()),
+            kind: Kind::Totp { issuer: label("Foo & Söhne"), account: label("alice") },
+        };
+        Guarded { factor, secret: Some(secret), guard: Guard::default() }
+    }
+
+    fn challenge(&mut self, factor: &Factor) -> Challenge {
+        let mac = CodeMac { key: EnvironmentKeyId::new(self.now, &mut self.rng), mac: [7; 32] };
+        Challenge::of(factor, ChallengeId::new(self.now, &mut self.rng), Some(mac), self.now)
+    }
+
+    /// The guard after one more wrong guess at a new challenge.
+    fn after_a_guess(&mut self, guarded: &Guarded) -> Guard {
+        let challenge = self.challenge(&guarded.factor);
+        let admission = guarded.guard.admit(&challenge, self.now).unwrap();
+        admission.judge(Evidence::Wrong, AttemptId::new(self.now, &mut self.rng)).1
+    }
+
+    fn registration(&mut self, tag: &str) -> Registration {
+        let key = WrappedKey {
+            id: EnvironmentKeyId::new(self.now, &mut self.rng),
+            data_key: DataKeyId::new(self.now, &mut self.rng),
+            bytes: vec![1; 61],
+        };
+        let environment = Environment { id: self.environment, tag: Tag::parse(tag).unwrap() };
+        Registration { environment, api_keys: Vec::new(), keys: vec![key], deleted_at: None }
+    }
+}
+
+/// The contract's tests on every engine, and those that need tokens of requests on the engines that know them.
+macro_rules! contract {
+    ($($name:ident),*; with_tokens: $($token:ident),*) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(super::Engine::embedded().await).await; })*
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $token() { super::$token(super::Engine::embedded().await).await; })*
+        }
+        mod dynamodb_local {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs Amazon's DynamoDB Local: tests/engines/run"]
+            async fn $name() { super::$name(super::Engine::named("LATCHKEY_TEST_DYNAMODB_LOCAL").await).await; })*
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs Amazon's DynamoDB Local: tests/engines/run"]
+            async fn $token() { super::$token(super::Engine::named("LATCHKEY_TEST_DYNAMODB_LOCAL").await).await; })*
+        }
+        mod moto {
+            $(#[tokio::test(flavor = "multi_thread")]
+            #[ignore = "needs a moto server: tests/engines/run"]
+            async fn $name() { super::$name(super::Engine::named("LATCHKEY_TEST_MOTO").await).await; })*
+        }
+    };
+}
+
+contract!(
+    a_factor_reads_back_as_it_was_written,
+    a_challenge_reads_back_and_carries_a_ttl_in_seconds,
+    what_exists_is_not_written_again,
+    a_guard_is_written_over_the_version_it_was_decided_on,
+    of_racing_guards_one_is_written,
+    a_deleted_factor_takes_no_guard,
+    a_page_follows_the_index_both_ways,
+    a_message_is_reserved_once_and_its_log_comes_back,
+    a_budget_that_is_used_up_refuses_the_whole_transaction,
+    an_environment_is_made_once_and_found_by_its_tag,
+    api_keys_come_and_go_within_their_room,
+    an_erased_environment_keeps_nothing_and_can_be_removed,
+    the_keyring_reads_back_in_order,
+    the_table_has_its_ttl;
+    with_tokens: a_repeated_reservation_is_the_same_one
+);
+
+async fn a_factor_reads_back_as_it_was_written(mut engine: Engine) {
+    let factor = engine.factor();
+    engine.store.enroll(&factor).await.unwrap();
+    let id = factor.factor.id;
+    assert_eq!(engine.store.factor(engine.environment, id).await.unwrap(), Some(factor));
+    let elsewhere = EnvironmentId::new(engine.now, &mut engine.rng);
+    assert_eq!(engine.store.factor(elsewhere, id).await.unwrap(), None);
+}
+
+async fn a_challenge_reads_back_and_carries_a_ttl_in_seconds(mut engine: Engine) {
+    let factor = engine.factor().factor;
+    let challenge = engine.challenge(&factor);
+    engine.store.open_challenge(&challenge).await.unwrap();
+    assert_eq!(
+        engine.store.challenge(engine.environment, challenge.id).await.unwrap(),
+        Some(challenge.clone())
+    );
+    let items = engine.client.scan().table_name(&engine.table).send().await.unwrap();
+    let ttl: u64 = items.items()[0][attr::TTL].as_n().unwrap().parse().unwrap();
+    assert_eq!(ttl, challenge.expires_at.plus(Duration::from_hours(24)).seconds());
+}
+
+async fn what_exists_is_not_written_again(mut engine: Engine) {
+    let factor = engine.factor();
+    engine.store.enroll(&factor).await.unwrap();
+    engine.store.enroll(&factor).await.unwrap(); // Ours, whose answer was not heard.
+    let mut other = factor.clone();
+    other.secret.as_mut().unwrap().bytes.push(9);
+    assert!(engine.store.enroll(&other).await.is_err(), "another one's");
+    assert_eq!(engine.store.factor(engine.environment, factor.factor.id).await.unwrap(), Some(factor));
+}
+
+async fn a_guard_is_written_over_the_version_it_was_decided_on(mut engine: Engine) {
+    let seen = engine.factor();
+    engine.store.enroll(&seen).await.unwrap();
+    let next = engine.after_a_guess(&seen);
+    let sealed = Sealed { key: EnvironmentKeyId::new(engine.now, &mut engine.rng), bytes: vec![5] };
+    assert!(matches!(engine.store.settle(&seen, &next, Some(&sealed)).await.unwrap(), Settled::Written));
+    let written = Guarded { guard: next, secret: Some(sealed), ..seen.clone() };
+    // What was refused tells what stands there instead.
+    let late = engine.after_a_guess(&seen);
+    let Settled::Changed(Some(current)) = engine.store.settle(&seen, &late, None).await.unwrap() else {
+        panic!("an outdated guard was written");
+    };
+    assert_eq!(*current, written);
+}
+
+async fn of_racing_guards_one_is_written(mut engine: Engine) {
+    let seen = engine.factor();
+    engine.store.enroll(&seen).await.unwrap();
+    let guards: Vec<Guard> = (0..8).map(|_| engine.after_a_guess(&seen)).collect();
+    let mut racing = tokio::task::JoinSet::new();
+    for next in guards {
+        let (store, seen) = (engine.store.clone(), seen.clone());
+        racing.spawn(
+            async move { matches!(store.settle(&seen, &next, None).await.unwrap(), Settled::Written) },
+        );
+    }
+    assert_eq!(racing.join_all().await.into_iter().filter(|written| *written).count(), 1);
+}
+
+async fn a_deleted_factor_takes_no_guard(mut engine: Engine) {
+    let seen = engine.factor();
+    engine.store.enroll(&seen).await.unwrap();
+    for _ in 0..2 {
+        engine.store.delete_factor(engine.environment, seen.factor.id).await.unwrap();
+    }
+    let next = engine.after_a_guess(&seen);
+    assert!(matches!(engine.store.settle(&seen, &next, None).await.unwrap(), Settled::Changed(None)));
+    assert_eq!(engine.store.factor(engine.environment, seen.factor.id).await.unwrap(), None);
+}
+
+async fn a_page_follows_the_index_both_ways(mut engine: Engine) {
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        engine.now = engine.now.plus(Duration::from_millis(1));
+        let factor = engine.factor();
+        engine.store.enroll(&factor).await.unwrap();
+        ids.push(factor.factor.id);
+    }
+    let user = UserId::parse("jürgen 🔑").unwrap();
+    for (from, kind, expected, more) in [
+        (From::Newest, None, vec![ids[4], ids[3]], true),
+        (From::Oldest, Some("totp"), vec![ids[0], ids[1]], true),
+        (From::OlderThan(ids[1]), None, vec![ids[0]], false),
+        (From::NewerThan(ids[2]), None, vec![ids[3], ids[4]], false),
+        (From::Newest, Some("sms"), vec![], false),
+    ] {
+        let page = Page { from, kind, limit: 2 };
+        let (found, and_more) = engine.store.factors_of(engine.environment, &user, &page).await.unwrap();
+        let found: Vec<FactorId> = found.iter().map(|factor| factor.id).collect();
+        assert_eq!((found, and_more), (expected, more), "{page:?}");
+    }
+}
+
+/// A message to a number nobody was sent one.
+struct Message {
+    challenge: Challenge,
+    phone: PhoneMacs,
+    policy: Policy,
+    token: AttemptId,
+}
+
+impl Message {
+    fn of(engine: &mut Engine, policy: Policy) -> Self {
+        let mut factor = engine.factor().factor;
+        factor.kind = Kind::Sms { phone: Phone::parse("+15005550006").unwrap() };
+        let mut macs = PhoneMacs { number: [0; 32], prefix: [3; 32] };
+        rand::Rng::fill_bytes(&mut engine.rng, &mut macs.number);
+        let token = AttemptId::new(engine.now, &mut engine.rng);
+        Self { challenge: engine.challenge(&factor), phone: macs, policy, token }
+    }
+
+    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, Reserved) {
+        let last = LastSend { challenge: self.challenge.id, request: None };
+        let next = seen.with(last, engine.now);
+        let Self { challenge, phone, policy, token } = self;
+        let (phone, now, token) = (*phone, engine.now, *token);
+        let reservation = Reservation { challenge, phone, seen, next: &next, policy, now, token };
+        let reserved = engine.store.reserve_sms(&reservation).await.unwrap();
+        (next, reserved)
+    }
+}
+
+fn policy() -> Policy {
+    Settings::for_local(&|_| None).unwrap().policy
+}
+
+async fn a_message_is_reserved_once_and_its_log_comes_back(mut engine: Engine) {
+    let mut message = Message::of(&mut engine, policy());
+    let (log, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
+    assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+    message.token = AttemptId::new(engine.now, &mut engine.rng);
+    let factor = engine.factor().factor;
+    let other = Message { challenge: engine.challenge(&factor), ..message };
+    let (_, refused) = other.reserve(&engine, &PhoneLog::default()).await;
+    let Reserved::Changed(current) = refused else { panic!("{refused:?}") };
+    assert_eq!(current, log);
+    assert_eq!(engine.store.challenge(engine.environment, other.challenge.id).await.unwrap(), None);
+    let (_, reserved) = other.reserve(&engine, &current).await;
+    assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+}
+
+/// The same transaction again, whose answer was not heard. moto knows no tokens of requests, so there it is refused.
+async fn a_repeated_reservation_is_the_same_one(mut engine: Engine) {
+    let message = Message::of(&mut engine, policy());
+    for _ in 0..2 {
+        let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
+        assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+    }
+}
+
+async fn a_budget_that_is_used_up_refuses_the_whole_transaction(mut engine: Engine) {
+    for _ in 0..PREFIX_SENDS {
+        let message = Message::of(&mut engine, policy());
+        let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
+        assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+    }
+    let message = Message::of(&mut engine, policy());
+    let (_, refused) = message.reserve(&engine, &PhoneLog::default()).await;
+    assert!(matches!(refused, Reserved::OverBudget(_)), "{refused:?}");
+    assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
+    // Money: a whole day's budget is one message.
+    let mut poor = Message::of(&mut engine, Policy { sms_daily_budget: MicroUsd(100_000), ..policy() });
+    poor.phone.prefix = [4; 32];
+    let (_, refused) = poor.reserve(&engine, &PhoneLog::default()).await;
+    assert!(matches!(refused, Reserved::OverBudget(_)), "{refused:?}");
+}
+
+async fn an_environment_is_made_once_and_found_by_its_tag(mut engine: Engine) {
+    let new = engine.registration("shop");
+    assert_eq!(engine.store.add_environment(&new).await.unwrap(), Changed::Done);
+    let second = engine.registration("shop");
+    assert_eq!(engine.store.add_environment(&second).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.store.environment(&new.environment.tag).await.unwrap(), Some(new.clone()));
+    assert_eq!(engine.store.environment(&Tag::parse("other").unwrap()).await.unwrap(), None);
+    assert_eq!(engine.store.environments().await.unwrap(), [new]);
+}
+
+async fn api_keys_come_and_go_within_their_room(mut engine: Engine) {
+    let new = engine.registration("shop");
+    let tag = new.environment.tag.clone();
+    let mut entry = || {
+        let id = ApiKeyId::new(engine.now, &mut engine.rng);
+        ApiKey::random(&tag, &mut engine.rng).entry(id, Scope::Verify, Some(engine.now))
+    };
+    let (orphan, first) = (entry(), entry());
+    let more: Vec<_> = (1..API_KEYS).map(|_| entry()).collect();
+    assert_eq!(engine.store.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
+    engine.store.add_environment(&new).await.unwrap();
+    for key in [&first].into_iter().chain(&more) {
+        assert_eq!(engine.store.add_api_key(&tag, key).await.unwrap(), Changed::Done);
+    }
+    assert_eq!(engine.store.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.store.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Done);
+    assert_eq!(engine.store.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Refused);
+    let mut kept = engine.store.environment(&tag).await.unwrap().unwrap().api_keys;
+    let mut expected = more;
+    expected.sort_by_key(|key| key.id);
+    kept.sort_by_key(|key| key.id);
+    assert_eq!(kept, expected);
+}
+
+async fn an_erased_environment_keeps_nothing_and_can_be_removed(mut engine: Engine) {
+    let new = engine.registration("shop");
+    let tag = new.environment.tag.clone();
+    engine.store.add_environment(&new).await.unwrap();
+    assert_eq!(engine.store.remove_environment(&tag).await.unwrap(), Changed::Refused, "not erased yet");
+    assert_eq!(engine.store.erase_environment(&tag, engine.now).await.unwrap(), Changed::Done);
+    let erased = engine.store.environment(&tag).await.unwrap().unwrap();
+    assert_eq!((erased.keys, erased.deleted_at), (Vec::new(), Some(engine.now)));
+    let late = engine.registration("shop").keys.remove(0);
+    assert_eq!(engine.store.add_environment_key(&tag, &late).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.store.remove_environment(&tag).await.unwrap(), Changed::Done);
+    assert_eq!(engine.store.environments().await.unwrap(), []);
+}
+
+async fn the_keyring_reads_back_in_order(mut engine: Engine) {
+    let mut entries = Vec::new();
+    for byte in 0..3 {
+        let later = engine.now.plus(Duration::from_secs(byte.into()));
+        entries.push(WrappedDataKey { id: DataKeyId::new(later, &mut engine.rng), bytes: vec![byte; 184] });
+    }
+    for entry in entries.iter().rev() {
+        engine.store.add_data_key(entry).await.unwrap();
+    }
+    assert!(engine.store.keyring().await.unwrap() == entries);
+    engine.store.remove_data_key(entries[0].id).await.unwrap();
+    assert!(engine.store.data_key(entries[0].id).await.unwrap().is_none());
+    assert!(engine.store.data_key(entries[1].id).await.unwrap().as_ref() == entries.get(1));
+}
+
+async fn the_table_has_its_ttl(engine: Engine) {
+    engine.store.create_table().await.unwrap(); // Twice is once.
+    let ttl = engine.client.describe_time_to_live().table_name(&engine.table).send().await.unwrap();
+    let ttl = ttl.time_to_live_description().unwrap();
+    assert_eq!(ttl.attribute_name(), Some(attr::TTL));
+}

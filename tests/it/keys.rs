@@ -1,0 +1,198 @@
+//! API keys: who is let in, to what, and until when.
+
+use crate::app::{Answer, App, send};
+use crate::contract::ROUTES;
+use cli::serve::faults::Faults;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::domain::api_key::{ApiKey, Right, Scope};
+use shared::domain::environment::Tag;
+use shared::domain::policy::{API_KEY_TRUSTED, API_KEYS, UNKNOWN_KEY_PAUSE};
+use shared::ports::{Clock as _, Entropy as _, OsEntropy};
+use shared::store::Changed;
+use std::time::Duration;
+
+const LIST: &str = "/auth/factors?user_id=u";
+
+/// A key with a right checksum that nobody was given.
+fn unknown_key() -> String {
+    ApiKey::random(&Tag::parse("local").unwrap(), &mut OsEntropy.rng().unwrap()).expose().to_owned()
+}
+
+impl App {
+    async fn list_with(&self, key: &str) -> Answer {
+        send(self.request(Method::GET, LIST).bearer_auth(key)).await
+    }
+
+    async fn revoke(&self, key: &str) -> Changed {
+        let key = ApiKey::parse(key).unwrap();
+        let (store, now) = (&self.local.core.store, self.local.clock.now());
+        let registration = store.environment(key.tag()).await.unwrap().unwrap();
+        let entry = registration.api_key(&key.hash(), now).unwrap();
+        store.revoke_api_key(key.tag(), entry.id).await.unwrap()
+    }
+}
+
+/// The right each route asks for. A route that is not here fails the test.
+fn right(method: &Method, path: &str) -> Right {
+    match (method.as_str(), path.rsplit('/').next().unwrap_or_default()) {
+        ("POST", "challenge" | "verify") => Right::Verify,
+        ("POST", "enroll" | "auth_factors") | ("DELETE", _) => Right::Manage,
+        ("GET", _) => Right::Read,
+        _ => panic!("{method} {path}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_08_every_route_is_open_to_the_scopes_that_have_its_right() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let mut forbidden = 0;
+    for scope in Scope::ALL {
+        let key = app.api_key("local", scope, None).await;
+        app.advance(1);
+        for (method, path) in ROUTES {
+            app.faults().plan(|_| None);
+            let answer = send(app.request(method.clone(), path).bearer_auth(&key).json(&json!({}))).await;
+            if scope.grants(right(&method, path)) {
+                assert!(![401, 403].contains(&answer.status), "{scope:?} {method} {path}: {}", answer.text);
+            } else {
+                let body =
+                    json!({"code": "forbidden", "message": "The API key's scope does not cover this."});
+                assert_eq!(answer.expect(403), body, "{scope:?} {method} {path}");
+                let calls = app.faults().calls();
+                assert!(calls.iter().all(|call| call.operation == "GetItem"), "nothing is written or sent");
+                forbidden += 1;
+            }
+        }
+    }
+    assert!(forbidden > 0);
+}
+
+/// One environment's keys: two live ones, an expiry, a revocation, an unknown one.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_07_one_key_replaces_another_without_a_pause() {
+    let app = App::start().await;
+    let old = app.api_key("shop", Scope::Full, None).await;
+    app.list_with(&old).await.expect(200);
+    let new = app.api_key("shop", Scope::Full, None).await;
+    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.list_with(&new).await.expect(200);
+    app.list_with(&old).await.expect(200);
+    assert_eq!(app.revoke(&old).await, Changed::Done);
+    app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+    app.list_with(&old).await.expect(401);
+    app.list_with(&new).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_07_an_environment_has_room_for_some_keys_and_no_more() {
+    let app = App::start().await;
+    for _ in 0..API_KEYS {
+        app.api_key("shop", Scope::Read, None).await;
+    }
+    let tag = Tag::parse("shop").unwrap();
+    let key = ApiKey::random(&tag, &mut OsEntropy.rng().unwrap());
+    let id = shared::domain::id::ApiKeyId::new(app.local.clock.now(), &mut OsEntropy.rng().unwrap());
+    let store = &app.local.core.store;
+    assert_eq!(store.add_api_key(&tag, &key.entry(id, Scope::Full, None)).await.unwrap(), Changed::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_06_a_revoked_key_stops_within_a_minute_on_a_warm_server() {
+    let app = App::start().await;
+    let key = app.api_key("shop", Scope::Full, None).await;
+    app.list_with(&key).await.expect(200);
+    app.revoke(&key).await;
+    app.advance(i64::try_from(API_KEY_TRUSTED.as_secs()).unwrap() - 1);
+    app.list_with(&key).await.expect(200);
+    app.advance(1);
+    app.list_with(&key).await.expect(401);
+}
+
+/// KEY-07: an expiry needs no reading of the table.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_07_an_expired_key_stops_at_once() {
+    let app = App::start().await;
+    let ends = app.local.clock.now().plus(Duration::from_secs(30));
+    let key = app.api_key("shop", Scope::Full, Some(ends)).await;
+    app.list_with(&key).await.expect(200);
+    app.advance(30);
+    app.list_with(&key).await.expect(401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_03_unknown_malformed_revoked_and_expired_keys_get_one_answer() {
+    let app = App::start().await;
+    let now = app.local.clock.now();
+    let expired = app.api_key("shop", Scope::Full, Some(now)).await;
+    let revoked = app.api_key("shop", Scope::Full, None).await;
+    app.revoke(&revoked).await;
+    let foreign = unknown_key().replace("sk_local", "sk_nobody");
+    let mut answers = Vec::new();
+    for key in [expired, revoked, unknown_key(), foreign, "nonsense".to_owned(), String::new()] {
+        let Answer { status, mut headers, text } = app.list_with(&key).await;
+        for varies in ["x-request-id", "date"] {
+            headers.remove(varies).unwrap();
+        }
+        answers.push((status, headers, text));
+    }
+    assert_eq!(answers[0].0, 401);
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_01_a_key_with_a_wrong_checksum_reaches_no_table() {
+    let app = App::start_with_faults(Faults::none()).await;
+    app.faults().plan(|_| None);
+    let key = app.local.api_key.expose();
+    for bad in [format!("{}0", &key[..key.len() - 1]), format!("{}1", &key[..key.len() - 1])] {
+        if bad != key {
+            app.list_with(&bad).await.expect(401);
+        }
+    }
+    assert!(app.faults().calls().is_empty());
+}
+
+/// KEY-05, and what a flood of keys costs: one read a second, not one each.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_05_unknown_keys_of_an_environment_share_one_read() {
+    let app = App::start_with_faults(Faults::none()).await;
+    app.faults().plan(|_| None);
+    for _ in 0..20 {
+        app.list_with(&unknown_key()).await.expect(401);
+    }
+    let calls = app.faults().calls();
+    assert!(calls.iter().all(|call| call.operation == "GetItem"));
+    assert!((1..=20).contains(&calls.len()));
+    // The clock of the server runs, so a slow machine may see a second pass now and then.
+    assert!(calls.len() < 10, "{} reads", calls.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_02_only_a_hash_of_a_key_is_stored() {
+    let app = App::start().await;
+    let key = app.local.api_key.clone();
+    let items = app.dump().await;
+    let environment = items.iter().find(|item| item["sk"].as_s().unwrap() == "environment").unwrap();
+    let entry = environment["api_keys"].as_m().unwrap().values().next().unwrap().as_m().unwrap();
+    assert_eq!(entry["hash"].as_b().unwrap().as_ref(), key.hash().0);
+    let mut attributes: Vec<_> = entry.keys().map(String::as_str).collect();
+    attributes.sort_unstable();
+    assert_eq!(attributes, ["hash", "scope"]);
+}
+
+/// KEY-11: a cursor is a place in one user's list of one environment, and opens nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_11_a_cursor_of_another_environment_shows_nothing_of_it() {
+    let app = App::start().await;
+    let other = app.other_environment().await;
+    let factor = app.enroll(json!({"type": "generic_otp", "user_id": "u"})).await;
+    for cursor in ["before", "after"] {
+        let path = format!("{LIST}&{cursor}={factor}");
+        let answer = send(app.request(Method::GET, &path).bearer_auth(&other)).await;
+        assert_eq!(answer.expect(200)["data"], Value::Array(Vec::new()));
+        send(app.request(Method::GET, &format!("{LIST}&{cursor}=nonsense")).bearer_auth(&other))
+            .await
+            .expect(422);
+    }
+}
