@@ -49,6 +49,38 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
 
 /// What catches a panic is tested with the answers to faults.
 #[test]
+fn sup_02_advisories_are_asked_for_every_week_of_the_graph_and_of_the_binaries() {
+    let workflow = read(".github/workflows/ci.yml");
+    let workflow: Value = serde_yaml_ng::from_str(&workflow).unwrap();
+    assert!(workflow["on"]["schedule"][0]["cron"].as_str().unwrap().ends_with("* * 1"));
+    let job = &workflow["jobs"]["release"];
+    assert!(job.get("if").is_none());
+    let steps = job["steps"].as_sequence().unwrap();
+    let runs =
+        |what: &str| steps.iter().any(|step| step["run"].as_str().is_some_and(|run| run.contains(what)));
+    assert!(runs("deny --locked check -D warnings advisories"));
+    assert!(runs(".ci/release --arm64") && runs("audit bin target/lambda/*/bootstrap"));
+}
+
+/// An exemption counts for the series it names, so whoever moves to another one looks at it again.
+#[test]
+fn sup_04_the_crates_that_would_hurt_are_exempted_at_the_versions_in_use() {
+    let (page, lock) = (read("docs/SUPPLY.md"), read("Cargo.lock"));
+    let table = page.split("\n## Crates that would hurt\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let mut exempted = 0;
+    for row in rows.filter(|line| line.starts_with('|')) {
+        for entry in row.split('|').nth(1).unwrap().split('`').skip(1).collect::<Vec<_>>().chunks(2) {
+            let series = entry[1].split([' ', ',']).find(|word| word.contains('.')).unwrap();
+            let locked = format!("\nname = \"{}\"\nversion = \"{series}.", entry[0]);
+            assert!(lock.contains(&locked), "docs/SUPPLY.md exempts {} {series}", entry[0]);
+            exempted += 1;
+        }
+    }
+    assert!(exempted > 30, "{exempted}");
+}
+
+#[test]
 fn sup_05_unsafe_code_is_forbidden_sums_are_checked_and_panics_unwind() {
     let workspace = read("Cargo.toml");
     let release = workspace.split("[profile.release]\n").nth(1).unwrap();
@@ -105,7 +137,9 @@ fn sup_06_toolchain_and_tools_are_pinned() {
     let (minor, patch) = version.rsplit_once('.').unwrap();
     assert!(patch.parse::<u8>().is_ok(), "{version}");
     assert!(read("Cargo.toml").contains(&format!("\nrust-version = \"{minor}\"\n")));
-    for (list, pin) in [(".ci/requirements.txt", "=="), (".ci/crates.txt", "@")] {
+    let lists =
+        [(".ci/requirements.txt", "=="), (".ci/requirements-checkov.txt", "=="), (".ci/crates.txt", "@")];
+    for (list, pin) in lists {
         for tool in read(list).lines() {
             let version = tool.split(pin).nth(1).unwrap_or_else(|| panic!("{list}: {tool}"));
             assert!(version.split('.').count() == 3 && !version.contains('*'), "{list}: {tool}");
