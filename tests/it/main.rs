@@ -36,6 +36,7 @@ mod moto;
 mod proof;
 mod races;
 mod sms;
+mod supply;
 mod template;
 mod tenancy;
 mod types;
