@@ -49,8 +49,6 @@ pub struct Target {
 pub struct Deployment {
     /// Its table.
     pub store: Store,
-    /// The table's name.
-    pub table: String,
     /// What time it is there.
     pub clock: Arc<dyn Clock>,
     /// Who gives the command.
@@ -87,7 +85,6 @@ impl Deployment {
         let kms = aws_sdk_kms::Client::new(&serve::sdk(&reached.kms_url));
         Ok(Self {
             store,
-            table: TABLE.to_owned(),
             clock: Arc::new(reached.clock),
             actor: operator.name,
             settings: Settings::from_env_for_local()?,
@@ -112,8 +109,7 @@ impl Deployment {
     #[must_use]
     pub fn reached_by(sdk: &SdkConfig, table: String, kms_key: Option<String>, settings: Settings) -> Self {
         Self {
-            store: Store::new(aws_sdk_dynamodb::Client::new(sdk), table.clone()),
-            table,
+            store: Store::new(aws_sdk_dynamodb::Client::new(sdk), table),
             clock: Arc::new(SystemClock),
             actor: "unknown".to_owned(),
             settings,

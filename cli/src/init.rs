@@ -44,7 +44,7 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
     if table_made && !deployment.is_local() {
         store.turn_on_point_in_time_recovery().await?;
     }
-    told(console, "table", &deployment.table, table_made)?;
+    told(console, "table", store.table(), table_made)?;
 
     let entries = store.keyring().await?;
     let (data_key, data_key_made) = match entries.last() {
@@ -81,7 +81,7 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
         ))?,
     }
     console.show(&Report {
-        table: deployment.table.clone(),
+        table: store.table().to_owned(),
         table_made,
         data_key: data_key.to_string(),
         data_key_made,

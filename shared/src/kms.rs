@@ -49,6 +49,12 @@ impl Kms {
         Self { client, key }
     }
 
+    /// The key's id, ARN or alias, as it was given.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// The state the key is in: `Enabled`, or why it wraps and unwraps nothing.
     ///
     /// # Errors

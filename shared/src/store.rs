@@ -59,7 +59,7 @@ impl Store {
 
     /// The table's name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn table(&self) -> &str {
         &self.table
     }
 

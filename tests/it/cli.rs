@@ -1,6 +1,6 @@
 //! The `latchkey` command as an operator types it, on a data directory that a server is running on, or not.
 
-mod doctor;
+pub(crate) mod doctor;
 mod env;
 mod factors;
 mod init;
@@ -118,28 +118,26 @@ impl Ended {
     }
 }
 
-/// Text without what differs between two runs: ids, keys, times, directories.
+/// Text without what differs between two runs: ids, keys, times, directories, and the width of columns.
 pub(crate) fn masked(text: &str, dir: &Path) -> String {
     let text = text.replace(&dir.display().to_string(), "DIR");
-    let mut masked = String::new();
-    for piece in text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "_-:.".contains(c))) {
-        let word = piece.trim_end_matches(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let rest = &piece[word.len()..];
-        let (start, last) = word.rsplit_once('_').map_or(("", word), |(start, last)| (start, last));
-        let is_random = last.len() == 26 && last.starts_with("01") || start.starts_with("sk_");
-        let is_time = word.len() == 24 && word.ends_with('Z') && word[..4].parse::<u32>().is_ok();
-        match (is_random, is_time) {
-            (true, _) => masked += &format!("{start}_…{rest}"),
-            (_, true) => masked += &format!("TIME{rest}"),
-            _ => masked += piece,
-        }
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "_-:.".contains(c);
+    let text: String = text.split_inclusive(|c| !in_word(c)).map(masked_word).collect();
+    let columns = |line: &str| {
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ")
+    };
+    text.lines().map(columns).collect::<Vec<_>>().join("\n")
+}
+
+/// A word without its random part, with what ends it.
+fn masked_word(piece: &str) -> String {
+    let word = piece.trim_end_matches(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let rest = &piece[word.len()..];
+    if word.len() == 24 && word.ends_with('Z') && word.contains('T') {
+        return format!("TIME{rest}");
     }
-    // Columns are as wide as what was in them.
-    masked
-        .lines()
-        .map(|line| {
-            line.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect::<Vec<_>>().join("  ")
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
+    match word.rsplit_once('_') {
+        Some((kind, random)) if random.len() == 26 || kind.starts_with("sk_") => format!("{kind}_…{rest}"),
+        _ => piece.to_owned(),
+    }
 }

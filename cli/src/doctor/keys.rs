@@ -24,7 +24,8 @@ pub(super) async fn kms(deployment: &Deployment, findings: &mut Vec<Finding>) {
     findings.push(match kms.state().await {
         Ok(state) if state == "Enabled" => Finding::ok(check, "enabled"),
         Ok(state) => {
-            let mend = "aws kms cancel-key-deletion --key-id ID, then aws kms enable-key --key-id ID";
+            let cancel = if state == "PendingDeletion" { "aws kms cancel-key-deletion, then " } else { "" };
+            let mend = format!("{cancel}aws kms enable-key --key-id {}", kms.key());
             Finding::fault(check, format_args!("{state}: functions that start now open nothing"), mend)
         }
         Err(error) => Finding::unasked(check, error, "kms:DescribeKey on the key"),

@@ -6,8 +6,8 @@ use shared::store::schema::attr;
 
 /// Looks at the table; whether there is one.
 pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>) -> bool {
-    let (store, name) = (&deployment.store, &deployment.table);
-    let table = match store.table().await {
+    let (store, name) = (&deployment.store, deployment.store.table());
+    let table = match store.describe().await {
         Ok(Some(table)) => table,
         Ok(None) => {
             let mend =
@@ -55,7 +55,7 @@ pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>
 async fn ttl(deployment: &Deployment) -> Finding {
     let mend = format!(
         "aws dynamodb update-time-to-live --table-name {} --time-to-live-specification Enabled=true,AttributeName={}",
-        deployment.table,
+        deployment.store.table(),
         attr::TTL
     );
     match deployment.store.ttl().await {
@@ -76,7 +76,7 @@ async fn recovery(deployment: &Deployment) -> Finding {
             let mend = format!(
                 "aws dynamodb update-continuous-backups --table-name {} --point-in-time-recovery-specification \
                  PointInTimeRecoveryEnabled=true",
-                deployment.table
+                deployment.store.table()
             );
             Finding::fault(check, "point-in-time recovery is off: a lost table is lost logins", mend)
         }

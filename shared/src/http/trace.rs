@@ -50,7 +50,7 @@ pub(super) async fn observe(State(core): State<Core>, mut request: Request, next
         code: response.extensions().get().map(|ErrorCode(code)| *code),
         began,
         ended: core.now(),
-        table: core.store.name(),
+        table: core.store.table(),
     };
     tracing::info!(target: audit::TARGET, line = answered.line(&trail));
     if let Ok(value) = HeaderValue::from_str(&id) {

@@ -37,7 +37,7 @@ impl Store {
     pub async fn create_table(&self) -> Result<Changed, StoreError> {
         let failed = |_| StoreError::Corrupt("table definition");
         let mut made = Changed::Refused;
-        if self.table().await?.is_none() {
+        if self.describe().await?.is_none() {
             let request = definition(self.client.create_table()).map_err(failed)?;
             match request.table_name(&self.table).send().await {
                 Ok(_) => made = Changed::Done,
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if nobody says.
-    pub async fn table(&self) -> Result<Option<Table>, StoreError> {
+    pub async fn describe(&self) -> Result<Option<Table>, StoreError> {
         match self.client.describe_table().table_name(&self.table).send().await {
             Ok(answer) => answer.table.map(|table| self.judge(&table)).transpose(),
             Err(error)

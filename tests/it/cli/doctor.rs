@@ -1,6 +1,6 @@
 //! `latchkey doctor`: quiet about what is well, loud and useful about each thing that is not (SMS-11).
 
-mod aws;
+pub(crate) mod aws;
 
 use super::{Desk, Ended, typed, words};
 use aws::{Aws, Reply};

@@ -53,6 +53,25 @@ async fn init_goes_on_from_wherever_it_was_interrupted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_tells_its_owner_where_it_is_for_as_long_as_it_runs() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let file = desk.dir().join("running.json");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(desk.json("env list").await[0]["environment"], "local");
+    // As while it is starting: the lock is held and nobody can be asked.
+    let said = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: DIR is in use by a latchkey that is starting, or by another command. Run this again in a moment");
+    app.local.stop().await;
+    // What a killed server leaves behind names nothing.
+    std::fs::write(&file, said).unwrap();
+    assert_eq!(desk.json("env list").await[0]["environment"], "local");
+    assert!(!file.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_says_what_it_needs_and_what_to_type() {
     let desk = Desk::new();
     insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: there is no table in DIR. Make one: `latchkey init --local DIR`");

@@ -87,6 +87,20 @@ async fn twenty_keys_live_at_a_time_and_ended_ones_make_room() {
     app.local.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_own_key_was_revoked_makes_another() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let old = app.local.api_key.expose().to_owned();
+    let id = desk.json("keys list").await[0]["id"].as_str().unwrap().to_owned();
+    desk.done(&format!("keys revoke {id}")).await;
+    app.local.stop().await;
+    let app = desk.serve().await;
+    let new = app.local.api_key.expose().to_owned();
+    assert_eq!((lists(&app, &old).await, lists(&app, &new).await), (401, 200));
+    app.local.stop().await;
+}
+
 /// KEY-14: who did what to which key, and never the key.
 #[tokio::test(flavor = "multi_thread")]
 async fn key_14_making_and_revoking_a_key_is_written_down_with_its_id_only() {

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 /// How an operation is answered, if not as it should be.
 #[derive(Clone)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// With this.
     Answer(Value),
     /// With this instead of what stands at a place of the real answer.
@@ -25,13 +25,13 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn set(place: &'static str, value: Value) -> Self {
+    pub(crate) fn set(place: &'static str, value: Value) -> Self {
         Self::Set(place, value)
     }
 }
 
-pub(super) struct Aws {
-    pub(super) url: String,
+pub(crate) struct Aws {
+    pub(crate) url: String,
     account: Account,
 }
 
@@ -43,7 +43,7 @@ struct Account {
 }
 
 impl Aws {
-    pub(super) async fn start(dynamodb: &str, kms: &str) -> Self {
+    pub(crate) async fn start(dynamodb: &str, kms: &str) -> Self {
         let account = Account { dynamodb: dynamodb.to_owned(), kms: kms.to_owned(), replies: Arc::default() };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -55,12 +55,12 @@ impl Aws {
     }
 
     /// From now on an operation is answered with `reply`.
-    pub(super) fn answer(&self, operation: &str, reply: Reply) {
+    pub(crate) fn answer(&self, operation: &str, reply: Reply) {
         self.account.replies.lock().unwrap().insert(operation.to_owned(), reply);
     }
 
     /// A sound account again.
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let attributes = "<attributes><entry><key>MonthlySpendLimit</key><value>600</value></entry>\
              <entry><key>DefaultSMSType</key><value>Transactional</value></entry>\
              <entry><key>DeliveryStatusIAMRole</key><value>arn:aws:iam::123456789012:role/sns</value></entry></attributes>";
@@ -86,26 +86,26 @@ impl Aws {
     }
 }
 
-pub(super) fn backups(status: &str) -> Reply {
+pub(crate) fn backups(status: &str) -> Reply {
     Reply::Answer(json!({"ContinuousBackupsDescription": {
         "ContinuousBackupsStatus": "ENABLED",
         "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": status},
     }}))
 }
 
-pub(super) fn xml(action: &str, result: &str) -> String {
+pub(crate) fn xml(action: &str, result: &str) -> String {
     format!("<{action}Response><{action}Result>{result}</{action}Result></{action}Response>")
 }
 
 async fn answer(State(account): State<Account>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").map(|target| target.to_str().unwrap().to_owned());
-    let operation = match &target {
-        Some(target) => target.rsplit('.').next().unwrap().to_owned(),
-        None => {
+    let operation = target.as_ref().map_or_else(
+        || {
             let fields = String::from_utf8(body.to_vec()).unwrap();
             fields.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap().to_owned()
-        }
-    };
+        },
+        |target| target.rsplit('.').next().unwrap().to_owned(),
+    );
     let reply = account.replies.lock().unwrap().get(&operation).cloned();
     match reply {
         Some(Reply::Refuse(code)) if target.is_none() => {
@@ -116,23 +116,26 @@ async fn answer(State(account): State<Account>, headers: HeaderMap, body: Bytes)
         Some(Reply::Xml(text)) => ([(CONTENT_TYPE, "text/xml")], text).into_response(),
         Some(Reply::Answer(value)) => json_answer(StatusCode::OK, &value),
         Some(Reply::Set(place, value)) => {
-            let (status, mut real) = forward(&account, target.as_ref().unwrap(), body).await;
+            let (status, mut real) = forward(&account, &headers, body).await;
             if let Some((parent, name)) = place.rsplit_once('/') {
                 real.pointer_mut(parent).unwrap()[name] = value;
             }
             json_answer(status, &real)
         }
         None => {
-            let (status, real) = forward(&account, target.as_ref().unwrap(), body).await;
+            let (status, real) = forward(&account, &headers, body).await;
             json_answer(status, &real)
         }
     }
 }
 
-async fn forward(account: &Account, target: &str, body: Bytes) -> (StatusCode, Value) {
-    let url = if target.starts_with("TrentService.") { &account.kms } else { &account.dynamodb };
-    let request = crate::app::client().post(url).header("x-amz-target", target);
-    let request = request.header("content-type", "application/x-amz-json-1.0").header("authorization", "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=00").header("x-amz-date", "20260101T000000Z");
+async fn forward(account: &Account, headers: &HeaderMap, body: Bytes) -> (StatusCode, Value) {
+    let is_kms = headers["x-amz-target"].to_str().unwrap().starts_with("TrentService.");
+    let url = if is_kms { &account.kms } else { &account.dynamodb };
+    let signed = ["x-amz-target", "content-type", "authorization", "x-amz-date"];
+    let request = signed
+        .iter()
+        .fold(crate::app::client().post(url), |request, name| request.header(*name, &headers[*name]));
     let answer = request.body(body).send().await.unwrap();
     (answer.status(), answer.json().await.unwrap())
 }

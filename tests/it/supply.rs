@@ -1,0 +1,166 @@
+//! What Latchkey is built from and with: one registry, pinned, without unsafe code and without switches.
+
+use crate::architecture::{root, sources};
+use serde_yaml_ng::Value;
+use std::fs;
+
+const MEMBERS: [&str; 7] = [
+    "shared",
+    "functions/enroll",
+    "functions/challenge",
+    "functions/verify",
+    "functions/factors",
+    "cli",
+    "tests",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn sup_01_every_crate_is_from_crates_io_by_its_checksum() {
+    let lock = read("Cargo.lock");
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        lock.split("[[package]]\n").skip(1).partition(|package| !package.contains("\nsource = "));
+    assert_eq!(ours.len(), MEMBERS.len());
+    for package in theirs {
+        assert!(
+            package.contains(
+                "source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \""
+            ),
+            "{package}"
+        );
+    }
+}
+
+#[test]
+fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
+    for script in [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/sdk/run"] {
+        for line in read(script).lines() {
+            let builds = ["auditable", "build", "clippy", "deny", "doc", "install", "test"]
+                .iter()
+                .any(|verb| line.trim_start().contains(&format!("cargo {verb} ")));
+            let comment = line.trim_start().starts_with('#');
+            assert!(comment || !builds || line.contains("--locked"), "{script}: {line}");
+        }
+    }
+}
+
+/// What catches a panic is tested with the answers to faults.
+#[test]
+fn sup_02_advisories_are_asked_for_every_week_of_the_graph_and_of_the_binaries() {
+    let workflow = read(".github/workflows/ci.yml");
+    let workflow: Value = serde_yaml_ng::from_str(&workflow).unwrap();
+    assert!(workflow["on"]["schedule"][0]["cron"].as_str().unwrap().ends_with("* * 1"));
+    let job = &workflow["jobs"]["release"];
+    assert!(job.get("if").is_none());
+    let steps = job["steps"].as_sequence().unwrap();
+    let runs =
+        |what: &str| steps.iter().any(|step| step["run"].as_str().is_some_and(|run| run.contains(what)));
+    assert!(runs("deny --locked check -D warnings advisories"));
+    assert!(runs(".ci/release --arm64") && runs("audit bin target/lambda/*/bootstrap"));
+}
+
+/// An exemption counts for the series it names, so whoever moves to another one looks at it again.
+#[test]
+fn sup_04_the_crates_that_would_hurt_are_exempted_at_the_versions_in_use() {
+    let (page, lock) = (read("docs/SUPPLY.md"), read("Cargo.lock"));
+    let table = page.split("\n## Crates that would hurt\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    let mut exempted = 0;
+    for row in rows.filter(|line| line.starts_with('|')) {
+        for entry in row.split('|').nth(1).unwrap().split('`').skip(1).collect::<Vec<_>>().chunks(2) {
+            let series = entry[1].split([' ', ',']).find(|word| word.contains('.')).unwrap();
+            let locked = format!("\nname = \"{}\"\nversion = \"{series}.", entry[0]);
+            assert!(lock.contains(&locked), "docs/SUPPLY.md exempts {} {series}", entry[0]);
+            exempted += 1;
+        }
+    }
+    assert!(exempted > 30, "{exempted}");
+}
+
+#[test]
+fn sup_05_unsafe_code_is_forbidden_sums_are_checked_and_panics_unwind() {
+    let workspace = read("Cargo.toml");
+    let release = workspace.split("[profile.release]\n").nth(1).unwrap();
+    assert!(workspace.contains("\nunsafe_code = \"forbid\"\n"));
+    assert!(release.contains("overflow-checks = true\n"));
+    assert!(!workspace.contains("panic = \"abort\""));
+    for member in MEMBERS {
+        assert!(read(&format!("{member}/Cargo.toml")).contains("\n[lints]\nworkspace = true\n"), "{member}");
+    }
+}
+
+/// Every `uses:` below a workflow's node.
+fn actions(node: &Value, found: &mut Vec<String>) {
+    match node {
+        Value::Mapping(entries) => {
+            for (key, value) in entries {
+                match (key.as_str(), value.as_str()) {
+                    (Some("uses"), Some(action)) => found.push(action.to_owned()),
+                    _ => actions(value, found),
+                }
+            }
+        }
+        Value::Sequence(items) => items.iter().for_each(|item| actions(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn sup_06_every_action_is_pinned_by_its_commit_and_may_only_read() {
+    let mut found = Vec::new();
+    for workflow in fs::read_dir(root().join(".github/workflows")).unwrap() {
+        let workflow: Value =
+            serde_yaml_ng::from_str(&fs::read_to_string(workflow.unwrap().path()).unwrap()).unwrap();
+        actions(&workflow, &mut found);
+        let only_reads: Value = serde_yaml_ng::from_str("{ contents: read }").unwrap();
+        assert_eq!(workflow["permissions"], only_reads);
+        for job in workflow["jobs"].as_mapping().unwrap().values() {
+            assert!(job.get("permissions").is_none());
+        }
+    }
+    assert!(!found.is_empty());
+    for action in found {
+        let (_, commit) = action.split_once('@').unwrap_or_else(|| panic!("{action} has no version"));
+        let pinned = commit.len() == 40 && commit.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        assert!(pinned, "{action}");
+    }
+}
+
+/// The oldest Rust that is promised is the one that everything is tested with.
+#[test]
+fn sup_06_toolchain_and_tools_are_pinned() {
+    let toolchain = read("rust-toolchain.toml");
+    let version = toolchain.split("channel = \"").nth(1).unwrap().split('"').next().unwrap();
+    let (minor, patch) = version.rsplit_once('.').unwrap();
+    assert!(patch.parse::<u8>().is_ok(), "{version}");
+    assert!(read("Cargo.toml").contains(&format!("\nrust-version = \"{minor}\"\n")));
+    let lists =
+        [(".ci/requirements.txt", "=="), (".ci/requirements-checkov.txt", "=="), (".ci/crates.txt", "@")];
+    for (list, pin) in lists {
+        for tool in read(list).lines() {
+            let version = tool.split(pin).nth(1).unwrap_or_else(|| panic!("{list}: {tool}"));
+            assert!(version.split('.').count() == 3 && !version.contains('*'), "{list}: {tool}");
+        }
+    }
+}
+
+/// Whatever compiles into a function compiles into every function: there is no feature and no build that is easier to pass.
+/// What a release holds is looked at in `.ci/release`.
+#[test]
+fn sup_11_no_switch_compiles_a_bypass_into_a_function() {
+    for member in MEMBERS {
+        assert!(!read(&format!("{member}/Cargo.toml")).contains("[features]"), "{member}");
+    }
+    for (path, text) in sources("shared/src").into_iter().chain(sources("functions")) {
+        for form in ["cfg(", "cfg_attr(", "cfg!("] {
+            for condition in text.split(form).skip(1).map(str::trim_start) {
+                let test = condition.strip_prefix("test").is_some_and(|rest| rest.starts_with([')', ',']));
+                assert!(test, "{}: {form}{}", path.display(), condition.lines().next().unwrap());
+            }
+        }
+        assert!(!text.contains("debug_assert"), "{}", path.display());
+    }
+}
