@@ -6,22 +6,24 @@
 mod data_dir;
 mod dev;
 mod dynamo;
+pub(crate) mod engine;
 pub mod faults;
+pub mod foreground;
 mod keys;
 pub mod kms;
 mod running;
 mod sns;
 
-pub use dev::LocalClock;
+pub use dev::{LocalClock, fault_router};
 pub use sns::{Message, Outbox};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use data_dir::{DataDir, keep};
+use engine::{Endpoints, Engine};
 use faults::Faults;
 use faults::proxy::Proxy;
-use kms::RootKey;
 use running::{Running, Stopped};
 use shared::aws;
 use shared::config::Settings;
@@ -85,10 +87,8 @@ pub struct Local {
     pub faults: Option<Faults>,
     reached: Endpoints,
     api: Running,
-    /// What the API calls: the engine and, with faults, the proxy before it.
-    behind: Running,
-    /// Held so that no other process uses it.
-    _data: Option<DataDir>,
+    /// What the API calls: the engine, the root key and, with faults, the proxy before them.
+    behind: Engine,
 }
 
 /// The local server cannot start.
@@ -108,6 +108,9 @@ pub enum ServeError {
     /// Another process serves this data directory.
     #[error("{} is in use by another latchkey. Stop it, or choose another place with --data-dir", .0.display())]
     Locked(PathBuf),
+    /// Another process uses this data directory, and cannot be asked.
+    #[error("{} is in use by a latchkey that is starting, or by another command. Run this again in a moment", .0.display())]
+    Busy(PathBuf),
     /// The engine cannot open its file.
     #[error("the embedded DynamoDB engine cannot start: {0}. Move the data directory away to start afresh")]
     Engine(String),
@@ -143,37 +146,31 @@ pub enum ServeError {
 /// [`ServeError`] says what is in the way and what to do about it.
 pub async fn start(options: Options) -> Result<Local, ServeError> {
     phone::load();
-    let data = options.data_dir.as_ref().map(DataDir::open).transpose()?;
-    let (mut behind, mut served) = (Running::default(), Running::default());
-
-    let engine = dynamo::open(data.as_ref().map(DataDir::engine_file))?;
-    let dynamodb = listen(SocketAddr::from(([127, 0, 0, 1], options.dynamodb_port))).await?;
-    let dynamodb_url = url(&dynamodb)?;
-    behind.spawn(|stopped| dynamo::serve(dynamodb, engine, stopped));
-
-    let kms = listen(SocketAddr::from(([127, 0, 0, 1], options.kms_port))).await?;
-    let kms_url = url(&kms)?;
-    let root = RootKey::open(data.as_ref())?;
-    behind.spawn(|stopped| http_server(kms, kms::router(root), stopped));
+    let mut served = Running::default();
+    let mut behind =
+        Engine::start(options.data_dir.as_deref(), options.dynamodb_port, options.kms_port).await?;
+    let (dynamodb_url, kms_url) = (behind.dynamodb_url.clone(), behind.kms_url.clone());
+    let data = behind.data.as_ref();
 
     let api = listen(SocketAddr::new(options.addr, options.port)).await?;
     let url = url(&api)?;
 
-    let clock = LocalClock::open(data.as_ref().map(DataDir::clock_file))?;
-    let outbox = Outbox::open(data.as_ref().map(DataDir::outbox_file), clock.clone())?;
+    let clock = behind.clock()?;
+    let outbox = Outbox::open(data.map(DataDir::outbox_file), clock.clone())?;
     let store = Store::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
     store.create_table().await?;
     let keyring = keyring(&kms_url, &store);
     keys::open_keyring(&keyring, &clock).await?;
-    let api_key = keys::open_environment(data.as_ref(), &store, &keyring, &clock).await?;
+    let api_key = keys::open_environment(data, &store, &keyring, &clock).await?;
 
     // The server has started without faults; from here on it is the one they are for.
     let mut reached = Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns::url(&url) };
+    behind.announce(&reached)?;
     if let Some(faults) = options.faults.clone() {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let between = self::url(&listener)?;
         let proxy = Proxy { behind: reached, faults };
-        behind.spawn(|stopped| proxy.serve(listener, stopped));
+        behind.running.spawn(|stopped| proxy.serve(listener, stopped));
         reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
     }
     let store = Store::new(aws::dynamodb(&sdk(&reached.dynamodb)), TABLE.to_owned());
@@ -186,7 +183,11 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let policy = options.settings.policy;
     let core = Core::new(store, keyring, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
     let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms);
-    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(outbox.clone(), clock.clone()));
+    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(
+        outbox.clone(),
+        clock.clone(),
+        options.faults.clone(),
+    ));
     served.spawn(|stopped| http_server(api, app, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
@@ -202,7 +203,6 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         reached,
         api: served,
         behind,
-        _data: data,
     })
 }
 
@@ -221,14 +221,6 @@ impl Local {
         self.api.stop().await;
         self.behind.stop().await;
     }
-}
-
-/// Where the server's clients reach what it calls.
-#[derive(Clone)]
-pub(crate) struct Endpoints {
-    dynamodb: String,
-    kms: String,
-    sns: String,
 }
 
 async fn http_server(listener: TcpListener, app: Router, stopped: Stopped) {

@@ -50,7 +50,8 @@ fn timeouts(call: Duration, one_try: Duration) -> TimeoutConfig {
 }
 
 /// Names an SDK error by its code or its kind. The service's message may quote what was sent to it, so it stays out.
-pub(crate) fn reason<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+#[must_use]
+pub fn reason<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     let kind = match error {
         SdkError::ConstructionFailure(_) => "the request could not be built",
         SdkError::TimeoutError(_) => "no answer in time",

@@ -31,6 +31,19 @@ pub struct Config {
     pub settings: Settings,
 }
 
+/// What an operator's command is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operator {
+    /// The table's name, if no option says another.
+    pub table: Option<String>,
+    /// The KMS key, if no option says another.
+    pub kms_key: Option<String>,
+    /// The operating system's name for who gives the command, for the audit line.
+    pub name: String,
+    /// What the functions are told, as far as the operator has it.
+    pub settings: Settings,
+}
+
 /// Everything that is wrong with the environment, one line each. Lambda prints what keeps a function from starting by
 /// its `Debug`, so that says the same.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,6 +99,27 @@ impl Config {
             settings: Settings::read(reader, Countries::Only([].into()), SMS_DAILY_BUDGET),
         };
         reader.finish(config)
+    }
+}
+
+impl Operator {
+    /// What the environment tells an operator's command.
+    ///
+    /// # Errors
+    ///
+    /// [`Mistakes`] with every variable that makes no sense.
+    pub fn from_env() -> Result<Self, Mistakes> {
+        let reader = Reader::new(&process);
+        let operator = Self {
+            table: reader.text("LATCHKEY_TABLE"),
+            kms_key: reader.text("LATCHKEY_KMS_KEY_ID"),
+            name: reader
+                .text("USER")
+                .or_else(|| reader.text("LOGNAME"))
+                .unwrap_or_else(|| "unknown".to_owned()),
+            settings: Settings::read(&reader, Countries::Only([].into()), SMS_DAILY_BUDGET),
+        };
+        reader.finish(operator)
     }
 }
 

@@ -49,6 +49,24 @@ impl Kms {
         Self { client, key }
     }
 
+    /// The key's id, ARN or alias, as it was given.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The state the key is in: `Enabled`, or why it wraps and unwraps nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`KmsError::Unavailable`] if KMS does not say.
+    pub async fn state(&self) -> Result<String, KmsError> {
+        let described = self.client.describe_key().key_id(&self.key).send().await;
+        let metadata = described.map_err(|error| unavailable("describe the key", &error))?.key_metadata;
+        let state = metadata.and_then(|metadata| metadata.key_state);
+        Ok(state.map_or_else(|| "unknown".to_owned(), |state| state.as_str().to_owned()))
+    }
+
     /// A new data key under the name `id`, plain and wrapped. Only operators may.
     ///
     /// # Errors

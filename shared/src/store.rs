@@ -10,11 +10,15 @@ mod keyring;
 mod list;
 pub mod schema;
 mod sms_budget;
+mod sweep;
+mod table;
 
 pub use environment::Changed;
 pub use error::StoreError;
 pub use list::{From, Page};
 pub use sms_budget::{Reservation, Reserved};
+pub use sweep::{Place, Removed};
+pub use table::Table;
 
 use crate::domain::challenge::Challenge;
 use crate::domain::factor::{Guarded, Sealed};
@@ -157,15 +161,6 @@ impl Store {
     /// [`StoreError::Unavailable`] if nobody knows whether it was deleted.
     pub async fn delete_factor(&self, environment: EnvironmentId, id: FactorId) -> Result<(), StoreError> {
         self.delete("delete factor", schema::factor_key(environment, id)).await
-    }
-
-    /// Makes the table, with its index and its TTL, unless it exists. On AWS the template does that.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if it could not be made.
-    pub async fn create_table(&self) -> Result<(), StoreError> {
-        schema::create(&self.client, &self.table).await
     }
 
     async fn read(&self, operation: &'static str, key: Item) -> Result<Option<Item>, StoreError> {

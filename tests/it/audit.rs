@@ -205,3 +205,20 @@ fn the_example_in_the_documentation_has_the_documented_fields_only() {
         assert!(page.contains(&format!("| `{field}` |")), "{field}");
     }
 }
+
+/// LOG-05, KEY-14: what the command writes down is documented, by name.
+#[test]
+fn log_05_every_event_of_an_operator_is_documented() {
+    let (page, mut events) = (documented(), 0);
+    for (path, text) in crate::architecture::sources("cli/src") {
+        for word in text.split('"').skip(1).step_by(2) {
+            let names = ["environment.", "api_key.", "keyring.", "factor."];
+            let done = ["created", "deleted", "revoked", "rotated", "rewrapped", "unlocked"];
+            if names.iter().any(|name| word.strip_prefix(name).is_some_and(|rest| done.contains(&rest))) {
+                assert!(page.contains(&format!("`{word}`")), "{word} of {}", path.display());
+                events += 1;
+            }
+        }
+    }
+    assert!(events >= 8);
+}

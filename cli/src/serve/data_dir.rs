@@ -15,19 +15,36 @@ pub(super) struct DataDir {
 }
 
 impl DataDir {
-    pub(super) fn open(path: &PathBuf) -> Result<Self, ServeError> {
-        let failed = |source| ServeError::Data { path: path.clone(), source };
+    pub(super) fn open(path: &Path) -> Result<Self, ServeError> {
+        let failed = |source| ServeError::Data { path: path.to_owned(), source };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
         let lock = create(&path.join("lock"), false).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.clone(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(ServeError::Locked(path.clone())),
+            Ok(()) => {
+                // What a killed server left says where nothing is any more.
+                let _ = fs::remove_file(Self::running_file_in(path));
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
+            Err(TryLockError::WouldBlock) => Err(ServeError::Locked(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
     pub(super) fn engine_file(&self) -> PathBuf {
-        self.path.join("table.sqlite")
+        Self::engine_file_in(&self.path)
+    }
+
+    pub(super) fn engine_file_in(path: &Path) -> PathBuf {
+        path.join("table.sqlite")
+    }
+
+    pub(super) fn running_file(&self) -> PathBuf {
+        Self::running_file_in(&self.path)
+    }
+
+    /// Where a running server says how to reach it.
+    pub(super) fn running_file_in(path: &Path) -> PathBuf {
+        path.join("running.json")
     }
 
     pub(super) fn outbox_file(&self) -> PathBuf {
@@ -35,7 +52,11 @@ impl DataDir {
     }
 
     pub(super) fn clock_file(&self) -> PathBuf {
-        self.path.join("clock")
+        Self::clock_file_in(&self.path)
+    }
+
+    pub(super) fn clock_file_in(path: &Path) -> PathBuf {
+        path.join("clock")
     }
 
     pub(super) fn root_key_file(&self) -> PathBuf {

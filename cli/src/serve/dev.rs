@@ -2,6 +2,7 @@
 
 use super::ServeError;
 use super::data_dir::keep;
+use super::faults::Faults;
 use super::sns::{self, Message, Outbox};
 use axum::extract::State;
 use axum::routing::get;
@@ -10,6 +11,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::domain::time::Timestamp;
 use shared::ports::{Clock, SystemClock};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,11 +74,38 @@ struct Advance {
     advance_seconds: i64,
 }
 
-/// `/_dev/sms`, `/_dev/clock` and the outbox's own SNS endpoint.
-pub(super) fn router(outbox: Outbox, clock: LocalClock) -> Router {
+/// Which share of the calls fails from now on, and which of them.
+#[derive(Deserialize)]
+struct Share {
+    share: f64,
+    #[serde(default)]
+    seed: u64,
+}
+
+/// `/_dev/sms`, `/_dev/clock` and the outbox's own SNS endpoint; `/_dev/faults` on a server that was started with faults.
+pub(super) fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Router {
     let sms = Router::new().route("/_dev/sms", get(messages).delete(clear)).with_state(outbox.clone());
     let time = Router::new().route("/_dev/clock", get(now).post(advance)).with_state(clock);
-    sms.merge(time).merge(sns::router(outbox))
+    let router = sms.merge(time).merge(sns::router(outbox));
+    match faults {
+        Some(faults) => router.merge(fault_router(faults)),
+        None => router,
+    }
+}
+
+/// `/_dev/faults`: how many calls have failed in which way, and which share of them shall.
+pub fn fault_router(faults: Faults) -> Router {
+    Router::new().route("/_dev/faults", get(injected).post(inject)).with_state(faults)
+}
+
+async fn injected(State(faults): State<Faults>) -> Json<BTreeMap<String, u64>> {
+    let injected = faults.injected().into_iter();
+    Json(injected.map(|(fault, count)| (format!("{fault:?}"), count)).collect())
+}
+
+async fn inject(State(faults): State<Faults>, Json(Share { share, seed }): Json<Share>) -> StatusCode {
+    faults.plan_random(share, seed);
+    StatusCode::NO_CONTENT
 }
 
 async fn messages(State(outbox): State<Outbox>) -> Json<Vec<Message>> {

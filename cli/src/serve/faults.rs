@@ -10,11 +10,11 @@ use http::HeaderValue;
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a call fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// Refused: too many calls, for now.
     Throttle,
@@ -65,6 +65,13 @@ struct State {
     plan: Plan,
     begun: usize,
     calls: VecDeque<Call>,
+    injected: BTreeMap<Fault, u64>,
+}
+
+impl State {
+    fn new(plan: Plan) -> Self {
+        Self { plan, begun: 0, calls: VecDeque::new(), injected: BTreeMap::new() }
+    }
 }
 
 impl Call {
@@ -88,25 +95,29 @@ impl Faults {
 
     /// Faults decided by `plan`, which is asked before every try.
     pub fn planned(plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(State { plan: Box::new(plan), begun: 0, calls: VecDeque::new() })))
+        Self(Arc::new(Mutex::new(State::new(Box::new(plan)))))
     }
 
     /// Fails `share` of the calls, from 0 to 1, with all their tries. The same seed fails the same calls of the same sequence.
     #[must_use]
     pub fn random(share: f64, seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        Self::planned(move |call| {
-            if call.tries > 1 {
-                return call.fault;
-            }
-            let kinds = QUICK.into_iter().filter(|fault| call.can_suffer(*fault));
-            (rng.random::<f64>() < share).then(|| kinds.choose(&mut rng)).flatten()
-        })
+        Self::planned(random(share, seed))
+    }
+
+    /// From now on fails as [`random`](Self::random) ones do, and forgets the calls.
+    pub fn plan_random(&self, share: f64, seed: u64) {
+        self.plan(random(share, seed));
+    }
+
+    /// How many calls have met each fault since the plan was made.
+    #[must_use]
+    pub fn injected(&self) -> BTreeMap<Fault, u64> {
+        self.lock().injected.clone()
     }
 
     /// Makes another plan and forgets the calls.
     pub fn plan(&self, plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
-        *self.lock() = State { plan: Box::new(plan), begun: 0, calls: VecDeque::new() };
+        *self.lock() = State::new(Box::new(plan));
     }
 
     /// The latest calls since the plan was made, oldest first.
@@ -117,7 +128,7 @@ impl Faults {
 
     /// The call a try is of, with what befalls it. Tries of one call share the SDK's invocation id.
     fn next(&self, id: Option<&HeaderValue>, operation: impl FnOnce() -> String, body: &Bytes) -> Call {
-        let State { plan, begun, calls } = &mut *self.lock();
+        let State { plan, begun, calls, injected } = &mut *self.lock();
         let tried = calls.iter().position(|call| id.is_some() && call.id.as_ref() == id);
         let mut call = tried.and_then(|at| calls.remove(at)).unwrap_or_else(|| {
             let number = *begun;
@@ -127,6 +138,10 @@ impl Faults {
         });
         call.tries = call.tries.saturating_add(1);
         call.fault = plan(&call).filter(|fault| call.can_suffer(*fault));
+        if let Some(fault) = call.fault {
+            let count = injected.entry(fault).or_default();
+            *count = count.saturating_add(1);
+        }
         if calls.len() >= REMEMBERED {
             calls.pop_front();
         }
@@ -136,5 +151,16 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn random(share: f64, seed: u64) -> impl FnMut(&Call) -> Option<Fault> + Send + 'static {
+    let mut rng = StdRng::seed_from_u64(seed);
+    move |call| {
+        if call.tries > 1 {
+            return call.fault;
+        }
+        let kinds = QUICK.into_iter().filter(|fault| call.can_suffer(*fault));
+        (rng.random::<f64>() < share).then(|| kinds.choose(&mut rng)).flatten()
     }
 }

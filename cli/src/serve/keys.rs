@@ -28,7 +28,11 @@ pub(super) async fn open_environment(
     clock: &LocalClock,
 ) -> Result<ApiKey, ServeError> {
     if let Some(key) = data.map(DataDir::api_key).transpose()?.flatten() {
-        return Ok(key);
+        let environment = store.environment(key.tag()).await?;
+        // Unless it was revoked, or deleted with its environment.
+        if environment.is_some_and(|known| known.api_key(&key.hash(), clock.now()).is_some()) {
+            return Ok(key);
+        }
     }
     let (now, mut rng) = (clock.now(), OsEntropy.rng()?);
     let tag = Tag::parse(TAG)?;

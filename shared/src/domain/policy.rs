@@ -220,6 +220,12 @@ pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
 /// the factor and a new entry of the keyring, writes, and reads back what became of the write.
 pub const DYNAMODB_CALLS: u32 = 6;
 
+/// How long an operator waits for a new table.
+pub const TABLE_ACTIVE_WITHIN: Duration = Duration::from_mins(5);
+
+/// Items in a batch that is deleted (DynamoDB's limit).
+pub const BATCH_ITEMS: usize = 25;
+
 /// How long Lambda lets a function take (`template.yaml`).
 pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(15);
 

@@ -95,12 +95,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if nobody knows whether it was taken.
     pub async fn revoke_api_key(&self, tag: &Tag, id: ApiKeyId) -> Result<Changed, StoreError> {
-        let update = self
-            .change(tag, "REMOVE #api_keys.#id")
-            .condition_expression("attribute_exists(#api_keys.#id)")
-            .expression_attribute_names("#api_keys", attr::API_KEYS)
-            .expression_attribute_names("#id", id.bare());
-        Self::apply("revoke API key", update).await
+        self.take_out("revoke API key", tag, attr::API_KEYS, id.bare()).await
     }
 
     /// Gives an environment another key. A deleted one takes none.
@@ -128,12 +123,7 @@ impl Store {
         tag: &Tag,
         id: EnvironmentKeyId,
     ) -> Result<Changed, StoreError> {
-        let update = self
-            .change(tag, "REMOVE #keys.#id")
-            .condition_expression("attribute_exists(#keys.#id)")
-            .expression_attribute_names("#keys", attr::KEYS)
-            .expression_attribute_names("#id", id.bare());
-        Self::apply("remove key of environment", update).await
+        self.take_out("remove key of environment", tag, attr::KEYS, id.bare()).await
     }
 
     /// Destroys an environment's keys: its API keys end, and no secret of it can be opened any more. What it holds is
@@ -173,6 +163,22 @@ impl Store {
             delete(schema::listed_environment_key(tag), "attribute_exists(#name)", attr::PK),
         ];
         self.transact("remove environment", writes.into_iter().collect()).await
+    }
+
+    /// Takes an entry out of one of an environment's maps.
+    async fn take_out(
+        &self,
+        operation: &'static str,
+        tag: &Tag,
+        map: &str,
+        id: String,
+    ) -> Result<Changed, StoreError> {
+        let update = self
+            .change(tag, "REMOVE #map.#id")
+            .condition_expression("attribute_exists(#map.#id)")
+            .expression_attribute_names("#map", map)
+            .expression_attribute_names("#id", id);
+        Self::apply(operation, update).await
     }
 
     fn change(&self, tag: &Tag, expression: &str) -> UpdateItemFluentBuilder {

@@ -12,19 +12,11 @@
 //! | list of environments | `environments` | `<tag>` |
 //! | keyring entry | `keyring` | `data_key_…` |
 
-use super::StoreError;
-use super::error::unavailable;
 use super::item::Item;
 use crate::domain::environment::Tag;
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, FactorId};
 use crate::domain::user::UserId;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::create_table::CreateTableError;
-use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    Projection, ProjectionType, ScalarAttributeType, TimeToLiveSpecification,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -34,6 +26,8 @@ pub const BY_USER: &str = "by_user";
 pub const KEYRING: &str = "keyring";
 /// The partition that lists the environments.
 pub const ENVIRONMENTS: &str = "environments";
+/// The sort key of a factor.
+pub(super) const FACTOR: &str = "factor";
 
 /// Attribute names.
 pub mod attr {
@@ -93,7 +87,7 @@ pub const LISTED: [&str; 8] = [
 ];
 
 pub(super) fn factor_key(environment: EnvironmentId, id: FactorId) -> Item {
-    key(format!("{environment}/{id}"), "factor")
+    key(format!("{environment}/{id}"), FACTOR)
 }
 
 pub(super) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item {
@@ -110,6 +104,11 @@ pub(super) fn prefix_key(mac: &[u8; 32], hour: u64) -> Item {
 
 pub(super) fn environment_day_key(environment: EnvironmentId, day: u64) -> Item {
     budget_key(&format!("{environment}/{day}"))
+}
+
+/// What the partition keys of everything an environment holds start with: its factors and challenges, and its money.
+pub(super) fn held_by(environment: EnvironmentId) -> [String; 2] {
+    [format!("{environment}/"), format!("sms/{environment}/")]
 }
 
 pub(super) fn deployment_day_key(day: u64) -> Item {
@@ -142,61 +141,4 @@ fn key(pk: String, sk: &str) -> Item {
         (attr::PK.to_owned(), AttributeValue::S(pk)),
         (attr::SK.to_owned(), AttributeValue::S(sk.to_owned())),
     ])
-}
-
-pub(super) async fn create(client: &Client, table: &str) -> Result<(), StoreError> {
-    let failed = |_| StoreError::Corrupt("table definition");
-    let created = definition(client.create_table()).map_err(failed)?.table_name(table).send().await;
-    match created {
-        Ok(_) => {}
-        Err(error)
-            if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) =>
-        {
-            return Ok(());
-        }
-        Err(error) => return Err(unavailable("create the table", &error)),
-    }
-    let ttl =
-        TimeToLiveSpecification::builder().enabled(true).attribute_name(attr::TTL).build().map_err(failed)?;
-    client
-        .update_time_to_live()
-        .table_name(table)
-        .time_to_live_specification(ttl)
-        .send()
-        .await
-        .map(drop)
-        .map_err(|error| unavailable("turn on TTL", &error))
-}
-
-/// The table's definition, on a request to create it.
-///
-/// # Errors
-///
-/// Never: every required field is set.
-fn definition(
-    request: CreateTableFluentBuilder,
-) -> Result<CreateTableFluentBuilder, aws_sdk_dynamodb::error::BuildError> {
-    let attribute = |name| {
-        AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
-    };
-    let element = |name, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
-    let projection = Projection::builder()
-        .projection_type(ProjectionType::Include)
-        .set_non_key_attributes(Some(LISTED.map(str::to_owned).to_vec()))
-        .build();
-    let by_user = GlobalSecondaryIndex::builder()
-        .index_name(BY_USER)
-        .key_schema(element(attr::OWNER, KeyType::Hash)?)
-        .key_schema(element(attr::ID, KeyType::Range)?)
-        .projection(projection)
-        .build()?;
-    Ok(request
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute(attr::PK)?)
-        .attribute_definitions(attribute(attr::SK)?)
-        .attribute_definitions(attribute(attr::OWNER)?)
-        .attribute_definitions(attribute(attr::ID)?)
-        .key_schema(element(attr::PK, KeyType::Hash)?)
-        .key_schema(element(attr::SK, KeyType::Range)?)
-        .global_secondary_indexes(by_user))
 }

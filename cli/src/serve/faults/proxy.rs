@@ -1,6 +1,6 @@
 //! The fault proxy: it forwards every call as it came, unless the plan has a fault for it.
 
-use super::super::Endpoints;
+use super::super::engine::Endpoints;
 use super::{Call, Fault, Faults};
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse as _, Response};

@@ -1,0 +1,148 @@
+//! The command line: what may be typed, and the exit code it ends with.
+
+use crate::console::Console;
+use crate::deployment::{Deployment, Target};
+use crate::env::Env;
+use crate::factors::Factors;
+use crate::init::Init;
+use crate::keyring::Rings;
+use crate::keys::Keys;
+use crate::serve::foreground::{self, Serve};
+use crate::{doctor, env, factors, init, keyring, keys};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use std::ffi::OsString;
+
+/// It is done.
+pub const OK: u8 = 0;
+/// It failed; stderr says why.
+pub const FAILED: u8 = 1;
+/// It was not understood.
+pub const USAGE: u8 = 2;
+/// `doctor` found faults.
+pub const FAULTS: u8 = 3;
+
+/// Multi-factor authentication that speaks the WorkOS MFA API.
+#[derive(Parser, Debug)]
+#[command(
+    name = "latchkey",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed, 2 not understood, 3 the doctor found faults."
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    target: Target,
+    /// Writes results as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Serves the API on this machine, with its table, its keys and an outbox for text messages (the default)
+    Serve(Serve),
+    /// Makes what a deployment needs: table, keyring, an environment and its first API key. Safe to repeat
+    Init(Init),
+    /// Makes, lists and deletes environments, the tenants
+    #[command(subcommand)]
+    Env(Env),
+    /// Makes, lists and revokes API keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Lists, shows, unlocks and deletes factors
+    #[command(subcommand)]
+    Factors(Factors),
+    /// Lists and rotates the keys that seal secrets
+    #[command(subcommand)]
+    Keyring(Rings),
+    /// Looks at everything a deployment needs, and says how to mend what is wrong
+    Doctor,
+    /// Writes completions for a shell: `latchkey completions bash > /etc/bash_completion.d/latchkey`
+    Completions {
+        /// Which
+        shell: Shell,
+    },
+}
+
+/// Runs a command line, as the process is given it, and returns its exit code.
+pub async fn run(line: impl IntoIterator<Item = OsString>, console: &mut Console) -> u8 {
+    let arguments = match Arguments::try_parse_from(line).and_then(checked) {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            let _ = console.report(error.render());
+            return USAGE;
+        }
+        Err(help) => return ended(console.print(help.render().to_string().as_bytes()), console),
+    };
+    console.json = arguments.json;
+    match arguments.command.unwrap_or_else(|| Command::Serve(Serve::parse_from(["serve"]))) {
+        Command::Serve(serve) => ended(foreground::run(serve, console).await, console),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "latchkey", &mut text);
+            ended(console.print(&text), console)
+        }
+        command => match Deployment::open(&arguments.target, matches!(command, Command::Init(_))).await {
+            Ok(deployment) => {
+                let code = on(&command, &deployment, console).await;
+                deployment.close().await;
+                code
+            }
+            Err(error) => ended(Err(error), console),
+        },
+    }
+}
+
+/// Runs an operator's command line on a deployment that is open.
+pub async fn run_on(
+    line: impl IntoIterator<Item = OsString>,
+    deployment: &Deployment,
+    console: &mut Console,
+) -> u8 {
+    match Arguments::try_parse_from(line) {
+        Ok(Arguments { json, command: Some(command), .. }) => {
+            console.json = json;
+            on(&command, deployment, console).await
+        }
+        _ => USAGE,
+    }
+}
+
+async fn on(command: &Command, deployment: &Deployment, console: &mut Console) -> u8 {
+    let done = match command {
+        Command::Init(init) => init::run(init, deployment, console).await,
+        Command::Env(command) => env::run(command, deployment, console).await,
+        Command::Keys(command) => keys::run(command, deployment, console).await,
+        Command::Factors(command) => factors::run(command, deployment, console).await,
+        Command::Keyring(command) => keyring::run(command, deployment, console).await,
+        Command::Doctor => match doctor::run(deployment, console).await {
+            Ok(doctor::Health::Faults) => return FAULTS,
+            other => other.map(drop),
+        },
+        Command::Serve(_) | Command::Completions { .. } => return USAGE,
+    };
+    ended(done, console)
+}
+
+fn ended<E: Into<Box<dyn std::error::Error>>>(done: Result<(), E>, console: &mut Console) -> u8 {
+    let Err(error) = done else { return OK };
+    // With nowhere to say it, the exit code does.
+    let _ = console.report(format_args!("latchkey: {}", error.into()));
+    FAILED
+}
+
+/// A server has a data directory, not a deployment.
+fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
+    let Target { table, kms_key_id, profile, region, endpoint_url, local } = &arguments.target;
+    let named = [table, kms_key_id, profile, region, endpoint_url].iter().any(|option| option.is_some());
+    let serves = matches!(arguments.command, None | Some(Command::Serve(_)));
+    if serves && (named || local.is_some() || arguments.json) {
+        let message = "`latchkey serve` serves a data directory: --data-dir DIR. The other options name a deployment for \
+                       a command such as `latchkey doctor`";
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(arguments)
+}

@@ -1,0 +1,107 @@
+//! Where a command says what it did: results on stdout, as text or as JSON; what happened on the way on stderr.
+
+use crate::error::Error;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, BufRead, Write};
+use std::time::Duration;
+
+/// Where a command reads and writes.
+pub struct Console {
+    pub(crate) json: bool,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+    input: Box<dyn BufRead + Send>,
+}
+
+/// A line of a listing.
+pub(crate) trait Row: Serialize {
+    /// What stands above the columns.
+    const HEADER: &'static [&'static str];
+
+    /// What stands in the columns.
+    fn cells(&self) -> Vec<String>;
+}
+
+impl Console {
+    /// The terminal, or what stands in for it.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self::new(Box::new(io::stdout()), Box::new(io::stderr()), Box::new(io::BufReader::new(io::stdin())))
+    }
+
+    /// A console of these parts.
+    #[must_use]
+    pub fn new(
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+        input: Box<dyn BufRead + Send>,
+    ) -> Self {
+        Self { json: false, out, err, input }
+    }
+
+    /// A result for people; nothing if JSON was asked for.
+    pub(crate) fn say(&mut self, text: impl Display) -> Result<(), Error> {
+        if !self.json {
+            writeln!(self.out, "{text}")?;
+        }
+        Ok(())
+    }
+
+    /// A result for programs, if JSON was asked for.
+    pub(crate) fn show(&mut self, result: &impl Serialize) -> Result<(), Error> {
+        if self.json {
+            let text = serde_json::to_string_pretty(result).map_err(io::Error::from)?;
+            writeln!(self.out, "{text}")?;
+        }
+        Ok(())
+    }
+
+    /// A listing: a JSON array, or columns.
+    pub(crate) fn list<R: Row>(&mut self, rows: &[R]) -> Result<(), Error> {
+        self.show(&rows)?;
+        let header = R::HEADER.iter().map(|name| (*name).to_owned()).collect();
+        let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows.iter().map(Row::cells)).collect();
+        let width = |column: usize| {
+            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        for line in &lines {
+            let padded = line
+                .iter()
+                .enumerate()
+                .map(|(column, cell)| format!("{cell:<width$}", width = width(column).unwrap_or_default()));
+            self.say(padded.collect::<Vec<_>>().join("  ").trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Shell completions and help: text that is the result itself.
+    pub(crate) fn print(&mut self, text: &[u8]) -> Result<(), Error> {
+        Ok(self.out.write_all(text)?)
+    }
+
+    /// A line for the record, or why a command failed.
+    pub(crate) fn report(&mut self, line: impl Display) -> Result<(), Error> {
+        Ok(writeln!(self.err, "{line}")?)
+    }
+
+    /// What a person answers; nothing at the end of the input.
+    pub(crate) fn ask(&mut self, question: &str) -> Result<String, Error> {
+        write!(self.err, "{question} ")?;
+        self.err.flush()?;
+        let mut answer = String::new();
+        self.input.read_line(&mut answer)?;
+        Ok(answer.trim().to_owned())
+    }
+}
+
+/// Shows on a terminal that something goes on, and nowhere else.
+pub(crate) fn progress(what: String) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(what);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

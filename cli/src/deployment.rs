@@ -1,0 +1,197 @@
+//! What a command acts on: a deployment on AWS, or a data directory of `latchkey serve`.
+
+use crate::error::Error;
+use crate::serve::{self, TABLE, engine};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_types::timeout::TimeoutConfig;
+use clap::Args;
+use rand::rngs::StdRng;
+use shared::config::{Operator, Settings};
+use shared::domain::environment::{Registration, Tag};
+use shared::domain::time::Timestamp;
+use shared::keyring::Keyring;
+use shared::kms::Kms;
+use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy, SystemClock};
+use shared::store::Store;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An operator has more patience than a request: a page of a large table takes its time.
+const CALL: Duration = Duration::from_mins(1);
+const ONE_TRY: Duration = Duration::from_secs(20);
+
+/// Which deployment.
+#[derive(Args, Debug, Clone, Default)]
+#[command(next_help_heading = "Deployment")]
+pub struct Target {
+    /// The table on AWS; if not given, `LATCHKEY_TABLE`
+    #[arg(long, global = true, value_name = "NAME")]
+    pub table: Option<String>,
+    /// The KMS key that wraps the keyring: its id, ARN or alias; if not given, `LATCHKEY_KMS_KEY_ID`
+    #[arg(long, global = true, value_name = "ID")]
+    pub kms_key_id: Option<String>,
+    /// The profile of your AWS configuration
+    #[arg(long, global = true)]
+    pub profile: Option<String>,
+    /// The AWS region
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// Where all AWS services are reached, instead of AWS
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The data directory of a `latchkey serve`, running or not, instead of AWS
+    #[arg(long, global = true, value_name = "DIR", conflicts_with_all = ["table", "kms_key_id", "profile", "region", "endpoint_url"])]
+    pub local: Option<PathBuf>,
+}
+
+/// A deployment a command acts on.
+pub struct Deployment {
+    /// Its table.
+    pub store: Store,
+    /// What time it is there.
+    pub clock: Arc<dyn Clock>,
+    /// Who gives the command.
+    pub actor: String,
+    /// What its functions are told, as far as the operator's environment says the same.
+    pub settings: Settings,
+    /// Its way to send messages; `None` if they go to the outbox.
+    pub sns: Option<aws_sdk_sns::Client>,
+    kms: Option<Kms>,
+    engine: Option<engine::Engine>,
+}
+
+impl Deployment {
+    /// The deployment the options name. Only a command that makes things makes a data directory.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if none is named, or the one named cannot be reached.
+    pub async fn open(target: &Target, makes: bool) -> Result<Self, Error> {
+        let operator = Operator::from_env()?;
+        match &target.local {
+            Some(dir) => Self::local(dir, makes, operator).await,
+            None => Self::aws(target, operator).await,
+        }
+    }
+
+    async fn local(dir: &Path, makes: bool, operator: Operator) -> Result<Self, Error> {
+        if !makes && !engine::is_made(dir) {
+            return Err(Error::NothingThere(dir.to_owned()));
+        }
+        let reached = engine::reach(dir).await?;
+        let store =
+            Store::new(aws_sdk_dynamodb::Client::new(&serve::sdk(&reached.dynamodb_url)), TABLE.to_owned());
+        let kms = aws_sdk_kms::Client::new(&serve::sdk(&reached.kms_url));
+        Ok(Self {
+            store,
+            clock: Arc::new(reached.clock),
+            actor: operator.name,
+            settings: Settings::from_env_for_local()?,
+            sns: None,
+            kms: Some(Kms::new(kms, serve::kms::KEY_ID.to_owned())),
+            engine: reached.engine,
+        })
+    }
+
+    async fn aws(target: &Target, operator: Operator) -> Result<Self, Error> {
+        let table = target.table.clone().or(operator.table).ok_or(Error::NoTarget)?;
+        let sdk = sdk(target).await;
+        if sdk.region().is_none() {
+            return Err(Error::NoRegion);
+        }
+        let key = target.kms_key_id.clone().or(operator.kms_key);
+        let deployment = Self::reached_by(&sdk, table, key, operator.settings);
+        Ok(Self { actor: operator.name, ..deployment })
+    }
+
+    /// The deployment all of whose services are reached this way.
+    #[must_use]
+    pub fn reached_by(sdk: &SdkConfig, table: String, kms_key: Option<String>, settings: Settings) -> Self {
+        Self {
+            store: Store::new(aws_sdk_dynamodb::Client::new(sdk), table),
+            clock: Arc::new(SystemClock),
+            actor: "unknown".to_owned(),
+            settings,
+            sns: Some(aws_sdk_sns::Client::new(sdk)),
+            kms: kms_key.map(|key| Kms::new(aws_sdk_kms::Client::new(sdk), key)),
+            engine: None,
+        }
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Randomness.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] if the operating system has none.
+    pub fn rng(&self) -> Result<StdRng, NoEntropy> {
+        OsEntropy.rng()
+    }
+
+    /// The key that wraps the keyring.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoKmsKey`] if none is named.
+    pub fn kms(&self) -> Result<Kms, Error> {
+        self.kms.clone().ok_or(Error::NoKmsKey)
+    }
+
+    /// The keyring, open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if it cannot be opened.
+    pub async fn keyring(&self) -> Result<Keyring, Error> {
+        let keyring = Keyring::new(self.kms()?, self.store.clone());
+        keyring.load().await?;
+        Ok(keyring)
+    }
+
+    /// Whether it is a data directory.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.sns.is_none()
+    }
+
+    /// Whether functions, or a server, may be running on it.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.engine.is_none()
+    }
+
+    /// An environment that is there and is not being deleted.
+    pub(crate) async fn environment(&self, tag: &Tag) -> Result<Registration, Error> {
+        let found = self.store.environment(tag).await?.ok_or_else(|| Error::NoEnvironment(tag.clone()))?;
+        if found.deleted_at.is_some() { Err(Error::Deleted(tag.clone())) } else { Ok(found) }
+    }
+
+    /// Closes what was opened for the command.
+    pub async fn close(self) {
+        if let Some(engine) = self.engine {
+            engine.stop().await;
+        }
+    }
+}
+
+async fn sdk(target: &Target) -> SdkConfig {
+    let timeouts =
+        TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ONE_TRY).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
+    if let Some(profile) = &target.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &target.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &target.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
+}

@@ -1,0 +1,173 @@
+//! `latchkey env`: environments, the tenants of a deployment.
+//!
+//! To delete one is to destroy its keys first: from then on nothing it holds can be opened, whatever becomes of the rest.
+
+use crate::audit::Change;
+use crate::console::{Console, Row, progress};
+use crate::deployment::Deployment;
+use crate::error::Error;
+use clap::Subcommand;
+use serde::Serialize;
+use shared::domain::environment::{Environment, Registration, Tag};
+use shared::domain::policy::KEY_SETTLES;
+use shared::store::Changed;
+
+/// What to do with environments.
+#[derive(Subcommand, Debug)]
+pub enum Env {
+    /// Makes an environment
+    Create {
+        /// Its name: 1 to 32 lower-case letters, digits and hyphens. Its API keys show it
+        #[arg(value_parser = Tag::parse)]
+        tag: Tag,
+    },
+    /// Lists the environments
+    List,
+    /// Destroys an environment's keys and removes everything it holds
+    Delete {
+        /// Its name
+        #[arg(value_parser = Tag::parse)]
+        tag: Tag,
+        /// Does not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Serialize)]
+struct Listed {
+    environment: String,
+    id: String,
+    created_at: String,
+    /// Live ones.
+    api_keys: usize,
+    keys: usize,
+    deleted_at: Option<String>,
+}
+
+impl Row for Listed {
+    const HEADER: &'static [&'static str] = &["ENVIRONMENT", "ID", "CREATED", "API KEYS", "KEYS", "STATE"];
+
+    fn cells(&self) -> Vec<String> {
+        let state =
+            self.deleted_at.as_ref().map_or_else(String::new, |at| format!("being deleted since {at}"));
+        let (api_keys, keys) = (self.api_keys.to_string(), self.keys.to_string());
+        vec![self.environment.clone(), self.id.clone(), self.created_at.clone(), api_keys, keys, state]
+    }
+}
+
+/// Makes, lists or deletes.
+///
+/// # Errors
+///
+/// [`Error`] says what kept it from that.
+pub async fn run(command: &Env, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    match command {
+        Env::Create { tag } => {
+            let made = add(tag, deployment, console).await?;
+            console.say(format_args!(
+                "environment {tag} made; its first API key: `latchkey keys create --environment {tag}`"
+            ))?;
+            console.show(&listed(&made, deployment))
+        }
+        Env::List => {
+            let all = deployment.store.environments().await?;
+            let rows: Vec<Listed> = all.iter().map(|registration| listed(registration, deployment)).collect();
+            console.list(&rows)
+        }
+        Env::Delete { tag, yes } => delete(tag, *yes, deployment, console).await,
+    }
+}
+
+/// Makes an environment, with a key of its own.
+pub(crate) async fn add(
+    tag: &Tag,
+    deployment: &Deployment,
+    console: &mut Console,
+) -> Result<Registration, Error> {
+    let keyring = deployment.keyring().await?;
+    let new = keyring.environment(tag.clone(), deployment.now(), &mut deployment.rng()?)?;
+    if deployment.store.add_environment(&new).await? == Changed::Refused {
+        // The call may have been made twice by the client, and found what it made itself.
+        let there = deployment.store.environment(tag).await?;
+        return match there {
+            Some(there) if there.environment == new.environment => Ok(new),
+            Some(there) if there.deleted_at.is_some() => Err(Error::Deleted(tag.clone())),
+            _ => Err(Error::EnvironmentExists(tag.clone())),
+        };
+    }
+    console.record(deployment, change("environment.created", &new.environment))?;
+    Ok(new)
+}
+
+async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let missing = || Error::NoEnvironment(tag.clone());
+    let Registration { environment, deleted_at, .. } =
+        deployment.store.environment(tag).await?.ok_or_else(missing)?;
+    let erased_at = if let Some(erased_at) = deleted_at {
+        erased_at
+    } else {
+        if !yes {
+            let question = format!(
+                "This destroys the keys of {tag}: its API keys end, and none of its factors can be verified again. Its \
+                 name, to go on:"
+            );
+            if console.ask(&question)? != tag.as_str() {
+                return Err(Error::Unconfirmed(tag.clone()));
+            }
+        }
+        let now = deployment.now();
+        // Refused if somebody else erased it just now, or this client did without hearing of it.
+        deployment.store.erase_environment(tag, now).await?;
+        console.record(deployment, change("environment.deleted", &environment))?;
+        now
+    };
+    // A function that read the environment before it was erased may go on for a minute, and write.
+    let quiet_from = erased_at.plus(KEY_SETTLES);
+    let last_pass = !deployment.is_served() || deployment.now() >= quiet_from;
+    let removed = remove_held(&environment, deployment).await?;
+    if !last_pass {
+        return Err(Error::Erasing { tag: tag.clone(), until: quiet_from });
+    }
+    deployment.store.remove_environment(tag).await?;
+    console.say(format_args!("environment {tag} deleted, with {removed} items"))?;
+    console.show(
+        &serde_json::json!({"environment": tag.as_str(), "id": environment.id.to_string(), "items": removed}),
+    )
+}
+
+async fn remove_held(environment: &Environment, deployment: &Deployment) -> Result<usize, Error> {
+    let bar = progress(format!("removing what {} holds", environment.tag));
+    let (mut from, mut removed) = (None, 0_usize);
+    loop {
+        let page = deployment.store.remove_held(environment.id, from).await?;
+        removed = removed.saturating_add(page.items);
+        bar.set_position(u64::try_from(removed).unwrap_or_default());
+        from = page.next;
+        if from.is_none() {
+            bar.finish_and_clear();
+            return Ok(removed);
+        }
+    }
+}
+
+fn change(event: &'static str, environment: &Environment) -> Change {
+    Change {
+        event,
+        environment: Some(environment.tag.to_string()),
+        environment_id: Some(environment.id.to_string()),
+        ..Change::default()
+    }
+}
+
+fn listed(registration: &Registration, deployment: &Deployment) -> Listed {
+    let Registration { environment, api_keys, keys, deleted_at } = registration;
+    Listed {
+        environment: environment.tag.to_string(),
+        id: environment.id.to_string(),
+        created_at: environment.id.made_at().to_string(),
+        api_keys: api_keys.iter().filter(|key| key.is_live(deployment.now())).count(),
+        keys: keys.len(),
+        deleted_at: deleted_at.map(|at| at.to_string()),
+    }
+}

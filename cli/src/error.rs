@@ -1,0 +1,188 @@
+//! What keeps a command from doing what it was asked: what happened, why, and what to type next.
+
+use crate::serve::ServeError;
+use shared::config::Mistakes;
+use shared::domain::environment::Tag;
+use shared::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, FactorId};
+use shared::domain::policy::API_KEYS;
+use shared::domain::time::Timestamp;
+use shared::keyring::KeyringError;
+use shared::kms::KmsError;
+use shared::ports::NoEntropy;
+use shared::seal::SealError;
+use shared::store::StoreError;
+use std::io;
+use std::path::PathBuf;
+
+/// A command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No option and no variable names a deployment.
+    #[error(
+        "no deployment is named. Give --table NAME (or set LATCHKEY_TABLE) for one on AWS, or --local DIR for the data \
+         directory of a `latchkey serve`, such as --local .latchkey"
+    )]
+    NoTarget,
+    /// The command needs the KMS key.
+    #[error(
+        "no KMS key is named. Give --kms-key-id ID, or set LATCHKEY_KMS_KEY_ID, to the key that wraps the keyring"
+    )]
+    NoKmsKey,
+    /// AWS has many regions.
+    #[error("no region is named. Give --region REGION, set AWS_REGION, or name one in your AWS profile")]
+    NoRegion,
+    /// There is no table in the data directory.
+    #[error("there is no table in {}. Make one: `latchkey init --local {}`", .0.display(), .0.display())]
+    NothingThere(PathBuf),
+    /// There is no such environment.
+    #[error(
+        "there is no environment {0}. `latchkey env list` shows what there is; `latchkey env create {0}` makes it"
+    )]
+    NoEnvironment(Tag),
+    /// There is such an environment.
+    #[error(
+        "there is an environment {0} already. `latchkey keys create --environment {0}` makes it another API key"
+    )]
+    EnvironmentExists(Tag),
+    /// The environment is being removed.
+    #[error("the environment {0} is being deleted. Finish that: `latchkey env delete {0}`")]
+    Deleted(Tag),
+    /// A deletion needs a yes.
+    #[error(
+        "the environment {0} was not deleted: that takes its name as an answer, or `latchkey env delete {0} --yes`"
+    )]
+    Unconfirmed(Tag),
+    /// Functions may have written after the environment was erased.
+    #[error(
+        "the environment {tag} is erased, and what it held is removed; but a function that was warm may write for it \
+         until {until}. Run this again after that to finish: `latchkey env delete {tag} --yes`"
+    )]
+    Erasing {
+        /// Which.
+        tag: Tag,
+        /// From when on none does.
+        until: Timestamp,
+    },
+    /// The environment has as many live API keys as it may.
+    #[error(
+        "the environment {0} has {API_KEYS} live API keys, which is all it may have. Revoke one: `latchkey keys list`, \
+         then `latchkey keys revoke ID`"
+    )]
+    TooManyApiKeys(Tag),
+    /// There is no such API key.
+    #[error("there is no API key {0}. `latchkey keys list` shows what there is")]
+    NoApiKey(ApiKeyId),
+    /// There is no such factor.
+    #[error(
+        "the environment {tag} has no {id}. `latchkey factors list --environment {tag} --user ID` shows a user's"
+    )]
+    NoFactor {
+        /// Where it was looked for.
+        tag: Tag,
+        /// What.
+        id: FactorId,
+    },
+    /// The factor changed each time it was to be written.
+    #[error("{0} is being guessed at, and changed each time it was to be written. Run this again")]
+    Contended(FactorId),
+    /// New keys do not seal yet.
+    #[error(
+        "the newest keys seal from {0} on, when every warm function knows them. Run this again after that: \
+         `latchkey keyring rewrap`"
+    )]
+    Unsettled(Timestamp),
+    /// Some factors could not be sealed again.
+    #[error(
+        "could not seal {left} of the factors again, so the keys they name are kept; the first is {first}: {cause}. Run \
+         `latchkey keyring rewrap` again; if it stays, the factor's item was damaged: restore it or delete the factor"
+    )]
+    Left {
+        /// How many.
+        left: usize,
+        /// One of them.
+        first: FactorId,
+        /// What was wrong with it.
+        cause: SealError,
+    },
+    /// A key of an environment names an entry that is not in the keyring.
+    #[error(
+        "{0} is wrapped by {1}, which is not in the keyring. Restore the table's keyring items, then run this again"
+    )]
+    Lost(EnvironmentId, DataKeyId),
+    /// The table cannot be used.
+    #[error("{0}. {hint}", hint = store_hint(.0))]
+    Store(#[from] StoreError),
+    /// The keyring cannot be used.
+    #[error("{0}{hint}", hint = keyring_hint(.0))]
+    Keyring(#[from] KeyringError),
+    /// KMS cannot be used.
+    #[error("{0}. {hint}", hint = kms_hint(.0))]
+    Kms(#[from] KmsError),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Local(#[from] ServeError),
+    /// The environment's variables make no sense.
+    #[error(transparent)]
+    Variables(#[from] Mistakes),
+    /// No randomness.
+    #[error("{0}. Run this again")]
+    Entropy(#[from] NoEntropy),
+    /// What was found cannot be told.
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// What to do about a service that answered with this code.
+#[must_use]
+pub fn hint(reason: &str) -> &'static str {
+    match reason {
+        "AccessDeniedException" | "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" => {
+            "The credentials may not do this: give them the permission, or use others with --profile"
+        }
+        "ExpiredTokenException" | "ExpiredToken" | "UnrecognizedClientException" | "InvalidClientTokenId" => {
+            "The credentials are not taken: `aws sts get-caller-identity` tells whose they are; use others with --profile"
+        }
+        "no connection" | "no answer in time" => {
+            "Look at the credentials (`aws sts get-caller-identity`), --region, --endpoint-url and the network, and run \
+             this again"
+        }
+        _ => "Run this again; `latchkey doctor` looks at everything the deployment needs",
+    }
+}
+
+fn store_hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unavailable { reason, .. } if reason == "ResourceNotFoundException" => {
+            "There is no table of that name there: look at --table and --region, or make it with `latchkey init`"
+        }
+        StoreError::Unavailable { reason, .. } => hint(reason),
+        StoreError::Corrupt(_) => "Restore the table to a moment before it was damaged",
+    }
+}
+
+fn keyring_hint(error: &KeyringError) -> String {
+    let hint = match error {
+        // It says what to run itself.
+        KeyringError::Empty => return String::new(),
+        KeyringError::Missing(_) | KeyringError::Broken(_) => "Restore the table's keyring items",
+        KeyringError::Erased(_) => "The environment is being deleted: `latchkey env list`",
+        KeyringError::Store(error) => store_hint(error),
+        KeyringError::Kms(error) => kms_hint(error),
+    };
+    format!(". {hint}")
+}
+
+fn kms_hint(error: &KmsError) -> &'static str {
+    match error {
+        KmsError::Unavailable { reason, .. } if reason == "NotFoundException" => {
+            "There is no such key there: look at --kms-key-id and --region"
+        }
+        KmsError::Unavailable { reason, .. }
+            if reason == "DisabledException" || reason == "KMSInvalidStateException" =>
+        {
+            "The key is disabled or pending deletion: `aws kms cancel-key-deletion`, `aws kms enable-key`"
+        }
+        KmsError::Unavailable { reason, .. } => hint(reason),
+        KmsError::Foreign(_) => "Give the key that wrapped it: --kms-key-id",
+    }
+}

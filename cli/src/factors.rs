@@ -1,0 +1,205 @@
+//! `latchkey factors`: what a user has, what has been spent of it, and a way out of a lock. Never a secret.
+
+use crate::audit::Change;
+use crate::console::{Console, Row};
+use crate::deployment::Deployment;
+use crate::error::Error;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use shared::domain::environment::{Environment, Tag};
+use shared::domain::factor::{Factor, Guarded, Kind};
+use shared::domain::guard::Locked;
+use shared::domain::id::FactorId;
+use shared::domain::policy::{PAGE_LIMITS, VERIFY_ROUNDS};
+use shared::domain::user::UserId;
+use shared::store::{From, Page, Settled};
+
+/// What to do with factors.
+#[derive(Subcommand, Debug)]
+pub enum Factors {
+    /// Lists a user's factors, newest first
+    List {
+        /// Whose
+        #[arg(long, value_name = "ID", value_parser = UserId::parse)]
+        user: UserId,
+        /// In which environment
+        #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
+        environment: Tag,
+    },
+    /// Shows a factor, and the guesses made at it
+    Show(One),
+    /// Forgives a factor's failures, so that it can be verified again. What was spent stays spent
+    Unlock(One),
+    /// Deletes a factor. Its challenges cannot be verified from then on
+    Delete(One),
+}
+
+/// Which factor.
+#[derive(Args, Debug)]
+pub struct One {
+    /// Its id, as `latchkey factors list` shows it
+    #[arg(value_parser = FactorId::parse)]
+    id: FactorId,
+    /// In which environment
+    #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
+    environment: Tag,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    created_at: String,
+    user_id: Option<String>,
+    /// Whose account at whom, or the country and the last two digits of a number.
+    about: String,
+}
+
+/// A factor and its guard.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    listed: Listed,
+    failures: u32,
+    /// Those of the last day, which a success does not forgive.
+    recent_failures: Vec<String>,
+    /// `None` if it can be guessed at.
+    locked: Option<String>,
+    sealed_with: Option<String>,
+}
+
+impl Row for Listed {
+    const HEADER: &'static [&'static str] = &["ID", "TYPE", "CREATED", "ABOUT"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![self.id.clone(), self.kind.to_owned(), self.created_at.clone(), self.about.clone()]
+    }
+}
+
+/// Lists, shows, unlocks or deletes.
+///
+/// # Errors
+///
+/// [`Error`] says what kept it from that.
+pub async fn run(command: &Factors, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    match command {
+        Factors::List { user, environment } => {
+            let environment = deployment.environment(environment).await?.environment;
+            console.list(&all(&environment, user, deployment).await?)
+        }
+        Factors::Show(one) => {
+            let (_, found) = find(one, deployment).await?;
+            show(&found, deployment, console)
+        }
+        Factors::Unlock(one) => unlock(one, deployment, console).await,
+        Factors::Delete(one) => {
+            let (environment, found) = find(one, deployment).await?;
+            deployment.store.delete_factor(environment.id, one.id).await?;
+            console.record(deployment, change("factor.deleted", one))?;
+            console.say(format_args!("{} deleted", one.id))?;
+            console.show(&listed(&found.factor))
+        }
+    }
+}
+
+async fn all(
+    environment: &Environment,
+    user: &UserId,
+    deployment: &Deployment,
+) -> Result<Vec<Listed>, Error> {
+    let (mut from, mut rows) = (From::Newest, Vec::new());
+    loop {
+        let page = Page { from, kind: None, limit: *PAGE_LIMITS.end() };
+        let (factors, more) = deployment.store.factors_of(environment.id, user, &page).await?;
+        rows.extend(factors.iter().map(listed));
+        match factors.last() {
+            Some(last) if more => from = From::OlderThan(last.id),
+            _ => return Ok(rows),
+        }
+    }
+}
+
+async fn find(one: &One, deployment: &Deployment) -> Result<(Environment, Guarded), Error> {
+    let environment = deployment.environment(&one.environment).await?.environment;
+    let found = deployment.store.factor(environment.id, one.id).await?;
+    Ok((environment, found.ok_or_else(|| missing(one))?))
+}
+
+async fn unlock(one: &One, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let (_, mut found) = find(one, deployment).await?;
+    // Each lost round is a guess that was counted, as in a verify.
+    for _ in 0..VERIFY_ROUNDS {
+        let next = found.guard.unlock();
+        let current = match deployment.store.settle(&found, &next, None).await? {
+            Settled::Written => {
+                console.record(deployment, change("factor.unlocked", one))?;
+                console.say(format_args!("{} unlocked", one.id))?;
+                return console.show(&shown(&Guarded { guard: next, ..found }, deployment));
+            }
+            // If it was written and not heard of, nothing is lost by forgiving twice.
+            Settled::Changed(current) | Settled::Unknown(current, _) => current,
+        };
+        found = *current.ok_or_else(|| missing(one))?;
+    }
+    Err(Error::Contended(one.id))
+}
+
+fn show(found: &Guarded, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let shown = shown(found, deployment);
+    let recent =
+        shown.recent_failures.last().map_or_else(String::new, |last| format!(", the last at {last}"));
+    for (what, value) in [
+        ("factor", &shown.listed.id),
+        ("type", &shown.listed.kind.to_owned()),
+        ("about", &shown.listed.about),
+        ("user", shown.listed.user_id.as_ref().unwrap_or(&"none".to_owned())),
+        ("created", &shown.listed.created_at),
+        ("failures", &format!("{} in a row", shown.failures)),
+        ("", &format!("{} remembered{recent}", shown.recent_failures.len())),
+        ("locked", shown.locked.as_ref().unwrap_or(&"no".to_owned())),
+    ] {
+        console.say(format_args!("{what:<8}  {value}"))?;
+    }
+    console.show(&shown)
+}
+
+fn shown(Guarded { factor, secret, guard }: &Guarded, deployment: &Deployment) -> Shown {
+    let locked = guard.accepts_challenges(deployment.now()).err().map(|Locked { retry_at }| {
+        retry_at.map_or_else(|| "until an operator unlocks it".to_owned(), |at| format!("until {at}"))
+    });
+    Shown {
+        listed: listed(factor),
+        failures: guard.failures,
+        recent_failures: guard.recent_failures.iter().map(ToString::to_string).collect(),
+        locked,
+        sealed_with: secret.as_ref().map(|secret| secret.key.to_string()),
+    }
+}
+
+fn listed(factor: &Factor) -> Listed {
+    Listed {
+        id: factor.id.to_string(),
+        kind: factor.kind.name(),
+        created_at: factor.created_at.to_string(),
+        user_id: factor.user.as_ref().map(ToString::to_string),
+        about: match &factor.kind {
+            Kind::Totp { issuer, account } => format!("{account} at {issuer}"),
+            Kind::Sms { phone } => format!("{phone:?}"),
+            Kind::GenericOtp => String::new(),
+        },
+    }
+}
+
+fn missing(one: &One) -> Error {
+    Error::NoFactor { tag: one.environment.clone(), id: one.id }
+}
+
+fn change(event: &'static str, one: &One) -> Change {
+    Change {
+        event,
+        environment: Some(one.environment.to_string()),
+        factor: Some(one.id.to_string()),
+        ..Change::default()
+    }
+}

@@ -1,0 +1,96 @@
+//! `latchkey init`: everything a deployment needs before its first request. What is there already is left alone.
+
+use crate::console::Console;
+use crate::deployment::Deployment;
+use crate::error::Error;
+use crate::{env, keyring, keys};
+use clap::Args;
+use serde::Serialize;
+use shared::domain::api_key::Scope;
+use shared::domain::environment::Tag;
+use shared::store::Changed;
+
+/// What to make.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// The first environment: 1 to 32 lower-case letters, digits and hyphens
+    #[arg(long, value_name = "TAG", default_value = "production", value_parser = Tag::parse)]
+    environment: Tag,
+}
+
+/// What was made, and what was there.
+#[derive(Serialize)]
+struct Report {
+    table: String,
+    table_made: bool,
+    data_key: String,
+    data_key_made: bool,
+    environment: String,
+    environment_made: bool,
+    /// Shown this once; `None` if the environment has one.
+    api_key: Option<keys::New>,
+}
+
+/// Makes what is not there: table, keyring, environment, API key.
+///
+/// # Errors
+///
+/// [`Error`] if something cannot be made. What was made before it stays, and the next run goes on from there.
+pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let (store, tag) = (&deployment.store, &init.environment);
+    // Asked for before anything is made.
+    deployment.kms()?;
+    let table_made = store.create_table().await? == Changed::Done;
+    if table_made && !deployment.is_local() {
+        store.turn_on_point_in_time_recovery().await?;
+    }
+    told(console, "table", store.table(), table_made)?;
+
+    let entries = store.keyring().await?;
+    let (data_key, data_key_made) = match entries.last() {
+        Some(newest) => {
+            // That it opens is what the rest relies on.
+            deployment.keyring().await?;
+            (newest.id, false)
+        }
+        None => (keyring::add_entry(deployment, console).await?, true),
+    };
+    told(console, "data key", &data_key.to_string(), data_key_made)?;
+
+    let environment_made = match store.environment(tag).await? {
+        None => {
+            env::add(tag, deployment, console).await?;
+            true
+        }
+        Some(found) if found.deleted_at.is_some() => return Err(Error::Deleted(tag.clone())),
+        Some(_) => false,
+    };
+    told(console, "environment", tag.as_str(), environment_made)?;
+
+    let registration = deployment.environment(tag).await?;
+    let live = registration.api_keys.iter().any(|key| key.is_live(deployment.now()));
+    let api_key = if live {
+        None
+    } else {
+        Some(keys::add(&registration, Scope::Full, None, deployment, console).await?)
+    };
+    match &api_key {
+        Some(key) => console.say(format_args!("API key      {}  shown this once", key.key))?,
+        None => console.say(format_args!(
+            "API key      there already; another one: `latchkey keys create --environment {tag}`"
+        ))?,
+    }
+    console.show(&Report {
+        table: store.table().to_owned(),
+        table_made,
+        data_key: data_key.to_string(),
+        data_key_made,
+        environment: tag.to_string(),
+        environment_made,
+        api_key,
+    })
+}
+
+fn told(console: &mut Console, what: &str, name: &str, made: bool) -> Result<(), Error> {
+    console.say(format_args!("{what:<11}  {name}  {}", if made { "made" } else { "there already" }))
+}

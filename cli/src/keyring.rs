@@ -1,0 +1,126 @@
+//! `latchkey keyring`: the data keys of a deployment, and the keys of environments under them.
+//!
+//! ```text
+//! rotate   a new entry, and under it a new key for every environment
+//! rewrap   every factor's secret under its environment's newest key; then keys that nothing names go
+//! ```
+//!
+//! Both may be interrupted anywhere and run again: what is done is found done. No key goes while anything names it.
+
+mod rewrap;
+
+use crate::audit::Change;
+use crate::console::{Console, Row};
+use crate::deployment::Deployment;
+use crate::error::Error;
+use clap::Subcommand;
+use serde::Serialize;
+use shared::domain::environment::Registration;
+use shared::domain::id::DataKeyId;
+use shared::domain::policy::KEY_SETTLES;
+use shared::domain::time::Timestamp;
+use shared::keyring::Keyring;
+use shared::store::Changed;
+
+/// What to do with the keyring.
+#[derive(Subcommand, Debug)]
+pub enum Rings {
+    /// Lists the entries, and which environments have keys under them
+    List,
+    /// Adds an entry, and under it a new key for every environment. They seal after two minutes
+    Rotate,
+    /// Seals every factor again under its environment's newest key, and removes keys that nothing names any more
+    Rewrap,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    created_at: String,
+    newest: bool,
+    /// Environments with a key under it.
+    environments: Vec<String>,
+}
+
+impl Row for Listed {
+    const HEADER: &'static [&'static str] = &["ID", "CREATED", "", "ENVIRONMENTS"];
+
+    fn cells(&self) -> Vec<String> {
+        let newest = if self.newest { "newest" } else { "" };
+        vec![self.id.clone(), self.created_at.clone(), newest.to_owned(), self.environments.join(" ")]
+    }
+}
+
+/// Lists, rotates or rewraps.
+///
+/// # Errors
+///
+/// [`Error`] says what kept it from that.
+pub async fn run(command: &Rings, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    match command {
+        Rings::List => list(deployment, console).await,
+        Rings::Rotate => rotate(deployment, console).await,
+        Rings::Rewrap => rewrap::run(deployment, console).await,
+    }
+}
+
+async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let (entries, all) = (deployment.store.keyring().await?, deployment.store.environments().await?);
+    let newest = entries.last().map(|entry| entry.id);
+    let rows: Vec<Listed> = entries
+        .iter()
+        .map(|entry| {
+            let has_one = |one: &&Registration| one.keys.iter().any(|key| key.data_key == entry.id);
+            Listed {
+                id: entry.id.to_string(),
+                created_at: entry.id.made_at().to_string(),
+                newest: Some(entry.id) == newest,
+                environments: all.iter().filter(has_one).map(|one| one.environment.tag.to_string()).collect(),
+            }
+        })
+        .collect();
+    console.list(&rows)
+}
+
+async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    // That it opens: a new entry is no way out of a key that is lost.
+    deployment.keyring().await?;
+    let id = add_entry(deployment, console).await?;
+    let keyring = deployment.keyring().await?;
+    let mut environments = Vec::new();
+    for one in deployment.store.environments().await? {
+        if one.deleted_at.is_none() && add_key(&one, &keyring, deployment).await? {
+            environments.push(one.environment.tag.to_string());
+        }
+    }
+    let seals_at = deployment.now().plus(KEY_SETTLES);
+    console.say(format_args!("{id} added; environments with a new key: {}", environments.join(" ")))?;
+    console.say(format_args!(
+        "they seal from {seals_at} on; then move what is sealed: `latchkey keyring rewrap`"
+    ))?;
+    console.show(&serde_json::json!({
+        "data_key": id.to_string(), "environments": environments, "seals_at": seals_at.to_string(),
+    }))
+}
+
+/// Adds an entry to the keyring.
+pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) -> Result<DataKeyId, Error> {
+    let keyring = Keyring::new(deployment.kms()?, deployment.store.clone());
+    let id = keyring.rotate(deployment.now(), &mut deployment.rng()?).await?;
+    console.record(
+        deployment,
+        Change { event: "keyring.rotated", data_key: Some(id.to_string()), ..Change::default() },
+    )?;
+    Ok(id)
+}
+
+/// Gives an environment a key under the newest entry, unless it was deleted.
+async fn add_key(one: &Registration, keyring: &Keyring, deployment: &Deployment) -> Result<bool, Error> {
+    let key = keyring.key_for(one.environment.id, deployment.now(), &mut deployment.rng()?)?;
+    Ok(deployment.store.add_environment_key(&one.environment.tag, &key).await? == Changed::Done)
+}
+
+/// Since when a key is not sealed with: its successor seals instead.
+fn replaced_at(successor_made_at: Timestamp) -> Timestamp {
+    successor_made_at.plus(KEY_SETTLES)
+}

@@ -1,0 +1,107 @@
+//! Passes over the whole table, page by page. Only operators make them: no function may scan.
+
+use super::item::{self, Item};
+use super::schema::{self, attr};
+use super::{Store, StoreError, error};
+use crate::domain::factor::Guarded;
+use crate::domain::id::{EnvironmentId, EnvironmentKeyId};
+use crate::domain::policy::BATCH_ITEMS;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+
+/// Where a pass goes on.
+#[derive(Debug, Clone)]
+pub struct Place(Item);
+
+/// What one page of a removal did.
+#[derive(Debug, Clone)]
+pub struct Removed {
+    /// Items that were removed.
+    pub items: usize,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Place>,
+}
+
+impl Store {
+    /// Removes what an environment holds on one page of the table: factors, challenges and its money. The environment
+    /// must have been erased, and its last requests answered, or they write more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if nobody knows what was removed.
+    pub async fn remove_held(
+        &self,
+        environment: EnvironmentId,
+        from: Option<Place>,
+    ) -> Result<Removed, StoreError> {
+        let [factors, money] = schema::held_by(environment);
+        let scan = self
+            .scan(from)
+            .filter_expression("begins_with(#pk, :factors) OR begins_with(#pk, :money)")
+            .projection_expression("#pk, #sk")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_names("#sk", attr::SK)
+            .expression_attribute_values(":factors", AttributeValue::S(factors))
+            .expression_attribute_values(":money", AttributeValue::S(money));
+        let (found, next) = page("find what an environment holds", scan).await?;
+        for batch in found.chunks(BATCH_ITEMS) {
+            self.remove(batch).await?;
+        }
+        Ok(Removed { items: found.len(), next })
+    }
+
+    /// The TOTP factors of an environment that are sealed under a key older than `key`, on one page of the table.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the table cannot be read or an item makes no sense.
+    pub async fn sealed_before(
+        &self,
+        environment: EnvironmentId,
+        key: EnvironmentKeyId,
+        from: Option<Place>,
+    ) -> Result<(Vec<Guarded>, Option<Place>), StoreError> {
+        let [factors, _] = schema::held_by(environment);
+        // Ids sort by age, as text too. Only factors with a secret, and challenges with a code, name a key.
+        let scan = self
+            .scan(from)
+            .filter_expression("begins_with(#pk, :factors) AND #sk = :factor AND #key < :key")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_names("#sk", attr::SK)
+            .expression_attribute_names("#key", attr::KEY)
+            .expression_attribute_values(":factors", AttributeValue::S(factors))
+            .expression_attribute_values(":factor", AttributeValue::S(schema::FACTOR.to_owned()))
+            .expression_attribute_values(":key", AttributeValue::S(key.to_string()));
+        let (found, next) = page("find factors under older keys", scan).await?;
+        Ok((found.iter().map(item::to_factor).collect::<Result<_, _>>()?, next))
+    }
+
+    fn scan(&self, from: Option<Place>) -> ScanFluentBuilder {
+        let from = from.map(|Place(key)| key);
+        self.client.scan().table_name(&self.table).consistent_read(true).set_exclusive_start_key(from)
+    }
+
+    async fn remove(&self, keys: &[Item]) -> Result<(), StoreError> {
+        let write = |key: &Item| {
+            let delete = DeleteRequest::builder().set_key(Some(key.clone())).build()?;
+            Ok(WriteRequest::builder().delete_request(delete).build())
+        };
+        let writes: Result<Vec<WriteRequest>, BuildError> = keys.iter().map(write).collect();
+        let mut writes = writes.map_err(|_| StoreError::Corrupt("batch"))?;
+        while !writes.is_empty() {
+            let batch = self.client.batch_write_item().request_items(&self.table, writes).send().await;
+            let left = batch.map_err(|error| error::unavailable("remove items", &error))?.unprocessed_items;
+            writes = left.and_then(|mut left| left.remove(&self.table)).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+async fn page(
+    operation: &'static str,
+    scan: ScanFluentBuilder,
+) -> Result<(Vec<Item>, Option<Place>), StoreError> {
+    let answer = scan.send().await.map_err(|error| error::unavailable(operation, &error))?;
+    Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.map(Place)))
+}

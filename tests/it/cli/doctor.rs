@@ -1,0 +1,303 @@
+//! `latchkey doctor`: quiet about what is well, loud and useful about each thing that is not (SMS-11).
+
+pub(crate) mod aws;
+
+use super::{Desk, Ended, typed, words};
+use aws::{Aws, Reply};
+use cli::command::{self, FAULTS, OK};
+use cli::deployment::Deployment;
+use cli::serve::{self, TABLE};
+use serde_json::{Value, json};
+use shared::config::Settings;
+use shared::domain::sms_budget::MicroUsd;
+
+/// A deployment behind an account that can be broken.
+struct Ward {
+    desk: Desk,
+    aws: Aws,
+}
+
+impl Ward {
+    async fn new() -> Self {
+        let desk = Desk::new();
+        let app = desk.serve().await;
+        let aws = Aws::start(&app.local.dynamodb_url, &app.local.kms_url).await;
+        // The engine is served for as long as the test runs.
+        Box::leak(Box::new(app));
+        Self { desk, aws }
+    }
+
+    fn deployment(&self) -> Deployment {
+        let settings = Settings::for_local(&|_| None).unwrap();
+        let key = Some(serve::kms::KEY_ID.to_owned());
+        let mut deployment =
+            Deployment::reached_by(&serve::sdk(&self.aws.url), TABLE.to_owned(), key, settings);
+        deployment.settings.policy.sms_daily_budget = MicroUsd(20_000_000);
+        deployment
+    }
+
+    async fn examine(&self, deployment: Deployment, options: &str) -> Ended {
+        typed("", async |console| {
+            command::run_on(words(&format!("doctor {options}")), &deployment, console).await
+        })
+        .await
+    }
+
+    /// The faults, as `check: found`, each with a way to mend it.
+    async fn faults(&self) -> Vec<String> {
+        self.faults_of(self.deployment()).await
+    }
+
+    async fn faults_of(&self, deployment: Deployment) -> Vec<String> {
+        let ended = self.examine(deployment, "--json").await;
+        let findings: Value = serde_json::from_str(&ended.out).unwrap();
+        let faults: Vec<String> = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|finding| finding["state"] == "fault")
+            .map(|finding| {
+                assert!(finding["mend"].as_str().is_some_and(|mend| mend.len() > 5), "{finding}");
+                format!("{}: {}", finding["check"].as_str().unwrap(), finding["found"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(ended.code, if faults.is_empty() { OK } else { FAULTS });
+        faults
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthy_deployment_has_no_faults() {
+    let desk = Desk::new();
+    desk.done("init").await;
+    insta::assert_snapshot!(desk.done("doctor").await, @r"
+    CHECK  FOUND
+    ok  table  latchkey is active
+    ok  layout  the key and the index are as the code needs them
+    ok  TTL  what has expired is collected
+    ok  backups  the data directory is yours to copy, while nothing uses it
+    ok  KMS key  enabled
+    ok  keyring  its entries open (1)
+    ok  environment production  live API keys: 1
+    ok  messages  they go to the outbox: GET /_dev/sms of `latchkey serve`
+    ");
+    let ward = Ward::new().await;
+    assert_eq!(ward.faults().await, [""; 0]);
+    let ended = ward.examine(ward.deployment(), "").await;
+    assert_eq!(ended.code, OK);
+    insta::assert_snapshot!(super::masked(&ended.out, &ward.desk.dir()), @r"
+    CHECK  FOUND
+    ok  table  latchkey is active
+    ok  layout  the key and the index are as the code needs them
+    ok  TTL  what has expired is collected
+    ok  backups  point-in-time recovery is on
+    ok  deletion  the table is protected
+    ok  capacity  on demand
+    ok  KMS key  enabled
+    ok  keyring  its entries open (1)
+    ok  environment local  live API keys: 1
+    ok  SMS sandbox  the account is out of it
+    ok  spending  $600 a month; the daily budget is $20
+    ok  message type  Transactional
+    ok  delivery log  deliveries are logged to CloudWatch
+    ok  origination  numbers: 1; name: none
+    ok  opt-outs  nobody has opted out
+    hint  protection  SNS does not tell whether the account's default Protect configuration blocks or filters countries
+
+    protection: look at Protect configurations of AWS End User Messaging SMS in the console: the account's default applies to SNS, too
+    ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_of_the_table_is_named() {
+    let ward = Ward::new().await;
+    for (operation, reply, expected) in [
+        ("DescribeTable", Reply::Refuse("ResourceNotFoundException"), "table: there is no table latchkey"),
+        (
+            "DescribeTable",
+            Reply::Refuse("AccessDeniedException"),
+            "table: cannot be asked: DynamoDB could not describe the table: AccessDeniedException. The credentials may not do this: give them the permission, or use others with --profile",
+        ),
+        (
+            "DescribeTable",
+            Reply::set("/Table/KeySchema/1/AttributeName", json!("range")),
+            "layout: its key is pk HASH, range RANGE, not pk HASH, sk RANGE",
+        ),
+        (
+            "DescribeTable",
+            Reply::set("/Table/GlobalSecondaryIndexes/0/IndexName", json!("by_owner")),
+            "layout: the key of its index by_user is nothing, not owner HASH, id RANGE; what its index by_user carries is nothing, not account, country, created_at, environment, issuer, phone, type, user",
+        ),
+        (
+            "DescribeTable",
+            Reply::set("/Table/DeletionProtectionEnabled", json!(false)),
+            "deletion: the table can be deleted by mistake",
+        ),
+        (
+            "DescribeTimeToLive",
+            Reply::set("/TimeToLiveDescription", json!({"TimeToLiveStatus": "DISABLED"})),
+            "TTL: it is off: challenges and budgets pile up",
+        ),
+        (
+            "DescribeTimeToLive",
+            Reply::set("/TimeToLiveDescription/AttributeName", json!("expires_at")),
+            "TTL: it is on `expires_at`, not on `ttl`",
+        ),
+        (
+            "DescribeContinuousBackups",
+            aws::backups("DISABLED"),
+            "backups: point-in-time recovery is off: a lost table is lost logins",
+        ),
+        (
+            "DescribeContinuousBackups",
+            Reply::Refuse("AccessDeniedException"),
+            "backups: cannot be asked: DynamoDB could not describe the table's backups: AccessDeniedException. The credentials may not do this: give them the permission, or use others with --profile",
+        ),
+    ] {
+        ward.aws.answer(operation, reply);
+        assert_eq!(ward.faults().await, [expected]);
+        ward.aws.heal();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_of_the_keys_is_named() {
+    let ward = Ward::new().await;
+    let state = |state: &str| Reply::set("/KeyMetadata/KeyState", json!(state));
+    ward.aws.answer("DescribeKey", state("Disabled"));
+    assert_eq!(ward.faults().await, ["KMS key: Disabled: functions that start now open nothing"]);
+    ward.aws.answer("DescribeKey", state("PendingDeletion"));
+    ward.aws.answer("Decrypt", Reply::Refuse("KMSInvalidStateException"));
+    let faults = ward.faults().await;
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(
+        faults[0].starts_with("KMS key: PendingDeletion")
+            && faults[1].contains("KMS could not unwrap a data key: KMSInvalidStateException"),
+        "{faults:?}"
+    );
+    ward.aws.heal();
+    ward.aws.answer("DescribeKey", Reply::Refuse("NotFoundException"));
+    assert!(ward.faults().await[0].contains("There is no such key there: look at --kms-key-id and --region"));
+    ward.aws.heal();
+    let settings = Settings::for_local(&|_| None).unwrap();
+    let keyless = Deployment::reached_by(&serve::sdk(&ward.aws.url), TABLE.to_owned(), None, settings);
+    assert!(ward.faults_of(keyless).await[0].starts_with("KMS key: no KMS key is named"));
+
+    // Environments lose their API keys one after the other.
+    ward.desk.done("env create staging").await;
+    assert_eq!(ward.faults().await, ["environment staging: no live API key: every request is refused"]);
+    let key = ward.desk.json("keys create --environment staging --scope verify --expires-in 13d").await;
+    let fault = format!(
+        "environment staging: {} (verify) ends at {}",
+        key["id"].as_str().unwrap(),
+        key["expires_at"].as_str().unwrap()
+    );
+    assert_eq!(ward.faults().await, [fault]);
+    ward.desk.done("keys create --environment staging --scope verify").await;
+    assert_eq!(ward.faults().await, [""; 0], "another one stays");
+
+    let empty = json!({"Items": [], "Count": 0, "ScannedCount": 0});
+    ward.aws.answer("Query", Reply::Answer(empty));
+    assert_eq!(
+        ward.faults().await,
+        [
+            "keyring: it is empty: nothing can be sealed",
+            "environments: there is none: every request is refused"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_key_and_an_old_keyring_are_seen() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    desk.done("env create staging").await;
+    desk.done("keys create --environment staging --expires-in 400d").await;
+    app.advance(366 * 24 * 3_600);
+    let said = desk.done("doctor").await;
+    assert!(said.contains("hint  keyring's age") && said.contains("latchkey keyring rotate"), "{said}");
+    app.advance(35 * 24 * 3_600);
+    let ended = desk.type_in("doctor").await;
+    assert_eq!(ended.code, FAULTS);
+    assert!(
+        ended.out.contains("no live API key")
+            && ended.out.contains("latchkey keys create --environment staging"),
+        "{}",
+        ended.out
+    );
+    app.local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sms_11_each_fault_of_the_messages_is_named() {
+    let ward = Ward::new().await;
+    let xml = |action: &str, result: &str| Reply::Xml(aws::xml(action, result));
+    let limit = |dollars: &str| {
+        xml(
+            "GetSMSAttributes",
+            &format!(
+                "<attributes><entry><key>MonthlySpendLimit</key><value>{dollars}</value></entry></attributes>"
+            ),
+        )
+    };
+    for (action, reply, expected) in [
+        (
+            "GetSMSSandboxAccountStatus",
+            xml("GetSMSSandboxAccountStatus", "<IsInSandbox>true</IsInSandbox>"),
+            "SMS sandbox: the account is in it: only numbers verified there are sent anything",
+        ),
+        ("GetSMSAttributes", limit("1"), "spending: SNS stops at $1 a month, as for every new account"),
+        (
+            "GetSMSAttributes",
+            xml("GetSMSAttributes", "<attributes/>"),
+            "spending: SNS stops at $1 a month, as for every new account",
+        ),
+        (
+            "GetSMSAttributes",
+            limit("15"),
+            "spending: SNS stops at $15 a month, before one daily budget of $20",
+        ),
+        (
+            "ListOriginationNumbers",
+            xml("ListOriginationNumbers", "<PhoneNumbers/>"),
+            "origination: no number: US carriers take no message without one",
+        ),
+        (
+            "GetSMSAttributes",
+            Reply::Refuse("AuthorizationError"),
+            "spending: SNS cannot be asked: AuthorizationError. The credentials may not do this: give them the permission, or use others with --profile",
+        ),
+        (
+            "ListPhoneNumbersOptedOut",
+            Reply::Refuse("AuthorizationError"),
+            "opt-outs: SNS cannot be asked: AuthorizationError. The credentials may not do this: give them the permission, or use others with --profile",
+        ),
+    ] {
+        ward.aws.answer(action, reply);
+        assert_eq!(ward.faults().await, [expected]);
+        ward.aws.heal();
+    }
+    ward.aws.answer(
+        "ListPhoneNumbersOptedOut",
+        xml(
+            "ListPhoneNumbersOptedOut",
+            "<phoneNumbers><member>+12025550123</member><member>+12025550124</member></phoneNumbers>",
+        ),
+    );
+    let ended = ward.examine(ward.deployment(), "").await;
+    assert_eq!(ended.code, OK);
+    assert!(
+        ended.out.contains("numbers that have opted out: 2") && !ended.out.contains("555"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.out.contains("Protect configuration"), "{}", ended.out);
+
+    let mut silent = ward.deployment();
+    silent.settings.policy.sms_countries = shared::domain::policy::Countries::Only([].into());
+    ward.aws.answer(
+        "GetSMSSandboxAccountStatus",
+        xml("GetSMSSandboxAccountStatus", "<IsInSandbox>true</IsInSandbox>"),
+    );
+    assert_eq!(ward.faults_of(silent).await, [""; 0], "a deployment without messages needs nothing of SNS");
+}

@@ -1,0 +1,141 @@
+//! `latchkey env`: environments, and what is left of a deleted one.
+
+use super::Desk;
+use crate::app::{App, Item, send};
+use cli::serve::TABLE;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// A factor of each kind with challenges and a message, in the environment that `key` speaks for.
+async fn fill(app: &App, key: &str) -> String {
+    let post = async |path: &str, body: Value| {
+        send(app.request(Method::POST, path).bearer_auth(key).json(&body)).await.expect(201)
+    };
+    let mut totp = String::new();
+    for body in [
+        json!({"type": "sms", "phone_number": "+15005550006", "user_id": "u"}),
+        json!({"type": "generic_otp", "user_id": "u"}),
+        json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "alice", "user_id": "u"}),
+    ] {
+        let factor = post("/auth/factors/enroll", body).await;
+        totp = factor["id"].as_str().unwrap().to_owned();
+        post(&format!("/auth/factors/{totp}/challenge"), json!({})).await;
+    }
+    totp
+}
+
+fn of(items: &[Item], environment: &str) -> Vec<Item> {
+    items.iter().filter(|item| item["pk"].as_s().unwrap().contains(environment)).cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn environments_are_made_listed_and_deleted() {
+    let desk = Desk::new();
+    desk.done("init").await;
+    insta::assert_snapshot!(desk.done("env create staging").await, @"environment staging made; its first API key: `latchkey keys create --environment staging`");
+    insta::assert_snapshot!(desk.failed("env create staging").await, @"latchkey: there is an environment staging already. `latchkey keys create --environment staging` makes it another API key");
+    insta::assert_snapshot!(desk.done("env list").await, @r"
+    ENVIRONMENT  ID  CREATED  API KEYS  KEYS  STATE
+    production  environment_…  TIME  1  1
+    staging  environment_…  TIME  0  1
+    ");
+    let refused = desk.answer("env delete staging", "production\n").await;
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("the environment staging was not deleted"), "{}", refused.err);
+    assert_eq!(desk.json("env list").await.as_array().unwrap().len(), 2);
+    let deleted = desk.answer("env delete staging", "staging\n").await;
+    assert_eq!(deleted.out, "environment staging deleted, with 0 items\n");
+    insta::assert_snapshot!(desk.failed("env delete staging --yes").await, @"latchkey: there is no environment staging. `latchkey env list` shows what there is; `latchkey env create staging` makes it");
+}
+
+/// SEC-01, KEY-06: an erased environment is gone, and so is the use of every copy of what it held.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let (doomed, other) = (
+        app.api_key("doomed", shared::domain::api_key::Scope::Full, None).await,
+        app.other_environment().await,
+    );
+    fill(&app, &other).await;
+    app.advance(60);
+    let factor = fill(&app, &doomed).await;
+    let environments = desk.json("env list").await;
+    let id = |tag: &str| {
+        let all = environments.as_array().unwrap();
+        all.iter().find(|one| one["environment"] == tag).unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let before = app.dump().await;
+    let copies = of(&before, &id("doomed"));
+    assert!(copies.len() > 6, "three factors, three challenges, the day's money");
+
+    // A warm server may still write for a minute: the deletion is not finished before that.
+    let unfinished = desk.type_in("env delete doomed --yes").await;
+    assert_eq!(unfinished.code, 1);
+    assert!(
+        unfinished.err.contains("Run this again after that to finish: `latchkey env delete doomed --yes`")
+    );
+    let changes = unfinished.changes();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(
+        (&changes[0]["event"], &changes[0]["environment"]),
+        (&json!("environment.deleted"), &json!("doomed"))
+    );
+    let late = app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&doomed);
+    send(late.json(&json!({"type": "generic_otp"}))).await.expect(201);
+    app.advance(60);
+    let refused = app.request(Method::GET, &format!("/auth/factors/{factor}")).bearer_auth(&doomed);
+    send(refused).await.expect(401);
+    for line in ["keys create --environment doomed", "env create doomed", "init --environment doomed"] {
+        assert!(desk.failed(line).await.contains("is being deleted. Finish that"), "{line}");
+    }
+    app.advance(60);
+    insta::assert_snapshot!(desk.done("env delete doomed --yes").await, @"environment doomed deleted, with 1 items");
+
+    let after = app.dump().await;
+    assert!(of(&after, &id("doomed")).is_empty());
+    assert!(!after.iter().any(
+        |item| item["sk"].as_s().unwrap() == "doomed" || item["pk"].as_s().unwrap().ends_with("/doomed")
+    ));
+    assert_eq!(of(&after, &id("other")).len(), of(&before, &id("other")).len(), "nobody else lost anything");
+
+    // Somebody kept a copy of the items and makes an environment of the same name; even under the old id nothing opens.
+    desk.done("env create doomed").await;
+    let key = desk.json("keys create --environment doomed").await["key"].as_str().unwrap().to_owned();
+    let row = |items: &[Item]| {
+        items.iter().find(|item| item["pk"].as_s().unwrap() == "environment/doomed").unwrap().clone()
+    };
+    let mut revived = row(&app.dump().await);
+    revived.insert("id".to_owned(), row(&before)["id"].clone());
+    for item in copies.into_iter().chain([revived]) {
+        app.table().put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+    }
+    let challenge = app.request(Method::POST, &format!("/auth/factors/{factor}/challenge")).bearer_auth(&key);
+    let challenge = send(challenge.json(&json!({}))).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let verify = app.request(Method::POST, &format!("/auth/challenges/{challenge}/verify")).bearer_auth(&key);
+    let answer = send(verify.json(&json!({"code": "123456"}))).await.expect(500);
+    assert_eq!(answer["code"], "internal_server_error");
+    app.local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interrupted_deletion_is_resumed() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let doomed = app.api_key("doomed", shared::domain::api_key::Scope::Full, None).await;
+    fill(&app, &doomed).await;
+    let tag = shared::domain::environment::Tag::parse("doomed").unwrap();
+    let now = shared::ports::Clock::now(&app.local.clock);
+    app.local.core.store.erase_environment(&tag, now).await.unwrap();
+    app.local.stop().await;
+    // The process that erased it was killed there; no server runs, so that nothing has to be waited for.
+    let listed = desk.done("env list").await;
+    assert!(listed.contains("being deleted since TIME"), "{listed}");
+    let resumed = desk.type_in("env delete doomed").await;
+    assert_eq!(
+        (resumed.code, resumed.out.as_str()),
+        (0, "environment doomed deleted, with 7 items\n"),
+        "it asks nothing"
+    );
+    assert!(resumed.changes().is_empty(), "the deletion was written down when it was made");
+}

@@ -1,0 +1,187 @@
+//! `latchkey keyring`: keys change under a running server, and nobody who logs in notices (SEC-07).
+
+use super::{Desk, Ended};
+use crate::app::{App, Totp};
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::json;
+
+const SETTLES: i64 = 120;
+const KEPT: i64 = 3_600;
+
+async fn verifies(app: &App, totp: &Totp) -> bool {
+    app.is_valid(&app.challenge(&totp.id).await, &app.code_of(totp, 0)).await
+}
+
+/// The key a factor's secret is sealed with.
+async fn key_of(app: &App, totp: &Totp) -> String {
+    let items = app.dump().await;
+    let item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&totp.id)).unwrap();
+    item["key"].as_s().unwrap().clone()
+}
+
+fn removed(ended: &Ended) -> usize {
+    ended.changes().iter().map(|change| change["removed"].as_array().map_or(0, Vec::len)).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_them() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    app.other_environment().await;
+    let (early, idle) = (app.enroll_totp().await, app.enroll_totp().await);
+    let old_key = key_of(&app, &early).await;
+    app.advance(SETTLES);
+
+    let rotated = desk.type_in("keyring rotate").await;
+    assert_eq!(rotated.code, 0, "{}", rotated.err);
+    assert!(rotated.out.contains("; environments with a new key: local other"), "{}", rotated.out);
+    let [change] = rotated.changes().try_into().unwrap();
+    assert_eq!(change["event"], "keyring.rotated");
+    let listed = desk.done("keyring list").await;
+    insta::assert_snapshot!(listed, @r"
+    ID  CREATED  ENVIRONMENTS
+    data_key_…  TIME  local other
+    data_key_…  TIME  newest  local other
+    ");
+
+    // The new key seals once every function knows it; until then nothing can be moved to it.
+    let young = app.enroll_totp().await;
+    assert_eq!(key_of(&app, &young).await, old_key);
+    let unsettled = desk.failed("keyring rewrap").await;
+    insta::assert_snapshot!(unsettled, @"latchkey: the newest keys seal from TIME on, when every warm function knows them. Run this again after that: `latchkey keyring rewrap`");
+    app.advance(SETTLES);
+    let late = app.enroll_totp().await;
+    let new_key = key_of(&app, &late).await;
+    assert_ne!(new_key, old_key);
+    assert!(verifies(&app, &early).await && verifies(&app, &late).await, "side by side");
+    assert_eq!(key_of(&app, &early).await, new_key, "a verify moves its factor");
+    assert_eq!(key_of(&app, &idle).await, old_key);
+
+    let rewrapped = desk.type_in("keyring rewrap").await;
+    assert_eq!(rewrapped.code, 0, "{}", rewrapped.err);
+    assert!(rewrapped.out.contains("factors sealed again: 2; keys removed: 0"), "{}", rewrapped.out);
+    assert_eq!(removed(&rewrapped), 0, "a key that was just replaced is kept");
+    assert_eq!(key_of(&app, &idle).await, new_key);
+    app.advance(60);
+    for totp in [&early, &idle, &young, &late] {
+        assert!(verifies(&app, totp).await);
+    }
+    app.advance(KEPT);
+    let retired = desk.json("keyring rewrap").await;
+    assert_eq!(
+        (&retired["factors"], retired["removed"].as_array().unwrap().len()),
+        (&json!(0), 3),
+        "two environments' and the entry"
+    );
+    assert_eq!(desk.json("keyring list").await.as_array().unwrap().len(), 1);
+    app.advance(60);
+    for totp in [&early, &idle, &young, &late] {
+        assert!(verifies(&app, totp).await, "after the old keys are gone");
+    }
+    assert_eq!(
+        desk.json("keyring rewrap").await,
+        json!({"factors": 0, "removed": [], "kept": 0}),
+        "nothing is left to do"
+    );
+    app.local.stop().await;
+
+    // A server that starts now opens everything with what is left.
+    let app = desk.serve().await;
+    app.advance(60);
+    assert!(verifies(&app, &idle).await);
+    app.local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_07_an_old_key_stays_while_a_factor_names_it() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let (damaged, whole) = (app.enroll_totp().await, app.enroll_totp().await);
+    desk.done("keyring rotate").await;
+    app.advance(SETTLES + KEPT);
+    let items = app.dump().await;
+    let mut item =
+        items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&damaged.id)).unwrap().clone();
+    let intact = item.clone();
+    item.insert("secret".to_owned(), AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new([1; 50])));
+    let put = async |item| {
+        app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(item)).send().await.unwrap()
+    };
+    put(item).await;
+
+    let ended = desk.type_in("keyring rewrap").await;
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended.err.contains("could not seal 1 of the factors again, so the keys they name are kept"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.out.contains("factors sealed again: 1; keys removed: 0"), "{}", ended.out);
+    put(intact).await;
+    let retired = desk.json("keyring rewrap").await;
+    assert_eq!((&retired["factors"], retired["removed"].as_array().unwrap().len()), (&json!(1), 2));
+    app.advance(60);
+    assert!(verifies(&app, &damaged).await && verifies(&app, &whole).await);
+    app.local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_07_an_interrupted_rotation_and_an_interrupted_rewrap_are_resumed() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    app.other_environment().await;
+    let factors = [app.enroll_totp().await, app.enroll_totp().await, app.enroll_totp().await];
+    // The process was killed after it added the entry.
+    let now = shared::ports::Clock::now(&app.local.clock);
+    let mut rng = shared::ports::Entropy::rng(&shared::ports::OsEntropy).unwrap();
+    app.local.core.keyring.rotate(now, &mut rng).await.unwrap();
+    assert!(desk.failed("keyring rewrap").await.contains("the newest keys seal from TIME on"));
+    let listed = desk.json("keyring list").await;
+    assert_eq!(listed[1]["environments"], json!(["local", "other"]));
+    app.advance(SETTLES);
+    // The process was killed after it had moved one factor: so does a verify.
+    assert!(verifies(&app, &factors[0]).await);
+    let rewrapped = desk.json("keyring rewrap").await;
+    assert_eq!(rewrapped["factors"], 2);
+    app.advance(60);
+    for totp in &factors {
+        assert!(verifies(&app, totp).await);
+    }
+    app.local.stop().await;
+}
+
+/// ONE-01, ONE-02: sealing again at the moment of a login loses no verdict and makes none count twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn sec_07_a_login_at_the_moment_of_a_rewrap_succeeds_exactly_once() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let mut factors = Vec::new();
+    for _ in 0..12 {
+        factors.push(app.enroll_totp().await);
+    }
+    desk.done("keyring rotate").await;
+    app.advance(SETTLES);
+    let mut challenges = Vec::new();
+    for totp in &factors {
+        challenges.push((app.challenge(&totp.id).await, app.code_of(totp, 0)));
+    }
+    let logins = async {
+        let mut valid = Vec::new();
+        for (challenge, code) in &challenges {
+            let (first, second) = tokio::join!(app.verify(challenge, code), app.verify(challenge, code));
+            let valid_ones =
+                [first, second].iter().filter(|answer| answer.json()["valid"] == json!(true)).count();
+            valid.push(valid_ones);
+        }
+        valid
+    };
+    let (valid, rewrapped) = tokio::join!(logins, desk.type_in("keyring rewrap"));
+    assert_eq!(rewrapped.code, 0, "{}", rewrapped.err);
+    assert_eq!(valid, [1; 12]);
+    for (totp, (challenge, code)) in factors.iter().zip(&challenges) {
+        assert_eq!(app.refusal(challenge, code).await.1, "authentication_challenge_previously_verified");
+        let again = app.challenge(&totp.id).await;
+        assert!(!app.is_valid(&again, code).await, "the step stays spent");
+    }
+    app.local.stop().await;
+}

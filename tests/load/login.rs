@@ -1,0 +1,166 @@
+//! One login, as an impatient client does it: it tries again when it is told to, and asks twice at once.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use shared::domain::totp::{Secret, Step};
+use shared::ports::{Clock as _, SystemClock};
+use std::time::{Duration, Instant};
+
+/// How often a client tries again after a 503.
+const TRIES: usize = 50;
+
+/// Asks a server with an API key. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+/// What one login was told.
+#[derive(Default)]
+pub(crate) struct Login {
+    /// The factor, once its enrolment was answered.
+    pub(crate) factor: Option<String>,
+    /// How long each answer took.
+    pub(crate) latencies: Vec<Duration>,
+    /// Answers 503.
+    pub(crate) unavailable: usize,
+    /// Verdicts told, right or wrong.
+    pub(crate) verdicts: usize,
+    /// Verdicts `valid:true`. The code was good once.
+    pub(crate) successes: usize,
+    /// Verdicts that the code did not earn: a wrong one that is valid, a fresh right one that is not.
+    pub(crate) unearned: usize,
+    /// The factor could not be read at the end, though it was enrolled.
+    pub(crate) lost: bool,
+    /// Whether the challenge was spent by a verdict nobody heard.
+    pub(crate) untold: bool,
+    /// What no server should answer.
+    pub(crate) odd: Vec<String>,
+}
+
+impl Client {
+    pub(crate) fn new(url: String, key: String) -> Self {
+        Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), url, key }
+    }
+
+    pub(crate) async fn get_dev(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}/_dev/{path}", self.url)).send().await.unwrap();
+        answer.json().await.expect("a server that was started with faults")
+    }
+
+    pub(crate) async fn post_dev(&self, path: &str, body: &Value) {
+        let answer = self.http.post(format!("{}/_dev/{path}", self.url)).json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "a server that was started with faults");
+    }
+
+    /// Enrolls, guesses wrong now and then, verifies twice at once, tries the code again, and reads the factor.
+    pub(crate) async fn log_in(&self, number: usize) -> Login {
+        let mut login = Login::default();
+        let body = json!({"type": "totp", "totp_issuer": "Load", "totp_user": format!("user {number}")});
+        let Some(enrolled) = self.insist(&mut login, Method::POST, "/auth/factors/enroll", &body).await
+        else {
+            return login;
+        };
+        let factor = enrolled["id"].as_str().unwrap().to_owned();
+        let secret = Secret::from_base32(enrolled["totp"]["secret"].as_str().unwrap()).unwrap();
+        login.factor = Some(factor.clone());
+        let challenge = format!("/auth/factors/{factor}/challenge");
+
+        if let Some(path) = self.open(&mut login, &challenge).await {
+            let code = secret.code_at(Step::at(SystemClock.now())).unwrap().expose().to_owned();
+            if number.is_multiple_of(3) {
+                self.guess(&mut login, &path, &wrong(&code)).await;
+            }
+            let (mut first, mut second) = (Login::default(), Login::default());
+            tokio::join!(self.verify(&mut first, &path, &code), self.verify(&mut second, &path, &code));
+            login.add(first);
+            login.add(second);
+            if let Some(path) = self.open(&mut login, &challenge).await {
+                // Spent, unless no verdict was reached before: then it is good now.
+                let spent = login.successes > 0 || login.untold;
+                let before = login.successes;
+                let told = self.attempt(&mut login, &path, &code).await;
+                login.unearned += usize::from(told == Some(true) && spent && before == 0);
+            }
+        }
+        let path = format!("/auth/factors/{factor}");
+        login.lost = self.insist(&mut login, Method::GET, &path, &Value::Null).await.is_none();
+        login
+    }
+
+    async fn open(&self, login: &mut Login, challenge: &str) -> Option<String> {
+        let opened = self.insist(login, Method::POST, challenge, &json!({})).await?;
+        Some(format!("/auth/challenges/{}/verify", opened["id"].as_str().unwrap()))
+    }
+
+    async fn guess(&self, login: &mut Login, path: &str, code: &str) {
+        let told = self.attempt(login, path, code).await;
+        login.unearned += usize::from(told == Some(true));
+    }
+
+    async fn verify(&self, login: &mut Login, path: &str, code: &str) {
+        let told = self.attempt(login, path, code).await;
+        login.unearned += usize::from(told == Some(false));
+    }
+
+    /// The verdict on a code; `None` if it is refused.
+    async fn attempt(&self, login: &mut Login, path: &str, code: &str) -> Option<bool> {
+        let told = self.insist(login, Method::POST, path, &json!({ "code": code })).await?;
+        let Some(valid) = told["valid"].as_bool() else {
+            login.untold |= told["code"] == "authentication_challenge_previously_verified";
+            return None;
+        };
+        login.verdicts += 1;
+        login.successes += usize::from(valid);
+        Some(valid)
+    }
+
+    /// Asks until there is another answer than 503: a success's body, or a 422's; `None` if there never is.
+    async fn insist(&self, login: &mut Login, method: Method, path: &str, body: &Value) -> Option<Value> {
+        for _ in 0..TRIES {
+            #[expect(clippy::disallowed_methods, reason = "this measures")]
+            let asked = Instant::now();
+            let request =
+                self.http.request(method.clone(), format!("{}{path}", self.url)).bearer_auth(&self.key);
+            let request = if body.is_null() { request } else { request.json(body) };
+            let answer = request.send().await.unwrap();
+            login.latencies.push(asked.elapsed());
+            let (status, text) = (answer.status(), answer.text().await.unwrap());
+            match status {
+                StatusCode::SERVICE_UNAVAILABLE => {
+                    login.unavailable += 1;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                _ if status.is_success() || status == StatusCode::UNPROCESSABLE_ENTITY => {
+                    return Some(serde_json::from_str(&text).unwrap());
+                }
+                _ => {
+                    login.odd.push(format!("{method} {path}: {status} {text}"));
+                    return None;
+                }
+            }
+        }
+        login.odd.push(format!("{method} {path}: 503, {TRIES} times"));
+        None
+    }
+}
+
+impl Login {
+    fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.unavailable += other.unavailable;
+        self.verdicts += other.verdicts;
+        self.successes += other.successes;
+        self.unearned += other.unearned;
+        self.untold |= other.untold;
+        self.odd.extend(other.odd);
+    }
+}
+
+/// A code that is not `code`, nor likely one of its neighbours.
+fn wrong(code: &str) -> String {
+    let number: u32 = code.parse().unwrap();
+    format!("{:06}", (number + 500_000) % 1_000_000)
+}
