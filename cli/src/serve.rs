@@ -15,13 +15,14 @@ mod running;
 mod sns;
 
 pub use dev::{LocalClock, fault_router};
+pub use engine::Endpoints;
 pub use sns::{Message, Outbox};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use data_dir::{DataDir, keep};
-use engine::{Endpoints, Engine};
+use engine::Engine;
 use faults::Faults;
 use faults::proxy::Proxy;
 use running::{Running, Stopped};
@@ -169,7 +170,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     if let Some(faults) = options.faults.clone() {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let between = self::url(&listener)?;
-        let proxy = Proxy { behind: reached, faults };
+        let proxy = Proxy { behind: reached, faults, watch: None };
         behind.running.spawn(|stopped| proxy.serve(listener, stopped));
         reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
     }

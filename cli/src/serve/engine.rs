@@ -11,10 +11,13 @@ use std::path::Path;
 
 /// Where what the server calls is reached.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Endpoints {
-    pub(crate) dynamodb: String,
-    pub(crate) kms: String,
-    pub(crate) sns: String,
+pub struct Endpoints {
+    /// The table.
+    pub dynamodb: String,
+    /// The root key.
+    pub kms: String,
+    /// Text messages.
+    pub sns: String,
 }
 
 /// A data directory's table and keys, served on loopback ports by this process.

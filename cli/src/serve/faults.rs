@@ -3,7 +3,7 @@
 //! They fail as calls to AWS do. A refused condition is not among the faults: that is an answer, and only the table can
 //! give it.
 
-pub(super) mod proxy;
+pub mod proxy;
 
 use axum::body::Bytes;
 use http::HeaderValue;

@@ -34,6 +34,9 @@ PHONES = (f"+1202555{n:04}" for n in itertools.count(100))
 
 UNKNOWN_FACTOR = "auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ"
 
+# API Gateway hands functions the path decoded, so behind it a slash in an id separates.
+ODD_ID = "a b c" if os.environ.get("LATCHKEY_GATEWAY") else "a/b c"
+
 
 def dev(path, body=None):
     """What the local server has for tests; a body makes it a POST."""
@@ -270,7 +273,7 @@ def test_a_generic_code_is_in_the_challenge_and_verifies():
     assert is_echoed
 
 
-@pytest.mark.parametrize("given", [UNKNOWN_FACTOR, "auth_factor_invalid", "a/b c"])
+@pytest.mark.parametrize("given", [UNKNOWN_FACTOR, "auth_factor_invalid", ODD_ID])
 def test_an_unknown_factor_is_not_found(given):
     for call in (MFA.get_factor, MFA.challenge_factor, MFA.delete_factor):
         with pytest.raises(NotFoundError) as missing:

@@ -17,17 +17,25 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// `DynamoDB_20120810.GetItem` or `TrentService.Decrypt`; calls to SNS have none.
 const TARGET: &str = "x-amz-target";
 
+/// What looks at calls as they pass.
+pub type Watch = Arc<dyn Fn(&Call) + Send + Sync>;
+
 /// What stands behind the proxy.
 #[derive(Clone)]
-pub(in super::super) struct Proxy {
-    pub(in super::super) behind: Endpoints,
-    pub(in super::super) faults: Faults,
+pub struct Proxy {
+    /// Where calls go on to.
+    pub behind: Endpoints,
+    /// Which of them fail.
+    pub faults: Faults,
+    /// Is shown every try of every call, with what befalls it.
+    pub watch: Option<Watch>,
 }
 
 /// Whom a call is for.
@@ -65,7 +73,7 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 impl Proxy {
     /// Serves until `stopped`.
-    pub(in super::super) async fn serve(self, mut listener: TcpListener, stopped: impl Future<Output = ()>) {
+    pub async fn serve(self, mut listener: TcpListener, stopped: impl Future<Output = ()>) {
         let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
         let (mut stopped, mut connections) = (pin!(stopped), JoinSet::new());
         loop {
@@ -92,6 +100,9 @@ impl Proxy {
         let body = to_bytes(Body::new(body), usize::MAX).await?;
         let id = parts.headers.get("amz-sdk-invocation-id");
         let call = self.faults.next(id, || operation(&parts.headers, &body), &body);
+        if let Some(watch) = &self.watch {
+            watch(&call);
+        }
         let service = Service::of(&parts.headers);
         match call.fault {
             Some(Fault::Throttle) => return Ok(throttled(&call, service)),

@@ -1,0 +1,121 @@
+//! What a function calls, judged by its policies as it calls it; and the messages it sends.
+
+use crate::access;
+use crate::clock::Clock;
+use crate::iam;
+use crate::lambda::Lambda;
+use cli::serve::faults::{Call, Fault};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Refusals told; more of them say nothing new.
+const TOLD: usize = 20;
+
+/// The calls of one function. Cheap to clone; a clone holds the same.
+#[derive(Clone, Default)]
+pub(crate) struct Record(Arc<Mutex<Calls>>);
+
+/// Calls, counted.
+#[derive(Default)]
+pub(crate) struct Calls {
+    /// By action, what it was about, and the statement that allows it.
+    pub(crate) allowed: BTreeMap<(String, &'static str, String), u64>,
+    /// What no policy lets the function do, each once.
+    pub(crate) refused: BTreeSet<String>,
+}
+
+/// The text messages SNS was given. Cheap to clone; a clone holds the same.
+#[derive(Clone, Default)]
+pub(crate) struct Outbox(Arc<Mutex<Vec<Message>>>);
+
+/// A text message.
+#[derive(Clone, Serialize)]
+pub(crate) struct Message {
+    to: String,
+    #[serde(rename = "message")]
+    text: String,
+    sent_at: String,
+}
+
+/// What looks at every call of a function.
+pub(crate) struct Watch {
+    pub(crate) lambda: Arc<Lambda>,
+    pub(crate) record: Record,
+    pub(crate) outbox: Outbox,
+    pub(crate) clock: Arc<Clock>,
+}
+
+impl Watch {
+    /// Looks at one try of a call.
+    pub(crate) fn see(&self, call: &Call) {
+        if call.tries == 1 {
+            self.judge(call);
+        }
+        let arrives = matches!(call.fault, None | Some(Fault::TimeoutAfter | Fault::SilenceAfter));
+        if call.operation == "Publish" && arrives {
+            self.outbox.add(call, &self.clock);
+        }
+    }
+
+    fn judge(&self, call: &Call) {
+        let decided = access::of(call).map(|accesses| {
+            accesses.into_iter().map(|access| {
+                (iam::decide(&self.lambda.function.statements, &access).map(str::to_owned), access)
+            })
+        });
+        let calls = &mut self.record.calls();
+        match decided {
+            Err(unknown) => calls.refuse(unknown.to_string()),
+            Ok(decided) => {
+                for (statement, access) in decided {
+                    match statement {
+                        Ok(statement) => {
+                            let subject = access::subject(&access);
+                            let key = (access.action, subject, statement);
+                            let count = calls.allowed.entry(key).or_default();
+                            *count = count.saturating_add(1);
+                        }
+                        Err(why) => calls.refuse(why),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Calls {
+    fn refuse(&mut self, why: String) {
+        if self.refused.len() < TOLD {
+            self.refused.insert(why);
+        }
+    }
+}
+
+impl Record {
+    pub(crate) fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outbox {
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn add(&self, publish: &Call, clock: &Clock) {
+        let mut fields: BTreeMap<String, String> =
+            serde_urlencoded::from_bytes(&publish.body).unwrap_or_default();
+        let mut field = |name| fields.remove(name).unwrap_or_default();
+        let (to, text, sent_at) = (field("PhoneNumber"), field("Message"), clock.now().to_string());
+        self.lock().push(Message { to, text, sent_at });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Message>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
