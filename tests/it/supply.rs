@@ -137,8 +137,12 @@ fn sup_06_toolchain_and_tools_are_pinned() {
     let (minor, patch) = version.rsplit_once('.').unwrap();
     assert!(patch.parse::<u8>().is_ok(), "{version}");
     assert!(read("Cargo.toml").contains(&format!("\nrust-version = \"{minor}\"\n")));
-    let lists =
-        [(".ci/requirements.txt", "=="), (".ci/requirements-checkov.txt", "=="), (".ci/crates.txt", "@")];
+    let lists = [
+        (".ci/requirements.txt", "=="),
+        (".ci/requirements-checkov.txt", "=="),
+        ("tests/moto/requirements.txt", "=="),
+        (".ci/crates.txt", "@"),
+    ];
     for (list, pin) in lists {
         for tool in read(list).lines() {
             let version = tool.split(pin).nth(1).unwrap_or_else(|| panic!("{list}: {tool}"));
