@@ -36,7 +36,16 @@ fn sup_01_every_crate_is_from_crates_io_by_its_checksum() {
 
 #[test]
 fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
-    for script in [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/sdk/run"] {
+    for script in [
+        ".ci/run",
+        ".ci/release",
+        ".ci/tools",
+        "tests/engines/run",
+        "tests/lambda/run",
+        "tests/moto/run",
+        "tests/rig/run",
+        "tests/sdk/run",
+    ] {
         for line in read(script).lines() {
             let builds = ["auditable", "build", "clippy", "deny", "doc", "install", "test"]
                 .iter()
