@@ -4,7 +4,7 @@ use crate::architecture::{root, sources};
 use serde_yaml_ng::Value;
 use std::fs;
 
-const MEMBERS: [&str; 7] = [
+const MEMBERS: [&str; 8] = [
     "shared",
     "functions/enroll",
     "functions/challenge",
@@ -12,6 +12,7 @@ const MEMBERS: [&str; 7] = [
     "functions/factors",
     "cli",
     "tests",
+    "tests/rig",
 ];
 
 fn read(path: &str) -> String {
@@ -149,7 +150,7 @@ fn sup_06_toolchain_and_tools_are_pinned() {
     let lists = [
         (".ci/requirements.txt", "=="),
         (".ci/requirements-checkov.txt", "=="),
-        ("tests/moto/requirements.txt", "=="),
+        ("tests/services/requirements.txt", "=="),
         (".ci/crates.txt", "@"),
     ];
     for (list, pin) in lists {
