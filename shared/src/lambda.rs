@@ -12,8 +12,14 @@ use crate::store::Store;
 use aws_config::BehaviorVersion;
 use aws_config::SdkConfig;
 use axum::Router;
-use lambda_http::Error;
+use lambda_http::tower::util::MapRequest;
+use lambda_http::{Error, Request, RequestExt as _};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
+
+/// What stands in a path as it is: RFC 3986's unreserved characters and the slash.
+const IN_PATHS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A function that is ready to be given its routes.
 pub struct Function {
@@ -63,6 +69,22 @@ impl Function {
     ///
     /// If Lambda's runtime API cannot be reached.
     pub async fn serve(self, routes: Router) -> Result<(), Error> {
-        lambda_http::run(http::app(self.core, routes)).await
+        lambda_http::run(behind_gateway(http::app(self.core, routes))).await
     }
+}
+
+/// An application as an HTTP API of API Gateway reaches it: that hands a path over percent-decoded, and the router decodes
+/// it, too. Encoded again in between, an id is read once, and a user called `a%41` is not taken for `aA`.
+pub fn behind_gateway(app: Router) -> MapRequest<Router, fn(Request) -> Request> {
+    MapRequest::new(app, encoded)
+}
+
+fn encoded(mut request: Request) -> Request {
+    let path = utf8_percent_encode(request.raw_http_path(), IN_PATHS).to_string();
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    // The host is in a header, too.
+    if let Ok(uri) = format!("{path}{query}").parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }

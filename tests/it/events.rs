@@ -9,6 +9,7 @@ use lambda_http::tower::ServiceExt as _;
 use serde_json::{Value, json};
 use shared::domain::sms_text::SmsTemplate;
 use shared::http::{app as application, challenge, enroll, factors, verify};
+use shared::lambda::behind_gateway;
 use shared::sms::{Sms, SmsConfig};
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,7 +27,7 @@ fn event(name: &str, values: &[(&str, &str)]) -> LambdaRequest {
 /// The answer a function gives Lambda.
 async fn invoke(app: &App, function: Router, event: LambdaRequest) -> Value {
     let service = application(app.local.core.clone(), function);
-    let adapter = lambda_http::Adapter::from(service);
+    let adapter = lambda_http::Adapter::from(behind_gateway(service));
     let answer = adapter.oneshot(LambdaEvent::new(event, Context::default())).await.unwrap();
     let answer = serde_json::to_value(answer).unwrap();
     assert_eq!(answer["isBase64Encoded"], false);
@@ -115,4 +116,19 @@ async fn key_13_an_event_as_it_is_lets_nobody_in() {
     let event = serde_json::from_str(&text).unwrap();
     let answer = invoke(&app, enroll::router(app.local.core.clone()), event).await;
     assert_eq!(answer["statusCode"], 401);
+}
+
+/// API Gateway has decoded a path before a function sees it; it must not be decoded twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_is_called_what_the_gateway_says() {
+    let app = App::start().await;
+    let text = fs::read_to_string(root().join("events/enroll-for-user.json")).unwrap();
+    let text = text.replace("{{api_key}}", app.local.api_key.expose());
+    for user in ["a%41", "50%", "jürgen b", "a#b", "a+b", "a;b=c,d"] {
+        let mut event: Value = serde_json::from_str(&text).unwrap();
+        event["rawPath"] = json!(format!("/user_management/users/{user}/auth_factors"));
+        let event = serde_json::from_value(event).unwrap();
+        let answer = invoke(&app, enroll::router(app.local.core.clone()), event).await;
+        assert_eq!(body(&answer)["authentication_factor"]["user_id"], user);
+    }
 }

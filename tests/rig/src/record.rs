@@ -6,11 +6,8 @@ use crate::iam;
 use crate::lambda::Lambda;
 use cli::serve::faults::{Call, Fault};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// Refusals told; more of them say nothing new.
-const TOLD: usize = 20;
 
 /// The calls of one function. Cheap to clone; a clone holds the same.
 #[derive(Clone, Default)]
@@ -21,8 +18,8 @@ pub(crate) struct Record(Arc<Mutex<Calls>>);
 pub(crate) struct Calls {
     /// By action, what it was about, and the statement that allows it.
     pub(crate) allowed: BTreeMap<(String, &'static str, String), u64>,
-    /// What no policy lets the function do, each once.
-    pub(crate) refused: BTreeSet<String>,
+    /// What the policies do not let the function do: by action and what it was about, how often and the first time.
+    pub(crate) refused: BTreeMap<(String, &'static str), (u64, String)>,
 }
 
 /// The text messages SNS was given. Cheap to clone; a clone holds the same.
@@ -59,24 +56,21 @@ impl Watch {
     }
 
     fn judge(&self, call: &Call) {
-        let decided = access::of(call).map(|accesses| {
-            accesses.into_iter().map(|access| {
-                (iam::decide(&self.lambda.function.statements, &access).map(str::to_owned), access)
-            })
-        });
+        let accesses = access::of(call);
         let calls = &mut self.record.calls();
-        match decided {
-            Err(unknown) => calls.refuse(unknown.to_string()),
-            Ok(decided) => {
-                for (statement, access) in decided {
-                    match statement {
+        match accesses {
+            Err(unknown) => calls.refuse((call.operation.clone(), ""), unknown.to_string()),
+            Ok(accesses) => {
+                for access in accesses {
+                    let subject = access::subject(&access);
+                    match iam::decide(&self.lambda.function.statements, &access) {
                         Ok(statement) => {
-                            let subject = access::subject(&access);
-                            let key = (access.action, subject, statement);
-                            let count = calls.allowed.entry(key).or_default();
-                            *count = count.saturating_add(1);
+                            *calls
+                                .allowed
+                                .entry((access.action, subject, statement.to_owned()))
+                                .or_default() += 1;
                         }
-                        Err(why) => calls.refuse(why),
+                        Err(why) => calls.refuse((access.action, subject), why),
                     }
                 }
             }
@@ -85,10 +79,8 @@ impl Watch {
 }
 
 impl Calls {
-    fn refuse(&mut self, why: String) {
-        if self.refused.len() < TOLD {
-            self.refused.insert(why);
-        }
+    fn refuse(&mut self, what: (String, &'static str), why: String) {
+        self.refused.entry(what).or_insert((0, why)).0 += 1;
     }
 }
 

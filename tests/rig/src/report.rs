@@ -34,9 +34,9 @@ pub(crate) fn print(all: &[Seen], complete: bool) -> bool {
     let mut unused: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for Seen { lambda, record } in all {
         let (name, calls) = (&lambda.function.name, record.calls());
-        for why in &calls.refused {
+        for (count, first) in calls.refused.values() {
             right = false;
-            println!("not ok  {name}: {why}");
+            println!("not ok  {name}: {first}; {count} such calls");
         }
         let used: BTreeSet<(&str, &str)> = calls
             .allowed
