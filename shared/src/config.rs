@@ -1,5 +1,9 @@
 //! The environment's variables, read once and nowhere else. All mistakes are reported together.
 
+mod reader;
+
+pub use reader::Mistakes;
+
 use crate::domain::phone::Country;
 use crate::domain::policy::{
     Countries, Policy, SMS_DAILY_BUDGET, SMS_DAILY_BUDGET_LOCAL, SMS_MAX_PRICE, Skew,
@@ -7,7 +11,7 @@ use crate::domain::policy::{
 use crate::domain::sms_budget::MicroUsd;
 use crate::domain::sms_text::SmsTemplate;
 use crate::sms::SmsConfig;
-use std::fmt;
+use reader::{Reader, process};
 
 /// What any deployment, local or on AWS, may choose.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,26 +46,6 @@ pub struct Operator {
     pub name: String,
     /// What the functions are told, as far as the operator has it.
     pub settings: Settings,
-}
-
-/// Everything that is wrong with the environment, one line each. Lambda prints what keeps a function from starting by
-/// its `Debug`, so that says the same.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Mistakes(Vec<String>);
-
-impl fmt::Debug for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for Mistakes {}
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the environment cannot be used:")?;
-        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
-    }
 }
 
 /// Every variable the code reads. A test compares the list with `template.yaml` and the README.
@@ -192,52 +176,6 @@ fn skew(text: &str) -> Option<Skew> {
 fn listed_countries(text: &str) -> Option<Countries> {
     let codes = text.split(',').map(str::trim);
     codes.map(|code| Country::parse(code).ok()).collect::<Option<_>>().map(Countries::Only)
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-fn process(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Reads variables and remembers what was wrong with them. An empty one is an absent one.
-struct Reader<'a> {
-    source: &'a dyn Fn(&str) -> Option<String>,
-    mistakes: std::cell::RefCell<Vec<String>>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(source: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { source, mistakes: std::cell::RefCell::default() }
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        (self.source)(name).filter(|text| !text.is_empty())
-    }
-
-    fn required(&self, name: &str) -> Option<String> {
-        let text = self.text(name);
-        if text.is_none() {
-            self.mistake(name, "is not set");
-        }
-        text
-    }
-
-    fn parsed<T>(&self, name: &str, rule: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let parsed = parse(&self.text(name)?);
-        if parsed.is_none() {
-            self.mistake(name, rule);
-        }
-        parsed
-    }
-
-    fn mistake(&self, name: &str, what: &str) {
-        self.mistakes.borrow_mut().push(format!("{name} {what}"));
-    }
-
-    fn finish<T>(&self, value: T) -> Result<T, Mistakes> {
-        let mistakes = self.mistakes.take();
-        if mistakes.is_empty() { Ok(value) } else { Err(Mistakes(mistakes)) }
-    }
 }
 
 #[cfg(test)]

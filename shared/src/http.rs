@@ -16,7 +16,6 @@ mod trace;
 mod wire;
 
 pub use error::Error;
-pub use trace::logs;
 
 use crate::core::Core;
 use crate::domain::policy::BODY_BYTES;

@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::http;
 use crate::keyring::Keyring;
 use crate::kms::Kms;
+use crate::logs;
 use crate::ports::{OsEntropy, SystemClock};
 use crate::sms::Sms;
 use crate::store::Store;
@@ -37,7 +38,7 @@ impl Function {
     /// What keeps the function from serving: every variable that is missing or makes no sense.
     pub async fn start() -> Result<Self, Error> {
         let config = Config::from_env()?;
-        tracing::subscriber::set_global_default(http::logs(&config.settings.log, std::io::stdout)?)?;
+        tracing::subscriber::set_global_default(logs::subscriber(&config.settings.log, std::io::stdout)?)?;
         let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
         let store = Store::new(aws::dynamodb(&sdk), config.table.clone());
         let keyring = Keyring::new(Kms::new(aws::kms(&sdk), config.kms_key.clone()), store.clone());
@@ -82,7 +83,7 @@ pub fn behind_gateway(app: Router) -> MapRequest<Router, fn(Request) -> Request>
 fn encoded(mut request: Request) -> Request {
     let path = utf8_percent_encode(request.raw_http_path(), IN_PATHS).to_string();
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    // The host is in a header, too.
+    // The host is in a header, too. Only what is longer than any gateway lets through does not parse.
     if let Ok(uri) = format!("{path}{query}").parse() {
         *request.uri_mut() = uri;
     }

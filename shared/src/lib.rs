@@ -21,6 +21,7 @@ pub mod http;
 pub mod keyring;
 pub mod kms;
 pub mod lambda;
+pub mod logs;
 pub mod ports;
 pub mod seal;
 pub mod sms;

@@ -13,7 +13,7 @@ use shared::domain::environment::Tag;
 use shared::domain::id::ApiKeyId;
 use shared::domain::time::Timestamp;
 use shared::domain::totp::{Secret, Step};
-use shared::http::logs;
+use shared::logs;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::store::Changed;
 use std::collections::HashMap;
@@ -276,7 +276,7 @@ pub(crate) fn logged() -> String {
 fn capture_logs() {
     static STARTED: OnceLock<()> = OnceLock::new();
     STARTED.get_or_init(|| {
-        tracing::subscriber::set_global_default(logs("trace", || Capture).unwrap()).unwrap();
+        tracing::subscriber::set_global_default(logs::subscriber("trace", || Capture).unwrap()).unwrap();
     });
 }
 

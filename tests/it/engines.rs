@@ -1,6 +1,6 @@
 //! What the store asks of any engine behind it: the same tests on the embedded one, on Amazon's DynamoDB Local and on moto.
 //!
-//! The other two are servers that `tests/engines/run` starts; it names their addresses in `LATCHKEY_TEST_DYNAMODB_LOCAL`
+//! The other two are servers that `tests/services/run` starts; it names their addresses in `LATCHKEY_TEST_DYNAMODB_LOCAL`
 //! and `LATCHKEY_TEST_MOTO`.
 
 use crate::app::App;
@@ -48,7 +48,7 @@ impl Engine {
     #[expect(clippy::disallowed_methods, reason = "the script that starts a server says where it is")]
     async fn named(variable: &str) -> Self {
         let url =
-            std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: tests/engines/run"));
+            std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: tests/services/run"));
         Self::at(&url).await
     }
 
@@ -111,15 +111,15 @@ macro_rules! contract {
         }
         mod dynamodb_local {
             $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs Amazon's DynamoDB Local: tests/engines/run"]
+            #[ignore = "needs Amazon's DynamoDB Local: tests/services/run"]
             async fn $name() { super::$name(super::Engine::named("LATCHKEY_TEST_DYNAMODB_LOCAL").await).await; })*
             $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs Amazon's DynamoDB Local: tests/engines/run"]
+            #[ignore = "needs Amazon's DynamoDB Local: tests/services/run"]
             async fn $token() { super::$token(super::Engine::named("LATCHKEY_TEST_DYNAMODB_LOCAL").await).await; })*
         }
         mod moto {
             $(#[tokio::test(flavor = "multi_thread")]
-            #[ignore = "needs a moto server: tests/engines/run"]
+            #[ignore = "needs a moto server: tests/services/run"]
             async fn $name() { super::$name(super::Engine::named("LATCHKEY_TEST_MOTO").await).await; })*
         }
     };

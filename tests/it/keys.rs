@@ -163,9 +163,8 @@ async fn key_05_unknown_keys_of_an_environment_share_one_read() {
     }
     let calls = app.faults().calls();
     assert!(calls.iter().all(|call| call.operation == "GetItem"));
-    assert!((1..=20).contains(&calls.len()));
     // The clock of the server runs, so a slow machine may see a second pass now and then.
-    assert!(calls.len() < 10, "{} reads", calls.len());
+    assert!((1..10).contains(&calls.len()), "{} reads", calls.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The command line and the functions' code on AWS as moto plays it: a real KMS key, and a table that was made by `init`.
 //!
-//! `tests/moto/run` starts the server and names its address in `LATCHKEY_TEST_MOTO`.
+//! `tests/services/run` starts the server and names its address in `LATCHKEY_TEST_MOTO`.
 
 use crate::app::{Answer, client, send};
 use crate::cli::doctor::aws::{Aws, Reply};
@@ -58,7 +58,7 @@ struct Totp {
 impl Account {
     #[expect(clippy::disallowed_methods, reason = "the script that starts the server says where it is")]
     async fn new() -> Self {
-        let url = std::env::var("LATCHKEY_TEST_MOTO").expect("LATCHKEY_TEST_MOTO: run tests/moto/run");
+        let url = std::env::var("LATCHKEY_TEST_MOTO").expect("LATCHKEY_TEST_MOTO: run tests/services/run");
         let made = aws::kms(&sdk(&url)).create_key().send().await.unwrap();
         let key = made.key_metadata.unwrap().key_id;
         Self { table: format!("latchkey-{key}"), url, key, clock: Moved::default() }
@@ -158,7 +158,7 @@ async fn initialized() -> (Account, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a moto server: tests/moto/run"]
+#[ignore = "needs a moto server: tests/services/run"]
 async fn sec_07_keys_wrapped_by_kms_rotate_under_a_warm_function() {
     let (account, key) = initialized().await;
     let again = account.json("init").await;
@@ -193,7 +193,7 @@ async fn sec_07_keys_wrapped_by_kms_rotate_under_a_warm_function() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a moto server: tests/moto/run"]
+#[ignore = "needs a moto server: tests/services/run"]
 async fn sec_11_flt_07_without_kms_a_cold_function_spends_nothing_and_a_warm_one_goes_on() {
     let (account, key) = initialized().await;
     let proxy = Aws::start(&account.url, &account.url).await;
@@ -228,7 +228,7 @@ async fn sec_11_flt_07_without_kms_a_cold_function_spends_nothing_and_a_warm_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a moto server: tests/moto/run"]
+#[ignore = "needs a moto server: tests/services/run"]
 async fn the_doctor_finds_what_was_broken() {
     let (account, _) = initialized().await;
     let sound = account.type_in("doctor").await;
@@ -255,7 +255,7 @@ async fn the_doctor_finds_what_was_broken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a moto server: tests/moto/run"]
+#[ignore = "needs a moto server: tests/services/run"]
 async fn an_environment_is_deleted_from_a_table_of_aws() {
     let (account, key) = initialized().await;
     let function = account.warm_function().await;

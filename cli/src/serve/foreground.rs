@@ -5,7 +5,7 @@ use super::{Local, Options, ServeError, kms, start};
 use crate::console::Console;
 use clap::Parser;
 use shared::config::Settings;
-use shared::http::logs;
+use shared::logs;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ fn share(text: &str) -> Result<f64, &'static str> {
 /// What keeps it from serving.
 pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_env_for_local()?;
-    tracing::subscriber::set_global_default(logs(&settings.log, io::stderr)?)?;
+    tracing::subscriber::set_global_default(logs::subscriber(&settings.log, io::stderr)?)?;
     let local = start(Options {
         addr: arguments.addr,
         port: arguments.port,

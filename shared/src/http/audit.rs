@@ -1,8 +1,9 @@
-//! The audit line: one JSON line a request, with its metrics in CloudWatch's embedded metric format.
+//! The audit line: one JSON line a request, with its metrics.
 //!
 //! Its fields are a promise (docs/EVENTS.md): what is there keeps its name and its meaning. A line names ids and outcomes;
-//! it must never hold a code, a secret, a key, a user or a phone number (LOG-01, LOG-04). What metrics are counted by is
-//! bounded: the table, the operation, the country (LOG-08).
+//! it must never hold a code, a secret, a key, a user or a phone number (LOG-01, LOG-04).
+
+mod metrics;
 
 use crate::core::Caller;
 use crate::domain::challenge::Challenge;
@@ -14,19 +15,14 @@ use crate::domain::time::Timestamp;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{Method, StatusCode};
+use metrics::Metrics;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The target of events whose `line` is an audit line.
-pub(super) const TARGET: &str = "latchkey::audit";
-
 /// The version of the line's fields.
 const SCHEMA: u32 = 1;
-
-/// Under which name CloudWatch keeps the metrics.
-const NAMESPACE: &str = "Latchkey";
 
 /// What a request turns out to be about, noted as it becomes known. A clone is the same trail.
 #[derive(Clone, Default)]
@@ -143,46 +139,12 @@ impl Answered<'_> {
     /// The line.
     pub(super) fn line(&self, trail: &Trail) -> String {
         let notes = trail.notes();
-        let operation = operation(self.method, self.route);
-        let mut metrics = Metrics::default();
-        let latency = self.ended.millis().saturating_sub(self.began.millis()).max(0);
-        metrics.add(
-            &[&["table"], &["table", "operation"]],
-            &[
-                ("Requests", "Count", json!(1)),
-                ("Latency", "Milliseconds", json!(latency)),
-                ("Faults", "Count", json!(u8::from(self.status.is_server_error()))),
-            ],
-        );
-        if let Some(verdict) = notes.verdict {
-            let valid = u8::from(verdict == Verdict::Valid);
-            metrics.add(
-                &[&["table"]],
-                &[
-                    ("Verified", "Count", json!(valid)),
-                    ("Failures", "Count", json!(u8::from(verdict != Verdict::Valid))),
-                    ("Locks", "Count", json!(u8::from(notes.locked_until.is_some()))),
-                ],
-            );
-            if notes.country.is_some() {
-                metrics.add(&BY_COUNTRY, &[("MessagesVerified", "Count", json!(valid))]);
-            }
-        }
-        if let Some(price) = notes.charged {
-            let dollars = price.to_string().parse::<f64>().unwrap_or_default();
-            metrics.add(
-                &BY_COUNTRY,
-                &[
-                    ("MessagesSent", "Count", json!(u8::from(notes.sent))),
-                    ("MessageCostUsd", "None", json!(dollars)),
-                ],
-            );
-        }
+        let metrics = Metrics::of(self, &notes);
         let line = Line {
             schema: SCHEMA,
             time: self.ended.to_string(),
             request_id: self.request_id,
-            operation,
+            operation: operation(self.method, self.route),
             outcome: outcome(self.status, notes.verdict),
             method: self.method.as_str(),
             route: self.route,
@@ -196,29 +158,11 @@ impl Answered<'_> {
             challenge: notes.challenge.map(|challenge| challenge.to_string()),
             locked_until: notes.locked_until.clone(),
             table: self.table,
+            aws: metrics.definition(self.ended),
             metrics: metrics.values,
-            aws: json!({"Timestamp": self.ended.millis(), "CloudWatchMetrics": metrics.definitions}),
         };
         // Nothing in it fails to serialize: every key is text and every number finite.
         serde_json::to_string(&line).unwrap_or_default()
-    }
-}
-
-const BY_COUNTRY: [&[&str]; 2] = [&["table"], &["table", "country"]];
-
-/// Metrics in CloudWatch's embedded metric format: their values stand at the top of the line.
-#[derive(Default)]
-struct Metrics {
-    values: serde_json::Map<String, Value>,
-    definitions: Vec<Value>,
-}
-
-impl Metrics {
-    fn add(&mut self, dimensions: &[&[&str]], metrics: &[(&str, &str, Value)]) {
-        let units: Vec<Value> =
-            metrics.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit})).collect();
-        self.definitions.push(json!({"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": units}));
-        self.values.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), value.clone())));
     }
 }
 
