@@ -21,6 +21,10 @@ pub use sns::{Message, Outbox};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use data_dir::{DataDir, keep};
 use engine::Engine;
 use faults::Faults;
@@ -189,6 +193,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         clock.clone(),
         options.faults.clone(),
     ));
+    let app = app.layer(from_fn(whole));
     served.spawn(|stopped| http_server(api, app, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
@@ -221,6 +226,18 @@ impl Local {
     pub async fn stop(self) {
         self.api.stop().await;
         self.behind.stop().await;
+    }
+}
+
+/// Hands a request over as API Gateway does: whole. A body that is refused while it is still being sent would have its
+/// connection reset, and its client might see that instead of the answer.
+async fn whole(request: Request, next: Next) -> Response {
+    /// What Lambda takes in one call.
+    const PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
+    let (parts, body) = request.into_parts();
+    match to_bytes(body, PAYLOAD_BYTES).await {
+        Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
+        Err(_) => http::Error::BodyTooLarge.into_response(),
     }
 }
 

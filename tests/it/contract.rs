@@ -102,6 +102,18 @@ async fn a12_net_10_every_refusal_has_the_contracts_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn net_10_a_body_is_taken_whole_before_it_is_refused() {
+    let app = App::start().await;
+    let body = || "1".repeat(5_000_000);
+    for _ in 0..20 {
+        let (path, no_route) = ("/auth/factors/enroll", "/auth/none");
+        send(app.request(Method::POST, path).body(body())).await.expect(401);
+        send(app.authorized(Method::POST, path).body(body())).await.expect(413);
+        send(app.authorized(Method::POST, no_route).body(body())).await.expect(404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn request_ids_differ_and_connections_are_kept() {
     use std::io::{Read as _, Write as _};
     let app = App::start().await;
