@@ -61,7 +61,9 @@ async fn a_users_list_holds_totp_factors_only_and_ours_holds_all() {
     let user = "user_1";
     let totp = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a", "user_id": user});
     let first = app.enroll(totp.clone()).await;
+    app.advance(1);
     let sms = app.enroll(json!({"type": "sms", "phone_number": "+15005550006", "user_id": user})).await;
+    app.advance(1);
     let second = app.enroll(totp).await;
     app.enroll(json!({"type": "generic_otp", "user_id": "user_10"})).await;
     app.enroll(json!({"type": "generic_otp"})).await;

@@ -14,8 +14,8 @@ use shared::ports::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// How far the clock may be moved in all: a hundred years.
 const FARTHEST_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
@@ -24,6 +24,7 @@ const FARTHEST_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 #[derive(Clone)]
 pub struct LocalClock {
     moved_seconds: Arc<AtomicI64>,
+    stopped_at: Arc<OnceLock<Timestamp>>,
     file: Option<PathBuf>,
 }
 
@@ -35,7 +36,12 @@ impl LocalClock {
                 .map_err(|source| ServeError::Data { path: path.clone(), source })?,
             _ => 0,
         };
-        Ok(Self { moved_seconds: Arc::new(AtomicI64::new(kept)), file })
+        Ok(Self { moved_seconds: Arc::new(AtomicI64::new(kept)), stopped_at: Arc::default(), file })
+    }
+
+    /// Stops it until this process ends: from now on it goes only where it is moved, however slow the machine is.
+    pub fn stop(&self) {
+        self.stopped_at.get_or_init(|| SystemClock.now());
     }
 
     /// Moves the clock; back, too, by less than nothing.
@@ -57,7 +63,7 @@ impl LocalClock {
 impl Clock for LocalClock {
     fn now(&self) -> Timestamp {
         let moved_millis = self.moved_seconds.load(Ordering::SeqCst).saturating_mul(1_000);
-        let now = SystemClock.now();
+        let now = self.stopped_at.get().copied().unwrap_or_else(|| SystemClock.now());
         Timestamp::from_millis(now.millis().saturating_add(moved_millis)).unwrap_or(now)
     }
 }
