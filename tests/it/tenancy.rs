@@ -104,6 +104,26 @@ async fn a22_sec_02_sec_11_a_secret_moved_to_another_row_opens_nothing_and_costs
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a22_sec_02_an_environments_key_moved_to_another_environment_opens_nothing() {
+    let app = App::start().await;
+    let other = app.other_environment().await;
+    let items = app.dump().await;
+    let row = |tag: &str| {
+        let pk = format!("environment/{tag}");
+        items.iter().find(|item| *item["pk"].as_s().unwrap() == pk).unwrap().clone()
+    };
+    let mut swapped = row("other");
+    swapped.insert("keys".to_owned(), row("local")["keys"].clone());
+    app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(swapped)).send().await.unwrap();
+    let before = app.dump().await.len();
+    let enroll = app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&other);
+    let refused = send(enroll.json(&json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a"}))).await;
+    assert_eq!(refused.expect(500)["code"], "internal_server_error");
+    assert_eq!(app.dump().await.len(), before, "nothing was written");
+    app.enroll_totp().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a22_one_05_a_codes_mac_moved_to_another_challenge_matches_nothing() {
     let app = App::start().await;
     let factor = app.enroll(json!({"type": "generic_otp"})).await;

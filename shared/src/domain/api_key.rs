@@ -224,6 +224,18 @@ mod tests {
     }
 
     #[test]
+    fn key_01_a_right_checksum_does_not_make_up_for_the_wrong_shape() {
+        let of = |body: &str| {
+            let text = format!("sk_test_{body}");
+            ApiKey::parse(&format!("{text}{}", checksum(&text)))
+        };
+        assert!(of(&"a".repeat(RANDOM_CHARS)).is_ok());
+        for body in ["a".repeat(RANDOM_CHARS - 1), "a".repeat(RANDOM_CHARS + 1), "-".repeat(RANDOM_CHARS)] {
+            assert!(of(&body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
     fn key_01_keys_differ() {
         assert!(key(3).hash() != key(4).hash());
     }

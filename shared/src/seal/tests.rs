@@ -70,6 +70,37 @@ fn sec_02_a_tampered_secret_does_not_open() {
 }
 
 #[test]
+fn sec_02_nothing_opens_or_matches_without_the_key_it_was_made_with() {
+    let mut fixture = Fixture::new();
+    let factor = fixture.factor();
+    let secret = Secret::random(&mut fixture.rng);
+    let code = Code::parse("123456").unwrap();
+    let sealed = fixture.seal.secret(&secret, &factor, &mut fixture.rng).unwrap();
+    let challenge = fixture.challenge(&factor, &code);
+    let keys = BTreeMap::from([(sealed.key, EnvironmentKey(cipher::random_key(&mut fixture.rng)))]);
+    let impostor = Seal::new(keys, sealed.key, &cipher::random_key(&mut fixture.rng));
+    assert_eq!(impostor.open_secret(&sealed, &factor).err(), Some(SealError::Broken));
+    assert_eq!(impostor.code_matches(&code, &factor, &challenge), Ok(false));
+    let erased = Seal::new(BTreeMap::new(), sealed.key, &cipher::random_key(&mut fixture.rng));
+    assert_eq!(erased.open_secret(&sealed, &factor).err(), Some(SealError::Missing(sealed.key)));
+    assert_eq!(erased.code_matches(&code, &factor, &challenge), Err(SealError::Missing(sealed.key)));
+}
+
+#[test]
+fn sec_07_only_what_an_older_key_sealed_is_sealed_again() {
+    let mut fixture = Fixture::new();
+    let factor = fixture.factor();
+    let secret = Secret::random(&mut fixture.rng);
+    let old = fixture.seal.secret(&secret, &factor, &mut fixture.rng).unwrap();
+    assert!(!fixture.seal.is_outdated(&old));
+    let newer = EnvironmentKeyId::new(Timestamp::from_millis(1).unwrap(), &mut fixture.rng);
+    fixture.seal.keys.insert(newer, EnvironmentKey(cipher::random_key(&mut fixture.rng)));
+    fixture.seal.current = newer;
+    assert!(fixture.seal.is_outdated(&old));
+    assert!(!fixture.seal.is_outdated(&fixture.seal.secret(&secret, &factor, &mut fixture.rng).unwrap()));
+}
+
+#[test]
 fn a22_one_05_a_code_matches_only_in_its_challenge() {
     let mut fixture = Fixture::new();
     let (first, second) = (fixture.factor(), fixture.factor());
