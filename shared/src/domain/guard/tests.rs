@@ -248,6 +248,38 @@ fn thr_05_a_hundred_failures_disable_until_an_operator_unlocks() {
     assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Ok(Verdict::Valid));
 }
 
+#[test]
+fn thr_08_an_unlocked_factor_takes_guesses_at_once_and_nothing_it_has_spent() {
+    let mut fixture = Fixture::new();
+    let (mut guard, spent) = (Guard::default(), fixture.challenge());
+    assert_eq!(fixture.guess(&mut guard, &spent, Evidence::Step(Step(100))), Ok(Verdict::Valid));
+    for _ in 0..ROLLING_FAILURES {
+        fixture.now = fixture.now.plus(fail_once(&mut fixture, &mut guard));
+    }
+    assert!(
+        guard.accepts_challenges(fixture.now).is_err(),
+        "the day's failures lock it, whatever the last one did"
+    );
+    guard = guard.unlock();
+    let fresh = fixture.challenge();
+    assert_eq!(fixture.guess(&mut guard, &fresh, Evidence::Step(Step(100))), Ok(Verdict::Replayed));
+    assert_eq!(fixture.guess(&mut guard, &fresh, Evidence::Step(Step(101))), Ok(Verdict::Valid));
+}
+
+#[test]
+fn sec_07_a_guard_that_is_written_again_forgets_nothing() {
+    let mut fixture = Fixture::new();
+    let (mut guard, challenge) = (Guard::default(), fixture.challenge());
+    fixture.guess(&mut guard, &challenge, Evidence::Step(Step(100))).unwrap();
+    fail_once(&mut fixture, &mut guard);
+    let rewritten = guard.rewritten();
+    assert_eq!(
+        rewritten,
+        Guard { version: guard.version + 1, ..guard },
+        "and who decided before decides again"
+    );
+}
+
 proptest! {
     /// THR-04: nothing but a success or an operator lowers the consecutive count; nothing shortens a lock.
     #[test]
