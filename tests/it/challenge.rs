@@ -45,6 +45,28 @@ async fn sms_06_a_message_is_transactional_and_has_a_price_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sms_06_a_message_has_the_deployments_sender_number_price_and_text() {
+    let app = App::start_with(&[
+        ("LATCHKEY_SMS_SENDER_ID", "FOOCORP"),
+        ("LATCHKEY_SMS_ORIGINATION_NUMBER", "+12025550123"),
+        ("LATCHKEY_SMS_MAX_PRICE_USD", "0.05"),
+        ("LATCHKEY_SMS_TEMPLATE", "Foo Corp: {{code}}"),
+    ])
+    .await;
+    app.challenge(&app.enroll_sms().await).await;
+    let message = app.local.outbox.messages().pop().unwrap();
+    assert!(message.message.starts_with("Foo Corp: "));
+    let attributes: Vec<_> = message.attributes.into_iter().collect();
+    let expected = [
+        ("AWS.MM.SMS.OriginationNumber", "+12025550123"),
+        ("AWS.SNS.SMS.MaxPrice", "0.050000"),
+        ("AWS.SNS.SMS.SMSType", "Transactional"),
+        ("AWS.SNS.SMS.SenderID", "FOOCORP"),
+    ];
+    assert_eq!(attributes, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a19_sms_07_a_template_says_what_is_sent_and_a_bad_one_sends_nothing() {
     let app = App::start().await;
     let factor = app.enroll_sms().await;
