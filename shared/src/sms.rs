@@ -114,11 +114,12 @@ impl Sms {
 /// What SNS's answer says about the message. A refusal (4xx) is certain; anything else may have been sent (FLT-09).
 fn failure(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
     let reason = aws::reason(error);
-    let refused = error.raw_response().is_some_and(|answer| answer.status().is_client_error());
+    if !error.raw_response().is_some_and(|answer| answer.status().is_client_error()) {
+        return SmsError::Unknown { reason };
+    }
     match reason.as_str() {
-        "OptedOut" | "OptedOutException" if refused => SmsError::OptedOut,
-        code if refused && code.starts_with("InvalidParameter") => SmsError::InvalidNumber,
-        _ if refused => SmsError::NotSent { reason },
-        _ => SmsError::Unknown { reason },
+        "OptedOut" | "OptedOutException" => SmsError::OptedOut,
+        code if code.starts_with("InvalidParameter") => SmsError::InvalidNumber,
+        _ => SmsError::NotSent { reason },
     }
 }
