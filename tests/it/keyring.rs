@@ -4,11 +4,13 @@ use crate::app::{Answer, App, Totp};
 use crate::faults::ask;
 use axum::Router;
 use cli::serve::faults::{Fault, Faults};
+use cli::serve::kms::KEY_ID;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use shared::domain::api_key::Scope;
 use shared::domain::policy::{API_KEY_TRUSTED, KEY_SETTLES};
 use shared::http::{app as application, challenge, enroll, factors, verify};
+use shared::kms::{Kms, KmsError, WrappedDataKey};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::sms::Sms;
 
@@ -51,6 +53,20 @@ impl App {
         let items = self.dump().await;
         let item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&totp.id)).unwrap();
         item["key"].as_s().unwrap().clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a22_sec_02_an_entry_of_the_keyring_opens_under_its_own_name_only() {
+    let app = App::start().await;
+    app.rotate().await;
+    let entries = app.local.core.store.keyring().await.unwrap();
+    let kms = Kms::new(shared::aws::kms(&cli::serve::sdk(&app.local.kms_url)), KEY_ID.to_owned());
+    for (entry, other) in [(&entries[0], &entries[1]), (&entries[1], &entries[0])] {
+        kms.unwrap_key(entry).await.unwrap();
+        let moved = WrappedDataKey { id: other.id, bytes: entry.bytes.clone() };
+        let refused = kms.unwrap_key(&moved).await.err().unwrap();
+        assert!(matches!(refused, KmsError::Foreign(id) if id == other.id), "{refused}");
     }
 }
 
