@@ -63,7 +63,8 @@ async fn a22_sec_02_an_entry_of_the_keyring_opens_under_its_own_name_only() {
     let entries = app.local.core.store.keyring().await.unwrap();
     let kms = Kms::new(shared::aws::kms(&cli::serve::sdk(&app.local.kms_url)), KEY_ID.to_owned());
     for (entry, other) in [(&entries[0], &entries[1]), (&entries[1], &entries[0])] {
-        kms.unwrap_key(entry).await.unwrap();
+        let own = kms.unwrap_key(entry).await.unwrap();
+        assert!(*own != *kms.unwrap_key(other).await.unwrap(), "two entries have one key");
         let moved = WrappedDataKey { id: other.id, bytes: entry.bytes.clone() };
         let refused = kms.unwrap_key(&moved).await.err().unwrap();
         assert!(matches!(refused, KmsError::Foreign(id) if id == other.id), "{refused}");
