@@ -69,6 +69,7 @@ async fn log_05_every_operation_is_one_line() {
             assert!(line[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {line}");
         }
         assert_eq!(line["factor"].is_string(), about.contains(&"factor"), "{line}");
+        assert_eq!(line["table"], cli::serve::TABLE, "what the alarms look for");
     }
     let nobody = line_of(app.request(Method::GET, "/auth/factors?user_id=u")).await;
     assert_eq!((&nobody["outcome"], &nobody["code"]), (&json!("refused"), &json!("unauthorized")));
