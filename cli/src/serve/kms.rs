@@ -104,9 +104,11 @@ async fn answer(State(root): State<RootKey>, headers: HeaderMap, body: Bytes) ->
     }
 }
 
-/// The context has an order of its own in every request, and one here.
+/// The context has an order of its own in every request, and one here. What is kept was sealed under this text: it must
+/// not change.
 fn context(request: &Request) -> String {
-    format!("latchkey/1/root/{:?}", request.encryption_context)
+    let pairs = request.encryption_context.iter().map(|(name, value)| json!([name, value]));
+    format!("latchkey/1/root/{}", pairs.collect::<Value>())
 }
 
 fn ok(body: Value) -> Response {
@@ -115,4 +117,21 @@ fn ok(body: Value) -> Response {
 
 fn refusal(code: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(json!({ "__type": code }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_02_the_same_context_is_the_same_text_in_every_version() {
+        let context_of = |pairs: Value| {
+            context(&serde_json::from_value(json!({"KeyId": KEY_ID, "EncryptionContext": pairs})).unwrap())
+        };
+        assert_eq!(context_of(json!({})), "latchkey/1/root/[]");
+        assert_eq!(
+            context_of(json!({"latchkey": "keyring", "data_key": "a\"b"})),
+            r#"latchkey/1/root/[["data_key","a\"b"],["latchkey","keyring"]]"#
+        );
+    }
 }
