@@ -11,6 +11,7 @@ pub mod guard;
 pub mod id;
 pub mod otpauth;
 pub mod phone;
+pub mod phone_log;
 pub mod policy;
 pub mod qr;
 pub mod sms_budget;

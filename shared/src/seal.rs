@@ -8,7 +8,7 @@ use crate::domain::code::Code;
 use crate::domain::factor::{Factor, Sealed};
 use crate::domain::id::{ChallengeId, EnvironmentKeyId};
 use crate::domain::phone::Phone;
-use crate::domain::sms_budget::RequestMac;
+use crate::domain::phone_log::RequestMac;
 use crate::domain::totp::Secret;
 use crate::keyring::EnvironmentKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};

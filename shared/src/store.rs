@@ -8,15 +8,15 @@ mod error;
 mod item;
 mod keyring;
 mod list;
+mod phone_log;
 pub mod schema;
-mod sms_budget;
 mod sweep;
 mod table;
 
 pub use environment::Changed;
 pub use error::StoreError;
 pub use list::{From, Page};
-pub use sms_budget::{Reservation, Reserved};
+pub use phone_log::{LogChange, LogWrite, LogWritten};
 pub use sweep::{Place, Removed};
 pub use table::Table;
 

@@ -136,6 +136,12 @@ impl Guard {
         Err(Locked { retry_at: remembered().map(Spent::forgotten_at).min() })
     }
 
+    /// Whether `challenge` was verified or has had its guesses.
+    #[must_use]
+    pub fn is_finished(&self, challenge: ChallengeId) -> bool {
+        self.spent.get(&challenge).is_some_and(Spent::is_finished)
+    }
+
     /// The guard an operator has unlocked: the failures are forgiven, what is spent stays spent.
     #[must_use]
     pub fn unlock(&self) -> Self {
@@ -207,6 +213,10 @@ fn backoff(failures: u32) -> Option<Duration> {
 }
 
 impl Spent {
+    fn is_finished(&self) -> bool {
+        self.verified_by.is_some() || self.attempts.len() >= ATTEMPTS_PER_CHALLENGE
+    }
+
     fn forgotten_at(&self) -> Timestamp {
         self.expires_at.plus(SPENT_REMEMBERED)
     }

@@ -73,23 +73,23 @@ async fn open(
     let core = &sender.core;
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    let Guarded { factor, guard, .. } =
-        core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
-    trail.factor(&factor);
+    let guarded = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
+    let Guarded { factor, guard, .. } = &guarded;
+    trail.factor(factor);
     guard.accepts_challenges(core.now())?;
     let (challenge, shown) = match &factor.kind {
         Kind::Totp { .. } => {
-            let challenge = Challenge::of(&factor, new_id(core)?, None, core.now());
+            let challenge = Challenge::of(factor, new_id(core)?, None, core.now());
             core.store.open_challenge(&challenge).await?;
             (challenge, None)
         }
         Kind::GenericOtp => {
-            let (challenge, code) = with_code(core, &*core.seal(caller).await?, &factor)?;
+            let (challenge, code) = with_code(core, &*core.seal(caller).await?, factor)?;
             core.store.open_challenge(&challenge).await?;
             (challenge, Some(code))
         }
         Kind::Sms { phone } => {
-            (sms::challenge(sender, caller, trail, &factor, phone, key, fields).await?, None)
+            (sms::challenge(sender, caller, trail, &guarded, phone, key, fields).await?, None)
         }
     };
     trail.challenge(&challenge);

@@ -131,6 +131,14 @@ impl Error {
         Self::Unavailable(Cause(Arc::new(Busy)))
     }
 
+    /// An earlier attempt of the same request may be sending the message at this moment.
+    pub(super) fn outcome_pending() -> Self {
+        #[derive(Debug, thiserror::Error)]
+        #[error("an earlier attempt of the same request may be sending the message")]
+        struct OutcomePending;
+        Self::Unavailable(Cause(Arc::new(OutcomePending)))
+    }
+
     /// What a client is told when a message was not sent.
     pub(super) fn not_sent(error: SmsError, phone: &Phone) -> Self {
         match error {

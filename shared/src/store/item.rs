@@ -10,8 +10,8 @@ use crate::domain::factor::{Factor, Guarded, Kind, Sealed};
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
+use crate::domain::phone_log::{LastMessage, MessageRequest, MessageState, PhoneLog, RequestMac};
 use crate::domain::policy::{CHALLENGE_KEPT, PHONE_DAY};
-use crate::domain::sms_budget::{LastSend, PhoneLog, RequestMac};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserId;
 use crate::kms::WrappedDataKey;
@@ -22,6 +22,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
+/// An attribute without a value, where an update would otherwise keep an older one.
+const NULL: AttributeValue = AttributeValue::Null(true);
 type Read<T> = Result<T, StoreError>;
 
 pub(super) fn from_factor(guarded: &Guarded) -> Item {
@@ -140,27 +142,41 @@ pub(super) fn from_phone_log(log: &PhoneLog) -> Item {
     let last_sent = log.sends.last().copied().unwrap_or_default();
     put(&mut item, attr::LAST_SEND, number(last_sent.millis()));
     put(&mut item, attr::TTL, number(last_sent.plus(PHONE_DAY).plus(PHONE_DAY).seconds()));
-    let (challenge, request) = match &log.last {
-        Some(last) => (text(last.challenge), last.request.map(|RequestMac(mac)| bytes(&mac))),
-        None => (AttributeValue::Null(true), None),
+    let (challenge, key, state) = match &log.last {
+        Some(LastMessage { request: MessageRequest { challenge, key }, state }) => {
+            (text(challenge), key.map(|RequestMac(mac)| bytes(&mac)), text(state.name()))
+        }
+        None => (NULL, None, NULL),
     };
     put(&mut item, attr::LAST_CHALLENGE, challenge);
-    put(&mut item, attr::LAST_REQUEST, request.unwrap_or(AttributeValue::Null(true)));
+    put(&mut item, attr::LAST_REQUEST, key.unwrap_or(NULL));
+    put(&mut item, attr::LAST_STATE, state);
     item
 }
 
 pub(super) fn to_phone_log(item: &Item) -> Read<PhoneLog> {
     let last = match get(item, attr::LAST_CHALLENGE)? {
         AttributeValue::Null(_) => None,
-        _ => Some(LastSend {
-            challenge: parsed(item, attr::LAST_CHALLENGE, ChallengeId::parse)?,
-            request: match get(item, attr::LAST_REQUEST)? {
-                AttributeValue::Null(_) => None,
-                _ => Some(RequestMac(mac(item, attr::LAST_REQUEST)?)),
-            },
-        }),
+        _ => Some(LastMessage { request: to_message_request(item)?, state: to_message_state(item)? }),
     };
     Ok(PhoneLog { version: integer(item, attr::VERSION)?, sends: list(item, attr::SENDS, to_moment)?, last })
+}
+
+fn to_message_request(item: &Item) -> Read<MessageRequest> {
+    let key = match get(item, attr::LAST_REQUEST)? {
+        AttributeValue::Null(_) => None,
+        _ => Some(RequestMac(mac(item, attr::LAST_REQUEST)?)),
+    };
+    Ok(MessageRequest { challenge: parsed(item, attr::LAST_CHALLENGE, ChallengeId::parse)?, key })
+}
+
+/// Functions of a version before states were written may run beside this one during an update: what they wrote may have
+/// been sent.
+fn to_message_state(item: &Item) -> Read<MessageState> {
+    let state = optional(item, attr::LAST_STATE, |item, name| {
+        MessageState::parse(string(item, name)?).ok_or(StoreError::Corrupt(name))
+    })?;
+    Ok(state.unwrap_or(MessageState::Tried))
 }
 
 pub(super) fn from_data_key(key: &WrappedDataKey) -> Item {

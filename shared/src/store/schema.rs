@@ -63,6 +63,7 @@ pub mod attr {
     pub const LAST_SEND: &str = "last_send";
     pub const LAST_CHALLENGE: &str = "last_challenge";
     pub const LAST_REQUEST: &str = "last_request";
+    pub const LAST_STATE: &str = "last_state";
     pub const USED: &str = "used";
     pub const TAG: &str = "tag";
     pub const API_KEYS: &str = "api_keys";

@@ -1,121 +1,150 @@
-//! A challenge by text message: budgets and challenge in one transaction, then the message.
+//! A challenge whose code is texted. A 201 says that SNS took the message.
 //!
-//! The order is what keeps the promises. A message never carries a code that cannot be verified, because the challenge
-//! is durable before (FLT-08). A request is never sent two, because its number's log has it before (FLT-11). What was
-//! charged is never given back, because a failure would be a free try (FLT-09).
+//! Each step is written before the one after it is taken, so that a repeat of the same request, after a lost answer, a
+//! fault or a killed process, knows what it may do (`domain/phone_log.rs`).
 
 use super::{Sender, with_code};
 use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
-use crate::domain::factor::Factor;
+use crate::domain::factor::Guarded;
 use crate::domain::id::AttemptId;
 use crate::domain::phone::Phone;
-use crate::domain::policy::{RESERVE_PAUSE, RESERVE_ROUNDS};
-use crate::domain::sms_budget::{LastSend, OverBudget, PhoneLog, RequestMac};
+use crate::domain::phone_log::{MessageRequest, MessageState, NextStep, PhoneLog};
+use crate::domain::policy::{MAX_MESSAGE_STEPS, MESSAGE_WRITE_PAUSE, MESSAGE_WRITE_TRIES};
 use crate::domain::sms_text::SmsTemplate;
 use crate::http::audit::Trail;
 use crate::http::error::Error;
 use crate::http::extract::{Fields, IdempotencyKey};
 use crate::seal::PhoneMacs;
-use crate::store::{Reservation, Reserved};
+use crate::store::{LogChange, LogWrite, LogWritten, StoreError};
 use rand::RngExt as _;
 
 pub(super) async fn challenge(
     sender: &Sender,
     caller: &Caller,
     trail: &Trail,
-    factor: &Factor,
+    factor: &Guarded,
     phone: &Phone,
     IdempotencyKey(key): IdempotencyKey,
     mut fields: Fields,
 ) -> Result<Challenge, Error> {
-    let core = &sender.core;
+    let Sender { core, sms } = sender;
     let template = fields.optional("sms_template", SmsTemplate::parse);
-    let template = fields.check(Some(template))?.unwrap_or_else(|| sender.sms.template().clone());
+    let template = fields.check(Some(template))?.unwrap_or_else(|| sms.template().clone());
     if !core.policy.sms_countries.allow(phone.country()) {
         return Err(Error::PhoneNotSupported);
     }
     let seal = core.seal(caller).await?;
-    let request = key.map(|key| seal.request(&key, factor)).transpose()?;
-    let (challenge, code) = with_code(core, &seal, factor)?;
-    match reserve(core, &challenge, seal.phone(phone)?, request).await? {
-        Outcome::Reserved => {
-            trail.charged(core.policy.sms_max_price);
-            let challenge = send(sender, phone, &template, challenge, &code).await?;
-            trail.sent();
+    let key = key.map(|key| seal.request(&key, &factor.factor)).transpose()?;
+    let (challenge, code) = with_code(core, &seal, &factor.factor)?;
+    let request = MessageRequest { challenge: challenge.id, key };
+    let message = Message { core, trail, factor, phone: seal.phone(phone)?, challenge: &challenge, request };
+    match message.claim().await? {
+        Claim::Earlier(challenge) => Ok(challenge),
+        Claim::Own(log) => {
+            message.send(&log, sender, phone, &template.with(&code)).await?;
             Ok(challenge)
         }
-        Outcome::Repeated(earlier) => Ok(earlier),
-        Outcome::Refused(over) => Err(over.into()),
     }
 }
 
-/// What a request for a message comes to.
-enum Outcome {
-    /// The message may be sent.
-    Reserved,
-    /// The same request was sent one a moment ago, for this challenge.
-    Repeated(Challenge),
-    /// A budget is used up.
-    Refused(OverBudget),
-}
-
-/// Charges the budgets and writes the challenge, unless there is no room.
-async fn reserve(
-    core: &Core,
-    challenge: &Challenge,
+/// A message that a request asks for.
+struct Message<'a> {
+    core: &'a Core,
+    trail: &'a Trail,
+    factor: &'a Guarded,
     phone: PhoneMacs,
-    request: Option<RequestMac>,
-) -> Result<Outcome, Error> {
-    let last = LastSend { challenge: challenge.id, request };
-    let mut seen = PhoneLog::default();
-    for _ in 0..RESERVE_ROUNDS {
+    challenge: &'a Challenge,
+    request: MessageRequest,
+}
+
+/// What a request for a message may do.
+enum Claim {
+    /// Send the message. This is the number's log, in which it is marked as tried.
+    Own(PhoneLog),
+    /// Answer with the challenge of a message that was sent for the same request.
+    Earlier(Challenge),
+}
+
+impl Message<'_> {
+    /// Reserves the message and marks it as tried, or finds out what an earlier attempt of the same request has done.
+    async fn claim(&self) -> Result<Claim, Error> {
+        let Self { core, challenge, request, .. } = self;
+        // An empty log is tried first: most numbers were sent nothing for a day.
+        let mut log = PhoneLog::default();
+        for _ in 0..MAX_MESSAGE_STEPS {
+            let now = core.now();
+            let (next, change) = match log.next_step(request, now)? {
+                NextStep::Reserve => {
+                    (log.reserve(*request, now), LogChange::Reserve(challenge, &core.policy))
+                }
+                NextStep::TakeOver { from } => {
+                    (log.take_over(*request, now), LogChange::TakeOver(challenge, from))
+                }
+                NextStep::Try => (log.mark(MessageState::Tried), LogChange::Mark),
+                NextStep::Publish => return Ok(Claim::Own(log)),
+                NextStep::Repeat { challenge, otherwise } => {
+                    let finished = self.factor.guard.is_finished(challenge);
+                    let earlier = core.store.challenge(self.factor.factor.environment, challenge).await?;
+                    let open = earlier.filter(|earlier| !finished && earlier.is_open(now));
+                    return open.map(Claim::Earlier).ok_or(otherwise.into());
+                }
+                NextStep::Wait => return Err(Error::outcome_pending()),
+            };
+            log = self.write(&log, next, change).await?;
+        }
+        Err(Error::busy())
+    }
+
+    /// Sends the message, once, and writes what became of it.
+    async fn send(&self, log: &PhoneLog, sender: &Sender, phone: &Phone, text: &str) -> Result<(), Error> {
+        let price = self.core.policy.sms_max_price;
+        let Err(error) = sender.sms.send(phone, text, price).await else {
+            self.trail.sent();
+            if let Err(error) = self.write(log, log.mark(MessageState::Sent), LogChange::Mark).await {
+                // The promise is kept: SNS took the message. A repeat of the request is answered 503 instead of 201.
+                tracing::warn!(?error, "a sent message is not marked as sent");
+            }
+            return Ok(());
+        };
+        if error.is_certain() {
+            let change = LogChange::Withdraw(self.challenge);
+            self.write(log, log.mark(MessageState::Reserved), change).await?;
+        }
+        Err(Error::not_sent(error, phone))
+    }
+
+    /// Writes `next` over `seen`, and returns the log as it then stands: `next`, or what another request has made of it.
+    async fn write(&self, seen: &PhoneLog, next: PhoneLog, change: LogChange<'_>) -> Result<PhoneLog, Error> {
+        let Self { core, phone, .. } = self;
         let (now, mut rng) = (core.now(), core.rng()?);
-        if let Err(over) = seen.admit(now) {
-            return Ok(match repeated(core, challenge, &seen, request).await? {
-                Some(earlier) => Outcome::Repeated(earlier),
-                None => Outcome::Refused(over),
-            });
+        let charges = matches!(change, LogChange::Reserve(..));
+        let write =
+            LogWrite { phone: *phone, seen, next: &next, change, now, token: AttemptId::new(now, &mut rng) };
+        for _ in 0..MESSAGE_WRITE_TRIES {
+            let written = match core.store.write_phone_log(&write).await {
+                Ok(LogWritten::Changed(log)) => return Ok(log),
+                Ok(LogWritten::OverBudget(over)) => return Err(over.into()),
+                Ok(LogWritten::Conflict) => false,
+                Ok(LogWritten::Written) => true,
+                // The outcome is unknown. What stands in the table settles it.
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    if core.store.phone_log(phone).await?.as_ref() != Some(&next) {
+                        return Err(error.into());
+                    }
+                    true
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if written {
+                if charges {
+                    self.trail.charged(core.policy.sms_max_price);
+                }
+                return Ok(next);
+            }
+            tokio::time::sleep(MESSAGE_WRITE_PAUSE.mul_f64(rng.random())).await;
         }
-        let next = seen.with(last.clone(), now);
-        let (policy, token) = (&*core.policy, AttemptId::new(now, &mut rng));
-        let reservation = Reservation { challenge, phone, seen: &seen, next: &next, policy, now, token };
-        match core.store.reserve_sms(&reservation).await? {
-            Reserved::Granted => return Ok(Outcome::Reserved),
-            Reserved::Changed(log) => seen = log,
-            Reserved::OverBudget(over) => return Ok(Outcome::Refused(over)),
-            Reserved::Conflict => tokio::time::sleep(RESERVE_PAUSE.mul_f64(rng.random())).await,
-        }
+        Err(Error::busy())
     }
-    Err(Error::busy())
-}
-
-/// The challenge the same request was answered with before, if it is still open.
-async fn repeated(
-    core: &Core,
-    challenge: &Challenge,
-    log: &PhoneLog,
-    request: Option<RequestMac>,
-) -> Result<Option<Challenge>, Error> {
-    let Some(id) = request.and_then(|request| log.answer_to(request)) else { return Ok(None) };
-    let earlier = core.store.challenge(challenge.environment, id).await?;
-    Ok(earlier.filter(|earlier| earlier.is_open(core.now())))
-}
-
-/// Sends the message, once. What certainly was not sent cannot be verified either.
-async fn send(
-    Sender { core, sms }: &Sender,
-    phone: &Phone,
-    template: &SmsTemplate,
-    challenge: Challenge,
-    code: &Code,
-) -> Result<Challenge, Error> {
-    let Err(error) = sms.send(phone, &template.with(code), core.policy.sms_max_price).await else {
-        return Ok(challenge);
-    };
-    if error.is_certain() {
-        core.store.withdraw(&challenge).await?;
-    }
-    Err(Error::not_sent(error, phone))
 }

@@ -1,0 +1,132 @@
+use super::*;
+use proptest::prelude::*;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+const KEY: Option<RequestMac> = Some(RequestMac([1; 32]));
+const OTHER_KEY: Option<RequestMac> = Some(RequestMac([2; 32]));
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000).unwrap()
+}
+
+/// A request with a challenge of its own.
+fn request(number: u8, key: Option<RequestMac>) -> MessageRequest {
+    let mut rng = StdRng::from_seed([number; 32]);
+    MessageRequest { challenge: ChallengeId::new(at(0), &mut rng), key }
+}
+
+/// A log whose only message was reserved at second 0 for the first request with [`KEY`], and has come this far.
+fn log(state: MessageState) -> PhoneLog {
+    PhoneLog::default().reserve(request(1, KEY), at(0)).mark(state)
+}
+
+/// Sends as soon as it may, and returns when that was.
+fn send_eagerly(count: usize) -> Vec<i64> {
+    let mut log = PhoneLog::default();
+    let mut now = at(0);
+    let mut sent = Vec::new();
+    while sent.len() < count {
+        if let Err(OverBudget { retry_at }) = log.admit(now) {
+            now = retry_at;
+        }
+        log = log.reserve(request(0, None), now);
+        sent.push((now.millis() - at(0).millis()) / 1_000);
+    }
+    sent
+}
+
+#[test]
+fn sms_03_the_cooldown_doubles_five_fit_ten_minutes_and_ten_a_day() {
+    let day = 24 * 60 * 60;
+    assert_eq!(send_eagerly(5), [0, 30, 90, 210, 450]);
+    let sent = send_eagerly(12);
+    for window in sent.windows(6) {
+        assert!(window[5] - window[0] >= 600, "six within ten minutes: {sent:?}");
+    }
+    assert!(sent[9] < day && sent[10] >= day && sent[11] >= sent[1] + day, "{sent:?}");
+}
+
+#[test]
+fn a_request_reserves_then_marks_then_publishes() {
+    let own = request(1, KEY);
+    assert_eq!(PhoneLog::default().next_step(&own, at(0)), Ok(NextStep::Reserve));
+    assert_eq!(log(MessageState::Reserved).next_step(&own, at(0)), Ok(NextStep::Try));
+    assert_eq!(log(MessageState::Tried).next_step(&own, at(0)), Ok(NextStep::Publish));
+}
+
+#[test]
+fn a_repeat_sends_what_was_certainly_never_sent() {
+    let from = request(1, KEY).challenge;
+    let step = log(MessageState::Reserved).next_step(&request(2, KEY), at(5));
+    assert_eq!(step, Ok(NextStep::TakeOver { from }));
+}
+
+#[test]
+fn a_repeat_waits_while_the_outcome_may_become_known_and_is_refused_after_that() {
+    let tried = log(MessageState::Tried);
+    let over = OverBudget { retry_at: at(30) };
+    let pending = i64::try_from(SMS_OUTCOME_WITHIN.as_secs()).unwrap();
+    assert_eq!(tried.next_step(&request(2, KEY), at(pending - 1)), Ok(NextStep::Wait));
+    assert_eq!(tried.next_step(&request(2, KEY), at(pending)), Err(over));
+    assert_eq!(tried.next_step(&request(2, KEY), at(30)), Ok(NextStep::Reserve), "after the cooldown");
+}
+
+#[test]
+fn a_repeat_of_what_was_sent_gets_its_challenge_inside_the_cooldown() {
+    let sent = log(MessageState::Sent);
+    let (challenge, otherwise) = (request(1, KEY).challenge, OverBudget { retry_at: at(30) });
+    assert_eq!(sent.next_step(&request(2, KEY), at(29)), Ok(NextStep::Repeat { challenge, otherwise }));
+    assert_eq!(sent.next_step(&request(2, KEY), at(30)), Ok(NextStep::Reserve));
+}
+
+#[test]
+fn another_request_gets_nothing_from_the_log_in_any_state() {
+    for state in MessageState::ALL {
+        for other in [request(2, OTHER_KEY), request(2, None)] {
+            assert_eq!(
+                log(state).next_step(&other, at(5)),
+                Err(OverBudget { retry_at: at(30) }),
+                "{state:?}"
+            );
+        }
+    }
+    // Two requests without a key are not the same request.
+    let without = PhoneLog::default().reserve(request(1, None), at(0)).mark(MessageState::Sent);
+    assert!(without.next_step(&request(2, None), at(5)).is_err());
+}
+
+#[test]
+fn a_message_that_is_taken_over_counts_from_when_it_is_sent() {
+    let taken = log(MessageState::Reserved).take_over(request(2, KEY), at(25));
+    assert_eq!(taken.sends, [at(25)], "one message, not two");
+    assert_eq!(taken.admit(at(54)), Err(OverBudget { retry_at: at(55) }));
+}
+
+#[test]
+fn states_read_back() {
+    for state in MessageState::ALL {
+        assert_eq!(MessageState::parse(state.name()), Some(state));
+    }
+    assert_eq!(MessageState::parse("Sent"), None);
+}
+
+proptest! {
+    #[test]
+    fn sms_03_no_pattern_of_requests_exceeds_a_window(waits in prop::collection::vec(0_i64..4_000, 1..60)) {
+        let mut log = PhoneLog::default();
+        let (mut now, mut sent) = (0, Vec::new());
+        for wait in waits {
+            now += wait;
+            if log.admit(at(now)).is_ok() {
+                log = log.reserve(request(0, None), at(now));
+                sent.push(now);
+            }
+        }
+        for (index, first) in sent.iter().enumerate() {
+            let within = |seconds: i64| sent[index..].iter().filter(|at| **at - first < seconds).count();
+            prop_assert!(within(30) <= 1 && within(600) <= 5 && within(86_400) <= 10, "{:?}", sent);
+        }
+        prop_assert!(log.sends.len() <= 10);
+    }
+}
