@@ -17,14 +17,15 @@ use shared::domain::id::{
 };
 use shared::domain::otpauth::Label;
 use shared::domain::phone::Phone;
+use shared::domain::phone_log::{MessageRequest, MessageState, PhoneLog, RequestMac};
 use shared::domain::policy::{API_KEYS, PREFIX_SENDS, Policy};
-use shared::domain::sms_budget::{LastSend, MicroUsd, PhoneLog};
+use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
 use shared::kms::WrappedDataKey;
 use shared::seal::PhoneMacs;
 use shared::store::schema::attr;
-use shared::store::{Changed, From, Page, Reservation, Reserved, Settled, Store};
+use shared::store::{Changed, From, LogChange, LogWrite, LogWritten, Page, Settled, Store};
 use std::time::Duration;
 
 /// A fresh table on some engine, and what makes ids for it.
@@ -134,6 +135,9 @@ contract!(
     a_deleted_factor_takes_no_guard,
     a_page_follows_the_index_both_ways,
     a_message_is_reserved_once_and_its_log_comes_back,
+    a_message_is_marked_over_the_log_it_was_decided_on,
+    a_reserved_message_is_taken_over_with_its_challenge,
+    a_withdrawn_message_leaves_its_log_and_no_challenge,
     a_budget_that_is_used_up_refuses_the_whole_transaction,
     an_environment_is_made_once_and_found_by_its_tag,
     api_keys_come_and_go_within_their_room,
@@ -256,14 +260,25 @@ impl Message {
         Self { challenge: engine.challenge(&factor), phone: macs, policy, token }
     }
 
-    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, Reserved) {
-        let last = LastSend { challenge: self.challenge.id, request: None };
-        let next = seen.with(last, engine.now);
-        let Self { challenge, phone, policy, token } = self;
-        let (phone, now, token) = (*phone, engine.now, *token);
-        let reservation = Reservation { challenge, phone, seen, next: &next, policy, now, token };
-        let reserved = engine.store.reserve_sms(&reservation).await.unwrap();
-        (next, reserved)
+    fn request(&self) -> MessageRequest {
+        MessageRequest { challenge: self.challenge.id, key: Some(RequestMac([9; 32])) }
+    }
+
+    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, LogWritten) {
+        let next = seen.reserve(self.request(), engine.now);
+        let reserved = self.write(engine, seen, &next, LogChange::Reserve(&self.challenge, &self.policy));
+        (next.clone(), reserved.await)
+    }
+
+    async fn write(
+        &self,
+        engine: &Engine,
+        seen: &PhoneLog,
+        next: &PhoneLog,
+        change: LogChange<'_>,
+    ) -> LogWritten {
+        let write = LogWrite { phone: self.phone, seen, next, change, now: engine.now, token: self.token };
+        engine.store.write_phone_log(&write).await.unwrap()
     }
 }
 
@@ -274,16 +289,60 @@ fn policy() -> Policy {
 async fn a_message_is_reserved_once_and_its_log_comes_back(mut engine: Engine) {
     let mut message = Message::of(&mut engine, policy());
     let (log, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+    assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let factor = engine.factor().factor;
     let other = Message { challenge: engine.challenge(&factor), ..message };
     let (_, refused) = other.reserve(&engine, &PhoneLog::default()).await;
-    let Reserved::Changed(current) = refused else { panic!("{refused:?}") };
+    let LogWritten::Changed(current) = refused else { panic!("{refused:?}") };
     assert_eq!(current, log);
     assert_eq!(engine.store.challenge(engine.environment, other.challenge.id).await.unwrap(), None);
     let (_, reserved) = other.reserve(&engine, &current).await;
-    assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+    assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
+}
+
+async fn a_message_is_marked_over_the_log_it_was_decided_on(mut engine: Engine) {
+    let mut message = Message::of(&mut engine, policy());
+    let (reserved, _) = message.reserve(&engine, &PhoneLog::default()).await;
+    let tried = reserved.mark(MessageState::Tried);
+    message.token = AttemptId::new(engine.now, &mut engine.rng);
+    let marked = message.write(&engine, &reserved, &tried, LogChange::Mark).await;
+    assert!(matches!(marked, LogWritten::Written), "{marked:?}");
+    assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(tried.clone()));
+    message.token = AttemptId::new(engine.now, &mut engine.rng);
+    let late = message.write(&engine, &reserved, &tried.mark(MessageState::Sent), LogChange::Mark).await;
+    assert!(matches!(late, LogWritten::Changed(current) if current == tried));
+}
+
+async fn a_reserved_message_is_taken_over_with_its_challenge(mut engine: Engine) {
+    let first = Message::of(&mut engine, policy());
+    let (reserved, _) = first.reserve(&engine, &PhoneLog::default()).await;
+    let factor = engine.factor().factor;
+    let token = AttemptId::new(engine.now, &mut engine.rng);
+    let policy = Policy { sms_daily_budget: MicroUsd(1), ..policy() };
+    let second = Message { challenge: engine.challenge(&factor), phone: first.phone, policy, token };
+    let next = reserved.take_over(second.request(), engine.now);
+    let change = LogChange::TakeOver(&second.challenge, first.challenge.id);
+    let taken = second.write(&engine, &reserved, &next, change).await;
+    assert!(matches!(taken, LogWritten::Written), "no budget is charged again: {taken:?}");
+    assert_eq!(engine.store.challenge(engine.environment, first.challenge.id).await.unwrap(), None);
+    assert!(engine.store.challenge(engine.environment, second.challenge.id).await.unwrap().is_some());
+    // The first one is late.
+    let mark = reserved.mark(MessageState::Tried);
+    let late = Message { token: AttemptId::new(engine.now, &mut engine.rng), ..first };
+    let refused = late.write(&engine, &reserved, &mark, LogChange::Mark).await;
+    assert!(matches!(refused, LogWritten::Changed(current) if current == next));
+}
+
+async fn a_withdrawn_message_leaves_its_log_and_no_challenge(mut engine: Engine) {
+    let mut message = Message::of(&mut engine, policy());
+    let (reserved, _) = message.reserve(&engine, &PhoneLog::default()).await;
+    let next = reserved.mark(MessageState::Reserved);
+    message.token = AttemptId::new(engine.now, &mut engine.rng);
+    let withdrawn = message.write(&engine, &reserved, &next, LogChange::Withdraw(&message.challenge)).await;
+    assert!(matches!(withdrawn, LogWritten::Written), "{withdrawn:?}");
+    assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
+    assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(next));
 }
 
 /// The same transaction again, whose answer was not heard. moto knows no tokens of requests, so there it is refused.
@@ -291,7 +350,7 @@ async fn a_repeated_reservation_is_the_same_one(mut engine: Engine) {
     let message = Message::of(&mut engine, policy());
     for _ in 0..2 {
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-        assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+        assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
     }
 }
 
@@ -299,17 +358,17 @@ async fn a_budget_that_is_used_up_refuses_the_whole_transaction(mut engine: Engi
     for _ in 0..PREFIX_SENDS {
         let message = Message::of(&mut engine, policy());
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-        assert!(matches!(reserved, Reserved::Granted), "{reserved:?}");
+        assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
     }
     let message = Message::of(&mut engine, policy());
     let (_, refused) = message.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(refused, Reserved::OverBudget(_)), "{refused:?}");
+    assert!(matches!(refused, LogWritten::OverBudget(_)), "{refused:?}");
     assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
     // Money: a whole day's budget is one message.
     let mut poor = Message::of(&mut engine, Policy { sms_daily_budget: MicroUsd(100_000), ..policy() });
     poor.phone.prefix = [4; 32];
     let (_, refused) = poor.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(refused, Reserved::OverBudget(_)), "{refused:?}");
+    assert!(matches!(refused, LogWritten::OverBudget(_)), "{refused:?}");
 }
 
 async fn an_environment_is_made_once_and_found_by_its_tag(mut engine: Engine) {

@@ -201,6 +201,30 @@ async fn a21_flt_11_the_same_key_inside_the_cooldown_gets_the_same_challenge_and
     assert_eq!(app.sent(), 2);
 }
 
+/// F11: one SDK derives its idempotency key from the request alone, so the next login repeats it.
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_11_a_repeat_is_never_given_a_challenge_that_is_finished() {
+    for right in [true, false] {
+        let app = App::start().await;
+        let factor = app.enroll_sms().await;
+        app.text(&factor, None).await.expect(201);
+        // The second message's cooldown outlasts the lock after five wrong guesses.
+        app.advance(30);
+        let challenge = app.text(&factor, Some("retry-1")).await.expect(201);
+        let (id, code) = (challenge["id"].as_str().unwrap(), app.last_code());
+        let wrong = if code == "000000" { "000001" } else { "000000" };
+        for _ in 0..if right { 0 } else { 5 } {
+            assert!(!app.is_valid(id, wrong).await);
+        }
+        assert_eq!(right, right && app.is_valid(id, &code).await);
+        app.advance(31);
+        refused(&app.text(&factor, Some("retry-1")).await);
+        assert_eq!(app.sent(), 2);
+        app.advance(29);
+        assert_ne!(app.text(&factor, Some("retry-1")).await.expect(201)["id"], challenge["id"]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sms_02_only_countries_on_the_list_are_enrolled_or_texted() {
     let app = App::start_with(&[("LATCHKEY_SMS_COUNTRIES", "US,GB")]).await;

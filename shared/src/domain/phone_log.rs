@@ -64,7 +64,8 @@ pub struct MessageRequest {
 pub enum NextStep {
     /// Reserve: charge the budgets and write the challenge.
     Reserve,
-    /// Take over what an earlier attempt of the same request reserved and certainly did not send. Nothing is charged again.
+    /// Take over what an earlier attempt of the same request reserved and certainly did not send, and mark it as tried in
+    /// the same write, so that it is taken over once. Nothing is charged again.
     TakeOver {
         /// The challenge of the earlier attempt.
         from: ChallengeId,
@@ -150,14 +151,16 @@ impl PhoneLog {
     #[must_use]
     pub fn reserve(&self, request: MessageRequest, now: Timestamp) -> Self {
         let recent = self.sends.iter().copied().filter(|sent| now < sent.plus(PHONE_DAY));
-        self.rewrite(recent.chain([now]).collect(), request)
+        let last = LastMessage { request, state: MessageState::Reserved };
+        self.rewrite(recent.chain([now]).collect(), last)
     }
 
-    /// The log whose newest message is now for `request` to send. It counts from now on, so that the cooldown holds.
+    /// The log whose newest message is tried by `request`. It counts from now on, so that the cooldown holds.
     #[must_use]
     pub fn take_over(&self, request: MessageRequest, now: Timestamp) -> Self {
         let earlier = self.sends.iter().copied().take(self.sends.len().saturating_sub(1));
-        self.rewrite(earlier.chain([now]).collect(), request)
+        let last = LastMessage { request, state: MessageState::Tried };
+        self.rewrite(earlier.chain([now]).collect(), last)
     }
 
     /// The log whose newest message has come this far.
@@ -167,9 +170,8 @@ impl PhoneLog {
         Self { version: self.version.saturating_add(1), last, ..self.clone() }
     }
 
-    fn rewrite(&self, sends: Vec<Timestamp>, request: MessageRequest) -> Self {
-        let last = Some(LastMessage { request, state: MessageState::Reserved });
-        Self { version: self.version.saturating_add(1), sends, last }
+    fn rewrite(&self, sends: Vec<Timestamp>, last: LastMessage) -> Self {
+        Self { version: self.version.saturating_add(1), sends, last: Some(last) }
     }
 
     /// Whether the request that tried to send the newest message may still be running.

@@ -1,13 +1,14 @@
 //! The rows of text messages: refusals of SNS, conflicts between reservations, and what a failure costs.
 
 use super::{ask, assemble, is_unavailable};
-use crate::app::App;
+use crate::app::{Answer, App, send};
 use axum::Router;
 use axum::response::IntoResponse as _;
-use cli::serve::faults::{Fault, Faults};
+use cli::serve::faults::{Call, Fault, Faults};
 use http::StatusCode;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
+use std::collections::BTreeSet;
 
 /// An SNS that refuses every message, as SNS does; its own text names the number.
 async fn refusing(status: StatusCode, code: &'static str) -> String {
@@ -63,7 +64,7 @@ async fn flt_09_failures_are_not_refunded_and_end_at_the_limit() {
     app.faults().plan(|call| (call.operation == "Publish").then_some(Fault::Throttle));
     let mut published = 0;
     for _ in 0..40 {
-        let answer = crate::app::send(app.authorized(Method::POST, &path).json(&json!({}))).await;
+        let answer = send(app.authorized(Method::POST, &path).json(&json!({}))).await;
         if answer.status == 503 {
             is_unavailable(&answer);
             published += 1;
@@ -76,20 +77,121 @@ async fn flt_09_failures_are_not_refunded_and_end_at_the_limit() {
     assert!(app.local.outbox.messages().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn flt_09_a_message_of_unknown_fate_counts_as_sent() {
-    let app = App::start_with_faults(Faults::none()).await;
-    let factor = app.enroll_sms().await;
+/// Asks for a message, always with the same idempotency key.
+async fn text(app: &App, factor: &str) -> Answer {
     let path = format!("/auth/factors/{factor}/challenge");
-    app.faults().plan(|call| (call.operation == "Publish").then_some(Fault::TimeoutAfter));
-    let request =
-        || app.authorized(Method::POST, &path).header("idempotency-key", "login-1").json(&json!({}));
-    is_unavailable(&crate::app::send(request()).await);
-    app.faults().plan(|_| None);
-    // The SDK's own retry gets the challenge whose message may have arrived; here it has.
-    let challenge: Value = crate::app::send(request()).await.expect(201);
+    send(app.authorized(Method::POST, &path).header("idempotency-key", "login-1").json(&json!({}))).await
+}
+
+/// Fails the call `nth` to `operation`, from 0, with all its tries.
+fn nth(operation: &'static str, nth: usize, fault: Fault) -> impl FnMut(&Call) -> Option<Fault> + Send {
+    let mut seen = Vec::new();
+    move |call| {
+        if call.operation == operation && !seen.contains(&call.number) {
+            seen.push(call.number);
+        }
+        (call.operation == operation && seen.get(nth) == Some(&call.number)).then_some(fault)
+    }
+}
+
+/// Asserts that an answer is 201, and that the only message's code verifies its challenge.
+async fn sent_once(app: &App, answer: &Answer) {
+    let challenge = answer.expect(201);
     assert_eq!(app.local.outbox.messages().len(), 1);
     assert!(app.is_valid(challenge["id"].as_str().unwrap(), &app.last_code()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_09_a_message_of_unknown_fate_is_promised_to_no_one_and_counts_as_sent() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let factor = app.enroll_sms().await;
+    app.faults().plan(nth("Publish", 0, Fault::TimeoutAfter));
+    is_unavailable(&text(&app, &factor).await);
+    // The SDK's own retries: the first attempt may still find out.
+    is_unavailable(&text(&app, &factor).await);
+    app.advance(20);
+    // It cannot any more. The cooldown decides.
+    assert_eq!(text(&app, &factor).await.expect(422)["code"], "sms_send_limit_exceeded");
+    app.advance(10);
+    app.local.outbox.clear().unwrap();
+    sent_once(&app, &text(&app, &factor).await).await;
+}
+
+/// F4, S1: the transaction's answer is lost, with all tries; reading back finds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_08_a_reservation_that_was_not_heard_of_is_found_and_its_message_sent() {
+    for transaction in [0, 1] {
+        let app = App::start_with_faults(Faults::none()).await;
+        let factor = app.enroll_sms().await;
+        app.faults().plan(nth("TransactWriteItems", transaction, Fault::TimeoutAfter));
+        sent_once(&app, &text(&app, &factor).await).await;
+    }
+}
+
+/// F4, S1: the transaction's answer is lost, and so is the read that would find it. The retry sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_11_a_repeat_sends_what_was_reserved_and_never_tried() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let factor = app.enroll_sms().await;
+    app.faults().plan(|call| match (call.operation.as_str(), call.number) {
+        ("TransactWriteItems", _) => Some(Fault::TimeoutAfter),
+        ("GetItem", 2..) => Some(Fault::ServerError),
+        _ => None,
+    });
+    is_unavailable(&text(&app, &factor).await);
+    app.faults().plan(|_| None);
+    sent_once(&app, &text(&app, &factor).await).await;
+    let budgets = app.dump().await.into_iter().filter_map(|mut item| item.remove("used"));
+    let used: Vec<_> = budgets.map(|used| used.as_n().unwrap().clone()).collect();
+    assert!(used.iter().all(|used| ["1", "100000"].contains(&used.as_str())), "charged once: {used:?}");
+}
+
+/// S3: what SNS refused costs the retry of the same request no cooldown.
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_09_a_message_that_was_certainly_not_sent_is_sent_by_the_retry() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let factor = app.enroll_sms().await;
+    app.faults().plan(nth("Publish", 0, Fault::Throttle));
+    is_unavailable(&text(&app, &factor).await);
+    let other = app.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
+    assert_eq!(send(other).await.expect(422)["code"], "sms_send_limit_exceeded", "another request waits");
+    app.advance(29);
+    sent_once(&app, &text(&app, &factor).await).await;
+    app.advance(29);
+    assert_eq!(app.get(&format!("/auth/factors/{factor}"), 200).await["type"], "sms");
+    let other = app.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
+    send(other).await.expect(422);
+}
+
+/// A message was sent, and only the mark of it is missing: the promise was kept, so it is answered 201.
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_08_a_message_that_cannot_be_marked_as_sent_was_sent_all_the_same() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let factor = app.enroll_sms().await;
+    app.faults().plan(nth("TransactWriteItems", 2, Fault::ServerError));
+    sent_once(&app, &text(&app, &factor).await).await;
+    is_unavailable(&text(&app, &factor).await);
+    assert_eq!(app.local.outbox.messages().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_11_the_same_request_ten_times_at_once_sends_one_message() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let path = format!("/auth/factors/{factor}/challenge");
+        let request = app.authorized(Method::POST, &path).header("idempotency-key", "login-1");
+        asking.spawn(send(request.json(&json!({}))));
+    }
+    let answers = asking.join_all().await;
+    let told: BTreeSet<String> =
+        answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.text.clone()).collect();
+    assert_eq!(told.len(), 1, "one challenge for all that were told of one");
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        is_unavailable(answer);
+    }
+    sent_once(&app, &text(&app, &factor).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +200,7 @@ async fn flt_06_conflicts_are_tried_again_and_then_given_up() {
     let (first, second) = (app.enroll_phone("+15005550006").await, app.enroll_phone("+15005550007").await);
     let conflicts = |lasting: usize| {
         let mut seen = 0;
-        move |call: &cli::serve::faults::Call| {
+        move |call: &Call| {
             seen += usize::from(call.operation == "TransactWriteItems");
             (call.operation == "TransactWriteItems" && seen <= lasting).then_some(Fault::Conflict)
         }
@@ -107,9 +209,9 @@ async fn flt_06_conflicts_are_tried_again_and_then_given_up() {
     app.challenge(&first).await;
     app.faults().plan(conflicts(usize::MAX));
     let path = format!("/auth/factors/{second}/challenge");
-    is_unavailable(&crate::app::send(app.authorized(Method::POST, &path).json(&json!({}))).await);
+    is_unavailable(&send(app.authorized(Method::POST, &path).json(&json!({}))).await);
     let tried = app.faults().calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
-    assert_eq!(tried, shared::domain::policy::RESERVE_ROUNDS);
+    assert_eq!(tried, shared::domain::policy::MESSAGE_WRITE_TRIES);
     assert_eq!(app.local.outbox.messages().len(), 1, "only what was reserved was sent");
 }
 

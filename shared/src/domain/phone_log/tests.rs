@@ -60,6 +60,11 @@ fn a_repeat_sends_what_was_certainly_never_sent() {
     let from = request(1, KEY).challenge;
     let step = log(MessageState::Reserved).next_step(&request(2, KEY), at(5));
     assert_eq!(step, Ok(NextStep::TakeOver { from }));
+    let taken = log(MessageState::Reserved).take_over(request(2, KEY), at(5));
+    assert_eq!(taken.next_step(&request(2, KEY), at(5)), Ok(NextStep::Publish));
+    for late in [request(1, KEY), request(3, KEY)] {
+        assert_eq!(taken.next_step(&late, at(5)), Ok(NextStep::Wait), "no one takes it over again");
+    }
 }
 
 #[test]

@@ -6,7 +6,6 @@
 use super::{Sender, with_code};
 use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
-use crate::domain::code::Code;
 use crate::domain::factor::Guarded;
 use crate::domain::id::AttemptId;
 use crate::domain::phone::Phone;
