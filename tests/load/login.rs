@@ -50,6 +50,10 @@ impl Client {
         answer.json().await.expect("a server that was started with faults")
     }
 
+    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key)
+    }
+
     pub(crate) async fn post_dev(&self, path: &str, body: &Value) {
         let answer = self.http.post(format!("{}/_dev/{path}", self.url)).json(body).send().await.unwrap();
         assert!(answer.status().is_success(), "a server that was started with faults");
@@ -118,7 +122,13 @@ impl Client {
     }
 
     /// Asks until there is another answer than 503: a success's body, or a 422's; `None` if there never is.
-    async fn insist(&self, login: &mut Login, method: Method, path: &str, body: &Value) -> Option<Value> {
+    pub(crate) async fn insist(
+        &self,
+        login: &mut Login,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Option<Value> {
         for _ in 0..TRIES {
             #[expect(clippy::disallowed_methods, reason = "this measures")]
             let asked = Instant::now();

@@ -7,7 +7,8 @@
 //!
 //! The server must have been started with faults (`--faults 0`): they are switched on and off over `/_dev/faults`. Logins
 //! run without faults, with them, and without them again: nobody restarts anything. Then every factor is read from the
-//! table. Prints a table, and fails when anything was lost, doubled or told without being written.
+//! table. Then text messages are asked for, with the retries of an SDK. Prints tables, and fails when anything was lost,
+//! doubled, returned without being written, or promised and not sent.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -20,6 +21,7 @@
 
 mod login;
 mod tally;
+mod text;
 
 use clap::Parser;
 use cli::serve::faults::Faults;
@@ -34,6 +36,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tally::Tally;
+use text::Texts;
 use tokio::task::JoinSet;
 
 #[derive(Parser)]
@@ -53,6 +56,9 @@ struct Arguments {
     /// Logins in each of the three runs
     #[arg(long, default_value_t = 1_000)]
     logins: usize,
+    /// Text messages in each of the runs with faults at 0, 0.05, 0.1 and 0.3
+    #[arg(long, default_value_t = 200)]
+    texts: usize,
     /// How many run at the same time
     #[arg(long, default_value_t = 64)]
     clients: usize,
@@ -94,6 +100,10 @@ async fn main() -> ExitCode {
         }
         ok &= tally.holds() && (share > 0.0 || tally.unavailable == 0);
     }
+    println!("\n{}", Texts::HEADER);
+    for (run, share) in [0.0, 0.05, 0.1, 0.3].into_iter().enumerate() {
+        ok &= texts(&client, &arguments, run * arguments.texts, share).await;
+    }
     if let Some(local) = local {
         local.stop().await;
     }
@@ -112,6 +122,27 @@ async fn start() -> Local {
     })
     .await
     .expect("a local server")
+}
+
+/// Asks for text messages while this share of the calls fails, and prints what came of it.
+async fn texts(client: &Client, arguments: &Arguments, first: usize, share: f64) -> bool {
+    client.post_dev("faults", &json!({ "share": share, "seed": arguments.seed })).await;
+    let mut running = JoinSet::new();
+    let mut texts = Vec::new();
+    for flow in first..first + arguments.texts {
+        let client = client.clone();
+        if running.len() >= 8 {
+            texts.extend(running.join_next().await.transpose().unwrap());
+        }
+        running.spawn(async move { client.text(flow).await });
+    }
+    texts.extend(running.join_all().await);
+    let injected = client.get_dev("faults").await;
+    client.post_dev("faults", &json!({ "share": 0.0 })).await;
+    let sent = client.check(&mut texts).await;
+    let tally = Texts::of(&texts, &sent);
+    println!("{}", tally.row(share, &injected));
+    tally.holds() && (share > 0.0 || sent.len() == first + arguments.texts)
 }
 
 /// The logins, as many at a time as there are clients.

@@ -174,7 +174,7 @@ fn sequences() -> impl Strategy<Value = Vec<Op>> {
     (kinds(), vec(ops(), 1..48)).prop_map(|(kind, ops)| [vec![Op::Enroll(kind)], ops].concat())
 }
 
-fn seeded(seed: u64, batch: usize) -> TestRng {
+pub(super) fn seeded(seed: u64, batch: usize) -> TestRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&batch.to_le_bytes());
