@@ -41,4 +41,5 @@ mod template;
 mod tenancy;
 mod types;
 mod verify;
+mod wire;
 mod writes;
