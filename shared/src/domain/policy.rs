@@ -135,6 +135,12 @@ pub const PAGE_DEFAULT: usize = 10;
 /// See [`PAGE_DEFAULT`].
 pub const PAGE_LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
 
+/// Queries that a page of factors of one type makes at most.
+pub const LIST_QUERIES: usize = 4;
+/// Factors of any type that each of these looks at, after the first: a user with more of another type than all of them
+/// together look at is shown pages that are not full.
+pub const LIST_EXAMINED: usize = 250;
+
 /// How long a warm function may trust an API key it has seen (KEY-06).
 pub const API_KEY_TRUSTED: Duration = Duration::from_mins(1);
 
@@ -254,6 +260,10 @@ mod tests {
     #[test]
     fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
         assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS + KMS_TIMEOUT < LAMBDA_TIMEOUT, "a verify");
+        assert!(
+            DYNAMODB_TIMEOUT * (2 + u32::try_from(LIST_QUERIES).unwrap()) < LAMBDA_TIMEOUT,
+            "a list: list of environments, environment, queries"
+        );
         assert!(
             DYNAMODB_TIMEOUT * 6 + KMS_TIMEOUT + SNS_TIMEOUT < LAMBDA_TIMEOUT,
             "an SMS challenge: list of environments, environment, factor, keyring, KMS, budgets, SNS, withdrawal"
