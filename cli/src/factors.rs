@@ -111,12 +111,10 @@ async fn all(
     let (mut from, mut rows) = (From::Newest, Vec::new());
     loop {
         let page = Page { from, kind: None, limit: *PAGE_LIMITS.end() };
-        let (factors, more) = deployment.store.factors_of(environment.id, user, &page).await?;
+        let (factors, next) = deployment.store.factors_of(environment.id, user, &page).await?;
         rows.extend(factors.iter().map(listed));
-        match factors.last() {
-            Some(last) if more => from = From::OlderThan(last.id),
-            _ => return Ok(rows),
-        }
+        let Some(next) = next else { return Ok(rows) };
+        from = From::OlderThan(next);
     }
 }
 

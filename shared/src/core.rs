@@ -5,7 +5,7 @@ mod callers;
 pub use callers::Caller;
 
 use crate::domain::api_key::ApiKey;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, UNKNOWN_KEY_DELAY};
 use crate::domain::time::Timestamp;
 use crate::keyring::{Keyring, KeyringError};
 use crate::ports::{Clock, Entropy, NoEntropy};
@@ -56,13 +56,19 @@ impl Core {
         self.entropy.rng()
     }
 
-    /// Who asks with `key`; `None` if it is not one of ours, revoked or expired.
+    /// Who asks with `key`; `None` if it is not one of ours, revoked or expired. That takes as long for an environment that
+    /// does not exist as for one that does.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the table cannot be asked.
     pub async fn caller(&self, key: &ApiKey) -> Result<Option<Caller>, StoreError> {
-        self.callers.find(key, &self.store, self.now()).await
+        let refusal = tokio::time::sleep(UNKNOWN_KEY_DELAY);
+        let caller = self.callers.find(key, &self.store, self.now()).await?;
+        if caller.is_none() {
+            refusal.await;
+        }
+        Ok(caller)
     }
 
     /// What seals and opens for a caller's environment: its keys are unwrapped when the first request needs them.

@@ -30,9 +30,19 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 /// A complete application from the routes of one or more functions.
 pub fn app(core: Core, routes: Router) -> Router {
-    routes
+    let routes = routes
         .fallback(async || Error::NoRoute)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed);
+    layered(core, routes)
+}
+
+/// The application that answers what could not be read as a request.
+pub fn unreadable(core: Core) -> Router {
+    layered(core, Router::new().fallback(async || Error::MalformedRequest))
+}
+
+fn layered(core: Core, routes: Router) -> Router {
+    routes
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_| Error::Panic.into_response()))
         .layer(middleware::map_response(security_headers))

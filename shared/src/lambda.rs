@@ -1,4 +1,9 @@
-//! How a function starts: everything slow happens once, in the init phase, with the CPU Lambda gives for it.
+//! How a function starts and is called: everything slow happens once, in the init phase, with the CPU Lambda gives for it.
+
+mod event;
+
+pub use event::GatewayResponse;
+pub use lambda_runtime::Error;
 
 use crate::aws;
 use crate::config::Config;
@@ -13,14 +18,13 @@ use crate::store::Store;
 use aws_config::BehaviorVersion;
 use aws_config::SdkConfig;
 use axum::Router;
-use lambda_http::tower::util::MapRequest;
-use lambda_http::{Error, Request, RequestExt as _};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use axum::extract::Request;
+use axum::http::Method;
+use event::Unreadable;
+use lambda_runtime::tower::ServiceExt as _;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
 use std::sync::Arc;
-
-/// What stands in a path as it is: RFC 3986's unreserved characters and the slash.
-const IN_PATHS: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A function that is ready to be given its routes.
 pub struct Function {
@@ -70,22 +74,44 @@ impl Function {
     ///
     /// If Lambda's runtime API cannot be reached.
     pub async fn serve(self, routes: Router) -> Result<(), Error> {
-        lambda_http::run(behind_gateway(http::app(self.core, routes))).await
+        let gateway = Gateway::new(self.core, routes);
+        let answer = async |event: LambdaEvent<Box<RawValue>>| gateway.answer(event.payload.get()).await;
+        lambda_runtime::run(service_fn(answer)).await
     }
 }
 
-/// An application as an HTTP API of API Gateway reaches it: that hands a path over percent-decoded, and the router decodes
-/// it, too. Encoded again in between, an id is read once, and a user called `a%41` is not taken for `aA`.
-pub fn behind_gateway(app: Router) -> MapRequest<Router, fn(Request) -> Request> {
-    MapRequest::new(app, encoded)
+/// An application as an HTTP API of API Gateway reaches it: by events.
+pub struct Gateway {
+    app: Router,
+    unreadable: Router,
 }
 
-fn encoded(mut request: Request) -> Request {
-    let path = utf8_percent_encode(request.raw_http_path(), IN_PATHS).to_string();
-    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-    // The host is in a header, too. Only what is longer than any gateway lets through does not parse.
-    if let Ok(uri) = format!("{path}{query}").parse() {
-        *request.uri_mut() = uri;
+impl Gateway {
+    /// The application with these routes.
+    #[must_use]
+    pub fn new(core: Core, routes: Router) -> Self {
+        Self { app: http::app(core.clone(), routes), unreadable: http::unreadable(core) }
     }
+
+    /// Answers an event, whatever it is, in the contract's shape. What Lambda answers for a function that panics has no
+    /// `code`, and an old SDK takes it for a verdict.
+    ///
+    /// # Errors
+    ///
+    /// If the answer cannot be handed over, which happens to none of ours.
+    pub async fn answer(&self, event: &str) -> Result<GatewayResponse, Error> {
+        let response = match event::request(event) {
+            Ok(request) => self.app.clone().oneshot(request).await,
+            Err(Unreadable) => self.unreadable.clone().oneshot(nameless()).await,
+        };
+        let Ok(response) = response;
+        GatewayResponse::of(response).await
+    }
+}
+
+/// What stands for a request that could not be read: its audit line has the method `none`.
+fn nameless() -> Request {
+    let mut request = Request::default();
+    *request.method_mut() = Method::from_bytes(b"none").unwrap_or_default();
     request
 }

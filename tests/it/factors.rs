@@ -1,8 +1,14 @@
 //! Reading, deleting and listing factors.
 
-use crate::app::{App, send};
+use crate::app::{App, Item, send};
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use cli::serve::TABLE;
+use cli::serve::faults::Faults;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::id::FactorId;
+use shared::domain::policy::{LIST_EXAMINED, LIST_QUERIES};
+use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 
 fn ids(list: &Value) -> Vec<String> {
     let data = list["data"].as_array().unwrap();
@@ -138,4 +144,101 @@ async fn a_list_refuses_what_it_does_not_understand() {
         assert_eq!(refused["errors"][0]["field"], field, "{query}");
     }
     app.get(&format!("/auth/factors?user_id=u&after={id}&before={id}"), 422).await;
+}
+
+impl App {
+    /// Gives a factor's user this many factors more, copies of it that are newer.
+    async fn copy(&self, factor: &str, count: usize) {
+        let items = self.dump().await;
+        let factor =
+            items.into_iter().find(|item| item.get("id").is_some_and(|id| id.as_s().unwrap() == factor));
+        let (factor, table) = (factor.unwrap(), self.table());
+        let text = |item: &Item, name: &str| item[name].as_s().unwrap().to_owned();
+        let copies: Vec<_> = (1..=count)
+            .map(|_| {
+                self.advance(1);
+                let id = FactorId::new(self.local.clock.now(), &mut OsEntropy.rng().unwrap()).to_string();
+                let mut copy = factor.clone();
+                let pk = text(&factor, "pk").replace(&text(&factor, "id"), &id);
+                copy.extend(
+                    [("pk", pk), ("id", id)].map(|(name, text)| (name.to_owned(), AttributeValue::S(text))),
+                );
+                let put = PutRequest::builder().set_item(Some(copy)).build().unwrap();
+                WriteRequest::builder().put_request(put).build()
+            })
+            .collect();
+        for batch in copies.chunks(25) {
+            table.batch_write_item().request_items(TABLE, batch.to_vec()).send().await.unwrap();
+        }
+        self.advance(1);
+    }
+
+    /// The limits of the queries since the plan was made.
+    fn queried(&self) -> Vec<Value> {
+        let calls = self.faults().calls().into_iter().filter(|call| call.operation == "Query");
+        calls.map(|call| serde_json::from_slice::<Value>(&call.body).unwrap()["Limit"].clone()).collect()
+    }
+}
+
+/// F8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_reads_one_factor_more_than_it_shows() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let one = app.enroll(json!({"type": "generic_otp", "user_id": "u"})).await;
+    app.copy(&one, 1_199).await;
+    for limit in [1, 10, 100] {
+        app.faults().plan(|_| None);
+        let list = app.get(&format!("/auth/factors?user_id=u&limit={limit}"), 200).await;
+        assert_eq!(ids(&list).len(), limit);
+        assert_eq!(app.queried(), [json!(limit + 1)]);
+    }
+}
+
+/// F8
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_one_type_makes_four_queries_at_most_and_its_cursors_reach_the_end() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let sms = |app: &App| {
+        let body = json!({"type": "sms", "phone_number": "+15005550006", "user_id": "u"});
+        app.authorized(Method::POST, "/auth/factors/enroll").json(&body)
+    };
+    let oldest = send(sms(&app)).await.expect(201)["id"].clone();
+    app.advance(1);
+    let one =
+        app.enroll(json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a", "user_id": "u"})).await;
+    app.copy(&one, 3_999).await;
+    let newest = send(sms(&app)).await.expect(201)["id"].clone();
+    for (order, expected) in [("desc", [&newest, &oldest]), ("asc", [&oldest, &newest])] {
+        let (mut walked, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            app.faults().plan(|_| None);
+            let path = format!("/auth/factors?user_id=u&type=sms&limit=10&order={order}{cursor}");
+            let list = app.get(&path, 200).await;
+            assert_eq!(app.queried()[0], 11);
+            assert!(app.queried().len() <= LIST_QUERIES, "{:?}", app.queried());
+            walked.extend(list["data"].as_array().unwrap().iter().map(|factor| factor["id"].clone()));
+            pages += 1;
+            let Some(after) = list["list_metadata"]["after"].as_str() else { break };
+            cursor = format!("&after={after}");
+        }
+        assert_eq!(walked.iter().collect::<Vec<_>>(), expected, "{order}");
+        assert!((5..=7).contains(&pages), "{pages}");
+    }
+    app.faults().plan(|_| None);
+    let path = "/user_management/users/u/auth_factors?limit=100";
+    assert_eq!(ids(&app.get(path, 200).await).len(), 100);
+    assert_eq!(app.queried(), [json!(101), json!(250)], "one factor of another type");
+}
+
+/// F8: Python's SDK takes an empty page for the last one, so a user with hundreds of other factors must not get one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_one_type_looks_past_hundreds_of_others() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let totp =
+        app.enroll(json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a", "user_id": "u"})).await;
+    app.advance(1);
+    let one = app.enroll(json!({"type": "generic_otp", "user_id": "u"})).await;
+    app.copy(&one, LIST_EXAMINED * (LIST_QUERIES - 1)).await;
+    let list = app.get("/user_management/users/u/auth_factors?limit=1", 200).await;
+    assert_eq!(ids(&list), [totp]);
 }

@@ -2,7 +2,7 @@
 
 use crate::app::{Answer, App, send};
 use crate::contract::ROUTES;
-use cli::serve::faults::Faults;
+use cli::serve::faults::{Fault, Faults};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::domain::api_key::{ApiKey, Right, Scope};
@@ -16,7 +16,12 @@ const LIST: &str = "/auth/factors?user_id=u";
 
 /// A key with a right checksum that nobody was given.
 fn unknown_key() -> String {
-    ApiKey::random(&Tag::parse("local").unwrap(), &mut OsEntropy.rng().unwrap()).expose().to_owned()
+    forged_key("local")
+}
+
+/// The same, of an environment with this tag.
+fn forged_key(tag: &str) -> String {
+    ApiKey::random(&Tag::parse(tag).unwrap(), &mut OsEntropy.rng().unwrap()).expose().to_owned()
 }
 
 impl App {
@@ -174,6 +179,98 @@ async fn key_05_unknown_keys_of_an_environment_share_one_read() {
     app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
     app.list_with(&unknown_key()).await.expect(401);
     assert_eq!(app.faults().calls().len(), 2, "and one a second after that");
+}
+
+/// F6
+#[tokio::test(flavor = "multi_thread")]
+async fn key_05_forged_keys_of_environments_that_do_not_exist_share_one_read_a_second() {
+    let app = App::start_with_faults(Faults::none()).await;
+    app.faults().plan(|_| None);
+    app.list_with(&forged_key("none")).await.expect(401);
+    assert_eq!(app.faults().calls().len(), 2, "the first one reads the item and the list");
+    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    for second in 0..5 {
+        app.faults().plan(|_| None);
+        for n in 0..20 {
+            app.list_with(&forged_key(&format!("none-{n}"))).await.expect(401);
+        }
+        assert_eq!(app.faults().calls().len(), 1, "second {second}");
+        app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    }
+}
+
+/// F6
+#[tokio::test(flavor = "multi_thread")]
+async fn key_05_a_real_key_is_let_in_at_once_during_a_flood_of_forged_ones() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let keys = [app.api_key("shop", Scope::Read, None).await, app.api_key("blog", Scope::Read, None).await];
+    for _ in 0..3 {
+        app.list_with(&forged_key("none")).await.expect(401);
+        for key in &keys {
+            app.list_with(key).await.expect(200);
+        }
+        app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+    }
+}
+
+/// F6
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_environment_is_let_in_within_a_second_of_a_flood() {
+    let app = App::start().await;
+    app.list_with(&forged_key("none")).await.expect(401);
+    let key = app.api_key("new", Scope::Read, None).await;
+    app.list_with(&key).await.expect(401);
+    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.list_with(&key).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_key_costs_a_cold_function_one_read_of_its_environment() {
+    let app = App::start_with_faults(Faults::none()).await;
+    app.faults().plan(|_| None);
+    app.list_with(app.local.api_key.expose()).await.expect(200);
+    let operations: Vec<_> = app.faults().calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["GetItem", "Query"], "the environment, then what was asked for");
+}
+
+/// F6: what a forged key is answered says nothing about whether its environment exists.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_03_while_the_table_fails_forged_keys_get_one_answer() {
+    let app = App::start_with_faults(Faults::none()).await;
+    // After a real key's request; after forged keys', a second later; and at once.
+    for (forged, seconds, status) in [(false, 0, 503), (true, 1, 503), (true, 0, 401)] {
+        app.faults().plan(|_| None);
+        app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+        app.list_with(app.local.api_key.expose()).await.expect(200);
+        for tag in ["local", "none"].into_iter().filter(|_| forged) {
+            app.list_with(&forged_key(tag)).await.expect(401);
+        }
+        app.advance(seconds);
+        app.faults().plan(|_| Some(Fault::ServerError));
+        let mut answers = Vec::new();
+        for tag in ["local", "none", "local", "none"] {
+            let answer = app.list_with(&forged_key(tag)).await;
+            assert_eq!(answer.status, status, "{tag} {forged} {seconds}");
+            answers.push((answer.text, app.faults().calls().len()));
+        }
+        assert!(answers.iter().all(|(text, _)| *text == answers[0].0), "{answers:?}");
+        let reads = if status == 503 { [1, 2, 3, 4] } else { [0; 4] };
+        assert_eq!(answers.iter().map(|(_, reads)| *reads).collect::<Vec<_>>(), reads);
+    }
+}
+
+/// F6
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_the_table_reaches_forged_keys_of_every_environment_alike() {
+    let app = App::start_with_faults(Faults::none()).await;
+    let other = app.other_environment().await;
+    app.list_with(&other).await.expect(200);
+    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.list_with(&forged_key("none")).await.expect(401);
+    // The list was read just now, the environment a second ago.
+    app.faults().plan(|_| Some(Fault::ServerError));
+    app.list_with(&forged_key("other")).await.expect(503);
+    app.list_with(&forged_key("none")).await.expect(503);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,7 @@
 //! The challenge function: `shared::http::challenge` behind Lambda, the only one that can send messages.
 
-use lambda_http::Error;
 use shared::http::challenge;
-use shared::lambda::Function;
+use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -1,9 +1,8 @@
 //! The enroll function: `shared::http::enroll` behind Lambda.
 
-use lambda_http::Error;
 use shared::domain::phone;
 use shared::http::enroll;
-use shared::lambda::Function;
+use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -1,8 +1,7 @@
 //! The factors function: `shared::http::factors` behind Lambda.
 
-use lambda_http::Error;
 use shared::http::factors;
-use shared::lambda::Function;
+use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -1,8 +1,7 @@
 //! The verify function: `shared::http::verify` behind Lambda.
 
-use lambda_http::Error;
 use shared::http::verify;
-use shared::lambda::Function;
+use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -8,7 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::keyring::{Keyring, KeyringError};
 use crate::seal::Seal;
 use crate::store::{Store, StoreError};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -25,14 +25,30 @@ pub struct Caller {
     known: Arc<Known>,
 }
 
-/// The environments that have asked within the last minute.
+/// The environments that have asked within the last minute, and what is known of those there are.
 #[derive(Default)]
-pub(super) struct Callers(Mutex<HashMap<Tag, Arc<Known>>>);
+pub(super) struct Callers {
+    known: Mutex<HashMap<Tag, Arc<Known>>>,
+    listing: Mutex<Listing>,
+}
+
+/// The tags of all environments. They are read only while keys of environments that do not exist are presented, so that
+/// such a key is refused without a read of its own.
+#[derive(Default)]
+struct Listing {
+    tags: BTreeSet<Tag>,
+    read_at: Option<Timestamp>,
+    /// When a tag that no environment has was last presented.
+    missed_at: Option<Timestamp>,
+}
 
 /// An environment as it was read.
 struct Known {
     registration: Registration,
     read_at: Timestamp,
+    /// Whether it was read for a key that is not in it. Only that spares the next such key a read: what such a key costs,
+    /// and its answer while the table fails, must not depend on who else has asked.
+    in_vain: bool,
     seal: OnceCell<Arc<Seal>>,
 }
 
@@ -44,26 +60,64 @@ impl Callers {
         now: Timestamp,
     ) -> Result<Option<Caller>, StoreError> {
         let (tag, hash) = (key.tag(), key.hash());
-        if let Some(known) = self.known(tag).filter(|known| known.is_younger_than(API_KEY_TRUSTED, now)) {
+        if let Some(known) = self.known(tag).filter(|known| is_within(API_KEY_TRUSTED, known.read_at, now)) {
             let caller = caller(&known, &hash, now);
             // A key that is not in there may be newer than what was read.
-            if caller.is_some() || known.is_younger_than(UNKNOWN_KEY_PAUSE, now) {
+            let looked_up = known.in_vain && is_within(UNKNOWN_KEY_PAUSE, known.read_at, now);
+            if caller.is_some() || looked_up {
                 return Ok(caller);
             }
+        } else if !self.may_exist(tag, store, now).await? {
+            return Ok(None);
         }
-        let Some(registration) = store.environment(tag).await? else {
+        // While the table fails, what the list says must not be answered beside it.
+        let read = store.environment(tag).await.inspect_err(|_| self.listing().read_at = None)?;
+        let Some(registration) = read else {
             self.lock().remove(tag);
+            self.listing().missed_at = Some(now);
+            self.list(store, now).await?;
             return Ok(None);
         };
-        let known = Arc::new(Known { registration, read_at: now, seal: OnceCell::new() });
+        let in_vain = registration.api_key(&hash, now).is_none();
+        let known = Arc::new(Known { registration, read_at: now, in_vain, seal: OnceCell::new() });
         let mut all = self.lock();
         // With it go its keys, if no request is using them any more (SEC-04).
-        all.retain(|_, known| known.is_younger_than(API_KEY_TRUSTED, now));
+        all.retain(|_, known| is_within(API_KEY_TRUSTED, known.read_at, now));
         if all.len() >= ENVIRONMENTS_REMEMBERED {
             all.clear();
         }
         all.insert(tag.clone(), Arc::clone(&known));
         Ok(caller(&known, &hash, now))
+    }
+
+    /// Whether there may be an environment with this tag: by the list of them, if a tag that is not in it was presented
+    /// lately. A cold function that is asked with real keys only never reads the list.
+    async fn may_exist(&self, tag: &Tag, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+        let is_within = |age, then: Option<_>| then.is_some_and(|then| is_within(age, then, now));
+        let (missed, fresh) = {
+            let listing = self.listing();
+            (is_within(API_KEY_TRUSTED, listing.missed_at), is_within(UNKNOWN_KEY_PAUSE, listing.read_at))
+        };
+        if !missed {
+            return Ok(true);
+        }
+        if !fresh {
+            self.list(store, now).await?;
+        }
+        let mut listing = self.listing();
+        let listed = listing.tags.contains(tag);
+        if !listed {
+            listing.missed_at = Some(now);
+        }
+        Ok(listed)
+    }
+
+    /// Reads the list of environments.
+    async fn list(&self, store: &Store, now: Timestamp) -> Result<(), StoreError> {
+        let tags = store.environment_tags().await?;
+        let mut listing = self.listing();
+        (listing.tags, listing.read_at) = (tags, Some(now));
+        Ok(())
     }
 
     fn known(&self, tag: &Tag) -> Option<Arc<Known>> {
@@ -72,14 +126,17 @@ impl Callers {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Tag, Arc<Known>>> {
         // A panic while holding the lock leaves at worst an environment forgotten.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listing(&self) -> MutexGuard<'_, Listing> {
+        self.listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
-        now < self.read_at.plus(age)
-    }
+/// Whether `then` is less than `age` ago. A moment in the future is not: the clock was set back.
+fn is_within(age: Duration, then: Timestamp, now: Timestamp) -> bool {
+    then <= now && now < then.plus(age)
 }
 
 impl Caller {

@@ -135,15 +135,26 @@ pub const PAGE_DEFAULT: usize = 10;
 /// See [`PAGE_DEFAULT`].
 pub const PAGE_LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
 
+/// Queries that a page of factors of one type makes at most.
+pub const LIST_QUERIES: usize = 4;
+/// Factors of any type that each of these looks at, after the first: a user with more of another type than all of them
+/// together look at is shown pages that are not full.
+pub const LIST_EXAMINED: usize = 250;
+
 /// How long a warm function may trust an API key it has seen (KEY-06).
 pub const API_KEY_TRUSTED: Duration = Duration::from_mins(1);
 
 /// Environments one warm function remembers at a time, with their keys (SEC-04).
 pub const ENVIRONMENTS_REMEMBERED: usize = 1_000;
 
-/// How long an environment that has just been read is not read again for an API key it does not know. A new key may have
-/// to wait that long; who tries keys causes one read in that time, not one each.
+/// How long an environment that has just been read is not read again for an API key it does not know, and the list of
+/// environments not for a tag it does not have. A new key or environment may have to wait that long; who tries keys causes
+/// one read of an environment, or of the list, in that time, not one per key.
 pub const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(1);
+
+/// How soon an unknown API key is answered: later than the read that some of these keys cause takes, so that the time does
+/// not tell which environments exist.
+pub const UNKNOWN_KEY_DELAY: Duration = Duration::from_millis(25);
 
 /// API keys an environment may have at a time: two and more, so that one can replace another (KEY-07), few enough to be
 /// read together.
@@ -225,9 +236,10 @@ pub const DYNAMODB_TRIES: u32 = 3;
 /// The longest pause before the first repeated try; it doubles.
 pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
 
-/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the environment, the challenge,
-/// the factor and a new entry of the keyring, writes, and reads back what became of the write.
-pub const DYNAMODB_CALLS: u32 = 6;
+/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the list of
+/// environments, the environment, the challenge, the factor and a new entry of the keyring, writes, and reads back what
+/// became of the write.
+pub const DYNAMODB_CALLS: u32 = 7;
 
 /// How long an operator waits for a new table.
 pub const TABLE_ACTIVE_WITHIN: Duration = Duration::from_mins(5);
@@ -258,9 +270,13 @@ mod tests {
     fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
         assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS + KMS_TIMEOUT < LAMBDA_TIMEOUT, "a verify");
         assert!(
-            DYNAMODB_TIMEOUT * 8 + KMS_TIMEOUT + SNS_TIMEOUT < LAMBDA_TIMEOUT,
-            "an SMS challenge: environment, factor, keyring, KMS, reserve and read back, mark as tried and read back, SNS, mark \
-             as sent"
+            DYNAMODB_TIMEOUT * (2 + u32::try_from(LIST_QUERIES).unwrap()) < LAMBDA_TIMEOUT,
+            "a list: list of environments, environment, queries"
+        );
+        assert!(
+            DYNAMODB_TIMEOUT * 9 + KMS_TIMEOUT + SNS_TIMEOUT < LAMBDA_TIMEOUT,
+            "an SMS challenge: list of environments, environment, factor, keyring, KMS, reserve and read back, mark as tried \
+             and read back, SNS, mark as sent"
         );
     }
 }

@@ -172,9 +172,9 @@ fn operation(method: &Method, route: &str) -> &'static str {
         ("POST", "enroll" | "auth_factors") => "enroll",
         ("POST", "challenge") => "challenge",
         ("POST", "verify") => "verify",
-        ("GET", "{id}") => "read",
+        ("GET" | "HEAD", "{id}") => "read",
         ("DELETE", "{id}") => "delete",
-        ("GET", "factors" | "auth_factors") => "list",
+        ("GET" | "HEAD", "factors" | "auth_factors") => "list",
         _ => "none",
     }
 }

@@ -32,6 +32,8 @@ pub enum Error {
     NoRoute,
     /// The path exists, the method does not.
     MethodNotAllowed,
+    /// The request as a whole cannot be read.
+    MalformedRequest,
     /// The body is larger than we read.
     BodyTooLarge,
     /// The body is not `application/json`.
@@ -156,7 +158,9 @@ impl Error {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedJson | Self::TooManyAttempts(_) => StatusCode::BAD_REQUEST,
+            Self::MalformedRequest | Self::MalformedJson | Self::TooManyAttempts(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Invalid(_)
             | Self::InvalidPhone(_)
             | Self::PhoneNotSupported
@@ -177,6 +181,7 @@ impl Error {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "request_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::MalformedRequest => "malformed_request",
             Self::MalformedJson => "malformed_json",
             Self::Invalid(_) => "invalid_request_parameters",
             Self::NotFound { .. } => "entity_not_found",
@@ -200,6 +205,7 @@ impl Error {
             Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
             Self::BodyTooLarge => "The request body is larger than 16 KiB.".to_owned(),
             Self::UnsupportedMediaType => "The request body must be application/json.".to_owned(),
+            Self::MalformedRequest => "The request cannot be read.".to_owned(),
             Self::MalformedJson => "The request body must be a JSON object.".to_owned(),
             Self::Invalid(_) => "Validation failed".to_owned(),
             Self::NotFound { what: Entity::Factor, id } => {

@@ -10,11 +10,14 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::mem::take;
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The fields of a request, read one by one; what is wrong with any of them is told together.
 pub(super) struct Fields {
@@ -105,15 +108,18 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// The fields of a query string.
+/// The fields of a query string, which is UTF-8 once it is percent-decoded. What is not names no user.
 pub(super) struct Query(pub(super) Fields);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        if percent_decode_str(parts.uri.query().unwrap_or_default()).decode_utf8().is_err() {
+            return Err(Error::MalformedRequest);
+        }
         let pairs = axum::extract::Query::<HashMap<String, String>>::try_from_uri(&parts.uri);
-        let pairs = pairs.map_err(|_| Error::Invalid(Vec::new()))?.0;
+        let pairs = pairs.map_err(|_| Error::MalformedRequest)?.0;
         let values = pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect();
         Ok(Self(Fields { values, violations: Vec::new() }))
     }
@@ -136,11 +142,17 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 pub(super) struct IdempotencyKey(pub(super) Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
-    type Rejection = Infallible;
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let key = parts.headers.get("idempotency-key").and_then(|key| key.to_str().ok());
-        Ok(Self(key.filter(|key| (1..=IDEMPOTENCY_KEY_BYTES).contains(&key.len())).map(str::to_owned)))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let Some(key) = parts.headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty()) else {
+            return Ok(Self(None));
+        };
+        let key = key.to_str().ok().filter(|key| key.len() <= IDEMPOTENCY_KEY_BYTES);
+        let rule =
+            || format!("{IDEMPOTENCY_KEY} must be at most {IDEMPOTENCY_KEY_BYTES} characters of ASCII");
+        let refused = || Error::Invalid(vec![Violation { field: IDEMPOTENCY_KEY, code: rule() }]);
+        Ok(Self(Some(key.ok_or_else(refused)?.to_owned())))
     }
 }
 

@@ -90,11 +90,18 @@ async fn page(
     let after = fields.optional("after", FactorId::parse);
     let from = fields.check(order.start(before, after))?;
 
-    let (mut factors, more) =
+    let (mut factors, next) =
         core.store.factors_of(caller.environment.id, user, &Page { from, kind, limit }).await?;
     factors.sort_by_key(|factor| factor.id);
-    let older = factors.first().filter(|_| more_older(from, more)).map(|factor| factor.id.to_string());
-    let newer = factors.last().filter(|_| more_newer(from, more)).map(|factor| factor.id.to_string());
+    // Onwards there is what the store did not get to; back there is more, if the page was come to from there.
+    let (oldest, newest) = (factors.first().map(|factor| factor.id), factors.last().map(|factor| factor.id));
+    let (older, newer) = match from {
+        From::Newest => (next, None),
+        From::OlderThan(_) => (next, newest),
+        From::Oldest => (None, next),
+        From::NewerThan(_) => (oldest, next),
+    };
+    let [older, newer] = [older, newer].map(|id| id.map(|id| id.to_string()));
     if order != Order::Ascending {
         factors.reverse();
     }
@@ -107,24 +114,6 @@ async fn page(
             list_metadata: ListMetadata { before, after },
         },
     ))
-}
-
-/// Whether factors older than the page exist: it ran that way and stopped early, or it came from there.
-fn more_older(from: From, more: bool) -> bool {
-    match from {
-        From::Newest | From::OlderThan(_) => more,
-        From::Oldest => false,
-        From::NewerThan(_) => true,
-    }
-}
-
-/// Whether factors newer than the page exist.
-fn more_newer(from: From, more: bool) -> bool {
-    match from {
-        From::Oldest | From::NewerThan(_) => more,
-        From::Newest => false,
-        From::OlderThan(_) => true,
-    }
 }
 
 /// The order of a list and what its cursors mean.

@@ -1,6 +1,6 @@
 //! Environments: one item each, with its API keys and its own keys, found by the tag its API keys show.
 //!
-//! A function only reads it, once a minute. Everything else here is what an operator does.
+//! A function only reads them, each once a minute. Everything else here is what an operator does.
 
 use super::item::{self, Item};
 use super::schema::{self, attr};
@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use std::collections::BTreeSet;
 
 /// What became of a change to an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,5 +221,15 @@ impl Store {
                 _ => Err(error::unavailable(operation, &error)),
             },
         }
+    }
+
+    /// The tags of every environment, those being deleted included: one query.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the list cannot be read or makes no sense.
+    pub async fn environment_tags(&self) -> Result<BTreeSet<Tag>, StoreError> {
+        let listed = self.partition("list environments", schema::ENVIRONMENTS).await?;
+        listed.iter().map(item::environment::to_listed_tag).collect()
     }
 }

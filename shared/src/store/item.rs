@@ -80,6 +80,11 @@ pub(super) fn to_factor(item: &Item) -> Read<Guarded> {
     })
 }
 
+/// Where a query of the index goes on, as a factor's id.
+pub(super) fn to_listed_id(key: &Item) -> Read<FactorId> {
+    parsed(key, attr::ID, FactorId::parse)
+}
+
 /// A factor as the index holds it: without secret and guard.
 pub(super) fn to_listed_factor(item: &Item) -> Read<Factor> {
     let kind = match string(item, attr::TYPE)? {

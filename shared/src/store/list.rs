@@ -4,8 +4,11 @@ use super::schema::{self, attr};
 use super::{Store, StoreError, error, item};
 use crate::domain::factor::Factor;
 use crate::domain::id::{EnvironmentId, FactorId};
+use crate::domain::policy::{LIST_EXAMINED, LIST_QUERIES};
 use crate::domain::user::UserId;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
+use std::iter;
 
 /// A page of a user's factors.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +35,11 @@ pub enum From {
 }
 
 impl Store {
-    /// A page of a user's factors from the index, which trails the table by moments, and whether there are more.
+    /// A page of a user's factors from the index, which trails the table by moments, and the place the next page starts
+    /// after, if there is more.
+    ///
+    /// Without a type that is one query of one item more than the page. With one, items of other types are read and
+    /// dropped, by [`LIST_QUERIES`] at most: a page may then end before it is full.
     ///
     /// # Errors
     ///
@@ -42,7 +49,32 @@ impl Store {
         environment: EnvironmentId,
         user: &UserId,
         page: &Page,
-    ) -> Result<(Vec<Factor>, bool), StoreError> {
+    ) -> Result<(Vec<Factor>, Option<FactorId>), StoreError> {
+        let one_more = page.limit.saturating_add(1);
+        let (mut factors, mut start) = (Vec::new(), None);
+        let sizes = iter::once(one_more).chain(iter::repeat(LIST_EXAMINED)).take(LIST_QUERIES);
+        for size in sizes {
+            let size = i32::try_from(size).unwrap_or(i32::MAX);
+            let query = self.list(environment, user, page).set_exclusive_start_key(start).limit(size);
+            let answer = query.send().await.map_err(|error| error::unavailable("list factors", &error))?;
+            for item in answer.items() {
+                factors.push(item::to_listed_factor(item)?);
+            }
+            if factors.len() >= one_more {
+                factors.truncate(page.limit);
+                let last = factors.last().map(|factor| factor.id);
+                return Ok((factors, last));
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let next = start.as_ref().map(item::to_listed_id).transpose()?;
+        Ok((factors, next))
+    }
+
+    fn list(&self, environment: EnvironmentId, user: &UserId, page: &Page) -> QueryFluentBuilder {
         let (condition, cursor, towards_newer) = match page.from {
             From::Newest => ("#owner = :owner", None, false),
             From::Oldest => ("#owner = :owner", None, true),
@@ -69,15 +101,6 @@ impl Store {
                 .expression_attribute_names("#type", attr::TYPE)
                 .expression_attribute_values(":type", AttributeValue::S(kind.to_owned()));
         }
-        let mut items = query.into_paginator().items().send();
-        let mut factors = Vec::new();
-        while let Some(item) = items.next().await {
-            if factors.len() == page.limit {
-                return Ok((factors, true));
-            }
-            let item = item.map_err(|error| error::unavailable("list factors", &error))?;
-            factors.push(item::to_listed_factor(&item)?);
-        }
-        Ok((factors, false))
+        query
     }
 }

@@ -57,13 +57,15 @@ pub(crate) fn of(call: &Call) -> Result<Vec<Access>, Failure> {
     }
 }
 
-/// What a call to the table is about, short enough for a table: the index, the keyring, or the kind of item.
+/// What a call to the table is about, short enough for a table: the index, the keyring, the
+/// list of environments, or the kind of item.
 pub(crate) fn subject(access: &Access) -> &'static str {
     let key = access.context.get("dynamodb:LeadingKeys").and_then(|keys| keys.first());
     let key = key.map(String::as_str).unwrap_or_default();
     match () {
         () if access.resource.ends_with("/index/by_user") => "index",
         () if key == "keyring" => "keyring",
+        () if key == "environments" => "environments",
         () if key.starts_with("environment/") => "environment",
         () if key.starts_with("sms/") => "budget",
         () if key.contains("/auth_factor_") => "factor",
