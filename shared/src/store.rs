@@ -13,8 +13,8 @@ mod sms_budget;
 mod sweep;
 mod table;
 
-pub use environment::Changed;
-pub use error::StoreError;
+pub use environment::{Changed, DeletionState};
+pub use error::{Damaged, Listing, StoreError};
 pub use list::{From, Page};
 pub use sms_budget::{Reservation, Reserved};
 pub use sweep::{Place, Removed};

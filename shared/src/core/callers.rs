@@ -78,7 +78,8 @@ impl Callers {
 
 impl Known {
     fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
-        now < self.read_at.plus(age)
+        // A read in the future is of no known age: the clock was set back.
+        self.read_at <= now && now < self.read_at.plus(age)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Lists of a user's factors, from the index that holds what a list shows.
 
 use super::schema::{self, attr};
-use super::{Store, StoreError, error, item};
+use super::{Listing, Store, StoreError, error, item};
 use crate::domain::factor::Factor;
 use crate::domain::id::{EnvironmentId, FactorId};
 use crate::domain::user::UserId;
@@ -79,5 +79,33 @@ impl Store {
             factors.push(item::to_listed_factor(&item)?);
         }
         Ok((factors, false))
+    }
+
+    /// All of a user's factors from the index, newest first, for an operator: a damaged one is named and left out. A
+    /// client is given no such list, because an application could take a factor that is missing for one never enrolled.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the index cannot be read.
+    pub async fn readable_factors_of(
+        &self,
+        environment: EnvironmentId,
+        user: &UserId,
+    ) -> Result<Listing<Factor>, StoreError> {
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(schema::BY_USER)
+            .scan_index_forward(false)
+            .key_condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", attr::OWNER)
+            .expression_attribute_values(":owner", AttributeValue::S(schema::owner(environment, user)))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>();
+        let items = items.await.map_err(|error| error::unavailable("list factors", &error))?;
+        Listing::of(&items, attr::ID, item::to_listed_factor)
     }
 }
