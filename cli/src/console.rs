@@ -3,6 +3,7 @@
 use crate::error::Error;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use shared::domain::text::{escaped, is_hidden};
 use std::fmt::Display;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
@@ -53,16 +54,16 @@ impl Console {
     pub(crate) fn show(&mut self, result: &impl Serialize) -> Result<(), Error> {
         if self.json {
             let text = serde_json::to_string_pretty(result).map_err(io::Error::from)?;
-            writeln!(self.out, "{text}")?;
+            writeln!(self.out, "{}", escaped_json(&text))?;
         }
         Ok(())
     }
 
-    /// A listing: a JSON array, or columns.
+    /// A listing: a JSON array, or columns. No text of the table moves what a terminal shows.
     pub(crate) fn list<R: Row>(&mut self, rows: &[R]) -> Result<(), Error> {
         self.show(&rows)?;
         let header = R::HEADER.iter().map(|name| (*name).to_owned()).collect();
-        let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows.iter().map(Row::cells)).collect();
+        let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows.iter().map(cells)).collect();
         let width = |column: usize| {
             lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
         };
@@ -86,6 +87,17 @@ impl Console {
         Ok(writeln!(self.err, "{line}")?)
     }
 
+    /// How a command ends that did what it could: it failed, if there are `failures`. All but the last are said here.
+    pub(crate) fn end(&mut self, failures: impl IntoIterator<Item = Error>) -> Result<(), Error> {
+        let mut ended = Ok(());
+        for failure in failures {
+            if let Err(earlier) = std::mem::replace(&mut ended, Err(failure)) {
+                self.report(format_args!("latchkey: {earlier}"))?;
+            }
+        }
+        ended
+    }
+
     /// What a person answers; nothing at the end of the input.
     pub(crate) fn ask(&mut self, question: &str) -> Result<String, Error> {
         write!(self.err, "{question} ")?;
@@ -94,6 +106,22 @@ impl Console {
         self.input.read_line(&mut answer)?;
         Ok(answer.trim().to_owned())
     }
+}
+
+fn cells(row: &impl Row) -> Vec<String> {
+    row.cells().iter().map(|cell| escaped(cell)).collect()
+}
+
+/// JSON with each hidden character as JSON's own escape: the same value. Its line breaks stand between values.
+fn escaped_json(text: &str) -> String {
+    text.chars().fold(String::new(), |mut shown, c| {
+        if is_hidden(c) && c != '\n' {
+            shown.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            shown.push(c);
+        }
+        shown
+    })
 }
 
 /// Shows on a terminal that something goes on, and nowhere else.

@@ -12,7 +12,7 @@ use shared::domain::time::Timestamp;
 use shared::keyring::Keyring;
 use shared::kms::Kms;
 use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy, SystemClock};
-use shared::store::Store;
+use shared::store::{Damaged, Store, StoreError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,7 +168,13 @@ impl Deployment {
 
     /// An environment that is there and is not being deleted.
     pub(crate) async fn environment(&self, tag: &Tag) -> Result<Registration, Error> {
-        let found = self.store.environment(tag).await?.ok_or_else(|| Error::NoEnvironment(tag.clone()))?;
+        let found = self.store.environment(tag).await.map_err(|error| match error {
+            StoreError::Corrupt(attribute) => {
+                Error::damaged_environments(vec![Damaged { name: tag.to_string(), attribute }])
+            }
+            StoreError::Unavailable { .. } => error.into(),
+        })?;
+        let found = found.ok_or_else(|| Error::NoEnvironment(tag.clone()))?;
         if found.deleted_at.is_some() { Err(Error::Deleted(tag.clone())) } else { Ok(found) }
     }
 

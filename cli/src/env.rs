@@ -9,8 +9,9 @@ use crate::error::Error;
 use clap::Subcommand;
 use serde::Serialize;
 use shared::domain::environment::{Environment, Registration, Tag};
+use shared::domain::id::EnvironmentId;
 use shared::domain::policy::KEY_SETTLES;
-use shared::store::Changed;
+use shared::store::{Changed, DeletionState};
 
 /// What to do with environments.
 #[derive(Subcommand, Debug)]
@@ -72,8 +73,9 @@ pub async fn run(command: &Env, deployment: &Deployment, console: &mut Console) 
         }
         Env::List => {
             let all = deployment.store.environments().await?;
-            let rows: Vec<Listed> = all.iter().map(|registration| listed(registration, deployment)).collect();
-            console.list(&rows)
+            let rows: Vec<Listed> = all.readable.iter().map(|one| listed(one, deployment)).collect();
+            console.list(&rows)?;
+            if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
         }
         Env::Delete { tag, yes } => delete(tag, *yes, deployment, console).await,
     }
@@ -96,14 +98,13 @@ pub(crate) async fn add(
             _ => Err(Error::EnvironmentExists(tag.clone())),
         };
     }
-    console.record(deployment, change("environment.created", &new.environment))?;
+    console.record(deployment, change("environment.created", tag, Some(new.environment.id)))?;
     Ok(new)
 }
 
 async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let missing = || Error::NoEnvironment(tag.clone());
-    let Registration { environment, deleted_at, .. } =
-        deployment.store.environment(tag).await?.ok_or_else(missing)?;
+    let DeletionState { id, deleted_at } = deployment.store.deletion_state(tag).await?.ok_or_else(missing)?;
     let erased_at = if let Some(erased_at) = deleted_at {
         erased_at
     } else {
@@ -117,11 +118,13 @@ async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Con
             }
         }
         let now = deployment.now();
-        // Refused if somebody else erased it just now, or this client did without hearing of it.
+        // Refused if it was removed just now.
         deployment.store.erase_environment(tag, now).await?;
-        console.record(deployment, change("environment.deleted", &environment))?;
+        console.record(deployment, change("environment.deleted", tag, id))?;
         now
     };
+    let environment =
+        Environment { id: id.ok_or_else(|| Error::Unidentified(tag.clone()))?, tag: tag.clone() };
     // A function that read the environment before it was erased may go on for a minute, and write.
     let quiet_from = erased_at.plus(KEY_SETTLES);
     let last_pass = !deployment.is_served() || deployment.now() >= quiet_from;
@@ -151,17 +154,17 @@ async fn remove_held(environment: &Environment, deployment: &Deployment) -> Resu
     }
 }
 
-fn change(event: &'static str, environment: &Environment) -> Change {
+fn change(event: &'static str, tag: &Tag, id: Option<EnvironmentId>) -> Change {
     Change {
         event,
-        environment: Some(environment.tag.to_string()),
-        environment_id: Some(environment.id.to_string()),
+        environment: Some(tag.to_string()),
+        environment_id: id.map(|id| id.to_string()),
         ..Change::default()
     }
 }
 
 fn listed(registration: &Registration, deployment: &Deployment) -> Listed {
-    let Registration { environment, api_keys, keys, deleted_at } = registration;
+    let Registration { environment, api_keys, keys, deleted_at, damaged: _ } = registration;
     Listed {
         environment: environment.tag.to_string(),
         id: environment.id.to_string(),

@@ -9,8 +9,7 @@ use shared::domain::time::Timestamp;
 use shared::keyring::KeyringError;
 use shared::kms::KmsError;
 use shared::ports::NoEntropy;
-use shared::seal::SealError;
-use shared::store::StoreError;
+use shared::store::{Damaged, StoreError};
 use std::io;
 use std::path::PathBuf;
 
@@ -72,6 +71,55 @@ pub enum Error {
     /// There is no such API key.
     #[error("there is no API key {0}. `latchkey keys list` shows what there is")]
     NoApiKey(ApiKeyId),
+    /// An environment has no such API key.
+    #[error(
+        "the environment {tag} has no API key {id}. If it had one, that is revoked; `latchkey keys list --environment {tag}` \
+         shows what there is"
+    )]
+    NoApiKeyIn {
+        /// Where it was looked for.
+        tag: Tag,
+        /// What.
+        id: ApiKeyId,
+    },
+    /// No environment that reads has such an API key.
+    #[error(
+        "no environment that can be read has an API key {id}, and these are damaged: {}. If it is of one of them: `latchkey \
+         keys revoke {id} --environment TAG`",
+        listed(damaged)
+    )]
+    NoReadableApiKey {
+        /// What was looked for.
+        id: ApiKeyId,
+        /// Where it could not be.
+        damaged: Vec<Damaged>,
+    },
+    /// Items do not read. Everything else was done.
+    #[error("cannot read {}. {hint}", listed(items))]
+    Damaged {
+        /// Which.
+        items: Vec<Damaged>,
+        /// What to do about them.
+        hint: String,
+    },
+    /// A damaged environment is erased, and what it held cannot be found.
+    #[error(
+        "the environment {0} is erased: its API keys have ended, and nothing that its keys sealed can be opened. But its item \
+         is damaged and does not tell its id, so what it held cannot be found and stays. Put `id` back into the item \
+         environment/{0} from a backup, then run this again: `latchkey env delete {0} --yes`"
+    )]
+    Unidentified(Tag),
+    /// A key of an environment does not open.
+    #[error(
+        "the environment {tag} was left as it is, because one of its keys does not open: {cause}. Restore the environment's \
+         item, and the table's keyring items, then run this again"
+    )]
+    Unopened {
+        /// Which.
+        tag: Tag,
+        /// Why not.
+        cause: KeyringError,
+    },
     /// There is no such factor.
     #[error(
         "the environment {tag} has no {id}. `latchkey factors list --environment {tag} --user ID` shows a user's"
@@ -93,16 +141,14 @@ pub enum Error {
     Unsettled(Timestamp),
     /// Some factors could not be sealed again.
     #[error(
-        "could not seal {left} of the factors again, so the keys they name are kept; the first is {first}: {cause}. Run \
+        "could not seal {left} of the factors again, so the keys they name are kept; the first is {first}. Run \
          `latchkey keyring rewrap` again; if it stays, the factor's item was damaged: restore it or delete the factor"
     )]
     Left {
         /// How many.
         left: usize,
-        /// One of them.
-        first: FactorId,
-        /// What was wrong with it.
-        cause: SealError,
+        /// One of them, and what was wrong with it.
+        first: String,
     },
     /// A key of an environment names an entry that is not in the keyring.
     #[error(
@@ -130,6 +176,33 @@ pub enum Error {
     /// What was found cannot be told.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
+}
+
+impl Error {
+    /// These environments cannot be read, by their tags.
+    pub(crate) fn damaged_environments(items: Vec<Damaged>) -> Self {
+        let hint = "Restore the environment's item from a backup, or give the environment up: `latchkey env delete TAG`. Its \
+                    API keys can be revoked all the same: `latchkey keys revoke ID --environment TAG`";
+        Self::Damaged { items, hint: hint.to_owned() }
+    }
+
+    /// These entries of the keyring cannot be read.
+    pub(crate) fn damaged_data_keys(items: Vec<Damaged>) -> Self {
+        let hint = "Restore the table's keyring items. What is sealed under other entries opens all the same";
+        Self::Damaged { items, hint: hint.to_owned() }
+    }
+
+    /// These factors of an environment cannot be read.
+    pub(crate) fn damaged_factors(items: Vec<Damaged>, tag: &Tag) -> Self {
+        let hint = format!(
+            "Restore the factor's item from a backup, or delete it: `latchkey factors delete ID --environment {tag}`"
+        );
+        Self::Damaged { items, hint }
+    }
+}
+
+fn listed(items: &[Damaged]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What to do about a service that answered with this code.

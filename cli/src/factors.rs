@@ -10,9 +10,10 @@ use shared::domain::environment::{Environment, Tag};
 use shared::domain::factor::{Factor, Guarded, Kind};
 use shared::domain::guard::Locked;
 use shared::domain::id::FactorId;
-use shared::domain::policy::{PAGE_LIMITS, VERIFY_ROUNDS};
+use shared::domain::policy::VERIFY_ROUNDS;
+use shared::domain::text::escaped;
 use shared::domain::user::UserId;
-use shared::store::{From, Page, Settled};
+use shared::store::{Damaged, Settled, StoreError};
 
 /// What to do with factors.
 #[derive(Subcommand, Debug)]
@@ -86,42 +87,48 @@ pub async fn run(command: &Factors, deployment: &Deployment, console: &mut Conso
     match command {
         Factors::List { user, environment } => {
             let environment = deployment.environment(environment).await?.environment;
-            console.list(&all(&environment, user, deployment).await?)
+            let all = deployment.store.readable_factors_of(environment.id, user).await?;
+            console.list(&all.readable.iter().map(listed).collect::<Vec<_>>())?;
+            if all.damaged.is_empty() {
+                Ok(())
+            } else {
+                Err(Error::damaged_factors(all.damaged, &environment.tag))
+            }
         }
         Factors::Show(one) => {
             let (_, found) = find(one, deployment).await?;
             show(&found, deployment, console)
         }
         Factors::Unlock(one) => unlock(one, deployment, console).await,
-        Factors::Delete(one) => {
-            let (environment, found) = find(one, deployment).await?;
-            deployment.store.delete_factor(environment.id, one.id).await?;
-            console.record(deployment, change("factor.deleted", one))?;
-            console.say(format_args!("{} deleted", one.id))?;
-            console.show(&listed(&found.factor))
-        }
+        Factors::Delete(one) => delete(one, deployment, console).await,
     }
 }
 
-async fn all(
-    environment: &Environment,
-    user: &UserId,
-    deployment: &Deployment,
-) -> Result<Vec<Listed>, Error> {
-    let (mut from, mut rows) = (From::Newest, Vec::new());
-    loop {
-        let page = Page { from, kind: None, limit: *PAGE_LIMITS.end() };
-        let (factors, next) = deployment.store.factors_of(environment.id, user, &page).await?;
-        rows.extend(factors.iter().map(listed));
-        let Some(next) = next else { return Ok(rows) };
-        from = From::OlderThan(next);
-    }
-}
-
+/// The environment, and the factor in it, as far as it reads.
 async fn find(one: &One, deployment: &Deployment) -> Result<(Environment, Guarded), Error> {
     let environment = deployment.environment(&one.environment).await?.environment;
-    let found = deployment.store.factor(environment.id, one.id).await?;
+    let found = deployment.store.factor(environment.id, one.id).await.map_err(|error| match error {
+        StoreError::Corrupt(attribute) => damaged(one, attribute),
+        StoreError::Unavailable { .. } => error.into(),
+    })?;
     Ok((environment, found.ok_or_else(|| missing(one))?))
+}
+
+/// Deletes a factor, even one whose item is damaged.
+async fn delete(one: &One, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let environment = deployment.environment(&one.environment).await?.environment;
+    let found = match deployment.store.factor(environment.id, one.id).await {
+        Ok(found) => Some(found.ok_or_else(|| missing(one))?),
+        Err(StoreError::Corrupt(_)) => None,
+        Err(error @ StoreError::Unavailable { .. }) => return Err(error.into()),
+    };
+    deployment.store.delete_factor(environment.id, one.id).await?;
+    console.record(deployment, change("factor.deleted", one))?;
+    console.say(format_args!("{} deleted", one.id))?;
+    match found {
+        Some(found) => console.show(&listed(&found.factor)),
+        None => console.show(&serde_json::json!({"id": one.id.to_string(), "damaged": true})),
+    }
 }
 
 async fn unlock(one: &One, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
@@ -157,7 +164,7 @@ fn show(found: &Guarded, deployment: &Deployment, console: &mut Console) -> Resu
         ("", &format!("{} remembered{recent}", shown.recent_failures.len())),
         ("locked", shown.locked.as_ref().unwrap_or(&"no".to_owned())),
     ] {
-        console.say(format_args!("{what:<8}  {value}"))?;
+        console.say(format_args!("{what:<8}  {}", escaped(value)))?;
     }
     console.show(&shown)
 }
@@ -187,6 +194,10 @@ fn listed(factor: &Factor) -> Listed {
             Kind::GenericOtp => String::new(),
         },
     }
+}
+
+fn damaged(one: &One, attribute: &'static str) -> Error {
+    Error::damaged_factors(vec![Damaged { name: one.id.to_string(), attribute }], &one.environment)
 }
 
 fn missing(one: &One) -> Error {

@@ -47,23 +47,23 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
     told(console, "table", store.table(), table_made)?;
 
     let entries = store.keyring().await?;
-    let (data_key, data_key_made) = match entries.last() {
+    let (data_key, data_key_made) = match entries.readable.last() {
         Some(newest) => {
             // That it opens is what the rest relies on.
             deployment.keyring().await?;
             (newest.id, false)
         }
+        None if !entries.damaged.is_empty() => return Err(Error::damaged_data_keys(entries.damaged)),
         None => (keyring::add_entry(deployment, console).await?, true),
     };
     told(console, "data key", &data_key.to_string(), data_key_made)?;
 
-    let environment_made = match store.environment(tag).await? {
-        None => {
+    let environment_made = match deployment.environment(tag).await {
+        Err(Error::NoEnvironment(_)) => {
             env::add(tag, deployment, console).await?;
             true
         }
-        Some(found) if found.deleted_at.is_some() => return Err(Error::Deleted(tag.clone())),
-        Some(_) => false,
+        found => found.map(|_| false)?,
     };
     told(console, "environment", tag.as_str(), environment_made)?;
 

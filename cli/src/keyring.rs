@@ -20,6 +20,7 @@ use shared::domain::id::DataKeyId;
 use shared::domain::policy::KEY_SETTLES;
 use shared::domain::time::Timestamp;
 use shared::keyring::Keyring;
+use shared::kms::WrappedDataKey;
 use shared::store::Changed;
 
 /// What to do with the keyring.
@@ -38,6 +39,8 @@ struct Listed {
     id: String,
     created_at: String,
     newest: bool,
+    /// From when on it seals, if it does not yet.
+    seals_at: Option<String>,
     /// Environments with a key under it.
     environments: Vec<String>,
 }
@@ -46,8 +49,12 @@ impl Row for Listed {
     const HEADER: &'static [&'static str] = &["ID", "CREATED", "", "ENVIRONMENTS"];
 
     fn cells(&self) -> Vec<String> {
-        let newest = if self.newest { "newest" } else { "" };
-        vec![self.id.clone(), self.created_at.clone(), newest.to_owned(), self.environments.join(" ")]
+        let newest = match &self.seals_at {
+            Some(at) => format!("seals from {at} on"),
+            None if self.newest => "newest".to_owned(),
+            None => String::new(),
+        };
+        vec![self.id.clone(), self.created_at.clone(), newest, self.environments.join(" ")]
     }
 }
 
@@ -66,8 +73,9 @@ pub async fn run(command: &Rings, deployment: &Deployment, console: &mut Console
 
 async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let (entries, all) = (deployment.store.keyring().await?, deployment.store.environments().await?);
-    let newest = entries.last().map(|entry| entry.id);
+    let newest = entries.readable.last().map(|entry| entry.id);
     let rows: Vec<Listed> = entries
+        .readable
         .iter()
         .map(|entry| {
             let has_one = |one: &&Registration| one.keys.iter().any(|key| key.data_key == entry.id);
@@ -75,11 +83,27 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
                 id: entry.id.to_string(),
                 created_at: entry.id.made_at().to_string(),
                 newest: Some(entry.id) == newest,
-                environments: all.iter().filter(has_one).map(|one| one.environment.tag.to_string()).collect(),
+                seals_at: seals_later(&entries.readable, entry.id, deployment.now()).map(|at| at.to_string()),
+                environments: all
+                    .readable
+                    .iter()
+                    .filter(has_one)
+                    .map(|one| one.environment.tag.to_string())
+                    .collect(),
             }
         })
         .collect();
-    console.list(&rows)
+    console.list(&rows)?;
+    let damaged_entries = (!entries.damaged.is_empty()).then(|| Error::damaged_data_keys(entries.damaged));
+    let damaged_environments = (!all.damaged.is_empty()).then(|| Error::damaged_environments(all.damaged));
+    console.end([damaged_entries, damaged_environments].into_iter().flatten())
+}
+
+/// From when on an entry seals, if it does not yet. An only entry, and the oldest of several, seals at once.
+pub(crate) fn seals_later(entries: &[WrappedDataKey], id: DataKeyId, now: Timestamp) -> Option<Timestamp> {
+    let seals_at = id.made_at().plus(KEY_SETTLES);
+    let has_older = entries.first().is_some_and(|oldest| oldest.id < id);
+    (has_older && now < seals_at).then_some(seals_at)
 }
 
 async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
@@ -88,7 +112,8 @@ async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Er
     let id = add_entry(deployment, console).await?;
     let keyring = deployment.keyring().await?;
     let mut environments = Vec::new();
-    for one in deployment.store.environments().await? {
+    let all = deployment.store.environments().await?;
+    for one in all.readable {
         if one.deleted_at.is_none() && add_key(&one, &keyring, deployment).await? {
             environments.push(one.environment.tag.to_string());
         }
@@ -100,7 +125,9 @@ async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Er
     ))?;
     console.show(&serde_json::json!({
         "data_key": id.to_string(), "environments": environments, "seals_at": seals_at.to_string(),
-    }))
+    }))?;
+    // They have no new key. The next rewrap after they are restored gives them one.
+    if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
 }
 
 /// Adds an entry to the keyring.

@@ -7,11 +7,11 @@ use crate::error::Error;
 use clap::Subcommand;
 use serde::Serialize;
 use shared::domain::api_key::{ApiKey, ApiKeyEntry, Scope};
-use shared::domain::environment::{Registration, Tag};
+use shared::domain::environment::{DamagedEntry, Registration, Tag};
 use shared::domain::id::ApiKeyId;
-use shared::domain::policy::{API_KEY_TRUSTED, API_KEYS};
+use shared::domain::policy::{API_KEY_TRUSTED, API_KEYS, MAX_API_KEY_LIFETIME};
 use shared::domain::time::Timestamp;
-use shared::store::Changed;
+use shared::store::{Changed, Listing, StoreError};
 use std::time::Duration;
 
 /// What to do with API keys.
@@ -25,7 +25,7 @@ pub enum Keys {
         /// What it may do: full is everything, verify is to challenge and verify, read is to read and list
         #[arg(long, default_value = "full", value_parser = Scope::parse)]
         scope: Scope,
-        /// After how long it ends: 90d, 12h or 30m [default: never]
+        /// After how long it ends, up to ten years: 90d, 12h or 30m [default: never]
         #[arg(long, value_name = "SPAN", value_parser = span)]
         expires_in: Option<Duration>,
     },
@@ -40,6 +40,9 @@ pub enum Keys {
         /// Its id, as `latchkey keys list` shows it
         #[arg(value_parser = ApiKeyId::parse)]
         id: ApiKeyId,
+        /// Its environment; if not given, every environment that can be read is searched
+        #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
+        environment: Option<Tag>,
     },
 }
 
@@ -56,10 +59,13 @@ pub(crate) struct New {
 struct Listed {
     id: String,
     environment: String,
-    scope: &'static str,
-    created_at: String,
+    /// `None` if its entry is damaged.
+    scope: Option<&'static str>,
+    created_at: Option<String>,
     expires_at: Option<String>,
     live: bool,
+    /// Whether its entry does not read. It authenticates no one, and can be revoked.
+    damaged: bool,
 }
 
 impl Row for Listed {
@@ -67,6 +73,7 @@ impl Row for Listed {
 
     fn cells(&self) -> Vec<String> {
         let expires = match &self.expires_at {
+            None if self.damaged => "damaged: revoke it".to_owned(),
             None => "never".to_owned(),
             Some(at) if self.live => at.clone(),
             Some(at) => format!("{at} (ended)"),
@@ -74,8 +81,8 @@ impl Row for Listed {
         vec![
             self.id.clone(),
             self.environment.clone(),
-            self.scope.to_owned(),
-            self.created_at.clone(),
+            self.scope.unwrap_or("none").to_owned(),
+            self.created_at.clone().unwrap_or_default(),
             expires,
         ]
     }
@@ -97,17 +104,23 @@ pub async fn run(command: &Keys, deployment: &Deployment, console: &mut Console)
         }
         Keys::List { environment } => {
             let all = match environment {
-                Some(tag) => vec![deployment.environment(tag).await?],
+                Some(tag) => {
+                    Listing { readable: vec![deployment.environment(tag).await?], damaged: Vec::new() }
+                }
                 None => deployment.store.environments().await?,
             };
-            let now = deployment.now();
-            let rows: Vec<Listed> = all
-                .iter()
-                .flat_map(|one| one.api_keys.iter().map(move |key| listed(&one.environment.tag, key, now)))
-                .collect();
-            console.list(&rows)
+            let rows: Vec<Listed> =
+                all.readable.iter().flat_map(|one| api_keys(one, deployment.now())).collect();
+            console.list(&rows)?;
+            if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
         }
-        Keys::Revoke { id } => revoke(*id, deployment, console).await,
+        Keys::Revoke { id, environment } => {
+            let (tag, scope) = match environment {
+                Some(tag) => (tag.clone(), scope_in(tag, *id, deployment).await?),
+                None => search(*id, deployment).await?,
+            };
+            revoke(&tag, *id, scope, deployment, console).await
+        }
     }
 }
 
@@ -120,9 +133,10 @@ pub(crate) async fn add(
     console: &mut Console,
 ) -> Result<New, Error> {
     let (tag, now) = (&registration.environment.tag, deployment.now());
-    if registration.api_keys.len() >= API_KEYS {
+    if registration.api_keys.len().saturating_add(registration.damaged.len()) >= API_KEYS {
         for ended in registration.api_keys.iter().filter(|key| !key.is_live(now)) {
-            end(tag, ended, deployment, console).await?;
+            deployment.store.revoke_api_key(tag, ended.id).await?;
+            console.record(deployment, change("api_key.revoked", tag, ended.id, Some(ended.scope)))?;
         }
     }
     let mut rng = deployment.rng()?;
@@ -135,79 +149,136 @@ pub(crate) async fn add(
             return Err(Error::TooManyApiKeys(tag.clone()));
         }
     }
-    console.record(deployment, change("api_key.created", tag, &entry))?;
+    console.record(deployment, change("api_key.created", tag, entry.id, Some(entry.scope)))?;
     Ok(New { listed: listed(tag, &entry, now), key: key.expose().to_owned() })
 }
 
-async fn revoke(id: ApiKeyId, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let all = deployment.store.environments().await?;
-    let found = all.iter().find_map(|one| {
-        let key = one.api_keys.iter().find(|key| key.id == id)?;
-        Some((&one.environment.tag, key))
-    });
-    let (tag, key) = found.ok_or(Error::NoApiKey(id))?;
-    end(tag, key, deployment, console).await?;
+/// Where an API key is, among the environments that can be read, and its scope, if its entry reads.
+async fn search(id: ApiKeyId, deployment: &Deployment) -> Result<(Tag, Option<Scope>), Error> {
+    let Listing { readable, damaged } = deployment.store.environments().await?;
+    let found = readable.iter().find_map(|one| Some((one.environment.tag.clone(), find(one, id)?)));
+    match found {
+        Some(found) => Ok(found),
+        None if damaged.is_empty() => Err(Error::NoApiKey(id)),
+        None => Err(Error::NoReadableApiKey { id, damaged }),
+    }
+}
+
+/// The scope of an API key of this environment. It takes no reading to revoke one, so a damaged environment has no say.
+async fn scope_in(tag: &Tag, id: ApiKeyId, deployment: &Deployment) -> Result<Option<Scope>, Error> {
+    match deployment.store.environment(tag).await {
+        Ok(Some(one)) => find(&one, id).ok_or_else(|| Error::NoApiKeyIn { tag: tag.clone(), id }),
+        Ok(None) => Err(Error::NoEnvironment(tag.clone())),
+        Err(StoreError::Corrupt(_)) => Ok(None),
+        Err(error @ StoreError::Unavailable { .. }) => Err(error.into()),
+    }
+}
+
+/// Whether an environment has an API key, and its scope, if its entry reads.
+fn find(one: &Registration, id: ApiKeyId) -> Option<Option<Scope>> {
+    if one.damaged.contains(&DamagedEntry::ApiKey(id.bare())) {
+        return Some(None);
+    }
+    one.api_keys.iter().find(|key| key.id == id).map(|key| Some(key.scope))
+}
+
+async fn revoke(
+    tag: &Tag,
+    id: ApiKeyId,
+    scope: Option<Scope>,
+    deployment: &Deployment,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let changed = deployment.store.revoke_api_key(tag, id).await?;
+    // Refused if it is gone already, by this very call perhaps, made twice by the client.
+    if changed == Changed::Refused && scope.is_none() {
+        return Err(Error::NoApiKeyIn { tag: tag.clone(), id });
+    }
+    console.record(deployment, change("api_key.revoked", tag, id, scope))?;
     let seconds = API_KEY_TRUSTED.as_secs();
     console.say(format_args!(
         "{id} of {tag} is revoked; a function that is warm may take it for up to {seconds} s"
     ))?;
-    console.show(&listed(tag, key, deployment.now()))
+    console.show(&serde_json::json!({
+        "id": id.to_string(), "environment": tag.as_str(), "scope": scope.map(Scope::name),
+    }))
 }
 
-async fn end(
-    tag: &Tag,
-    key: &ApiKeyEntry,
-    deployment: &Deployment,
-    console: &mut Console,
-) -> Result<(), Error> {
-    // Refused if it is gone already, by this very call perhaps, made twice by the client.
-    deployment.store.revoke_api_key(tag, key.id).await?;
-    console.record(deployment, change("api_key.revoked", tag, key))
-}
-
-fn change(event: &'static str, tag: &Tag, key: &ApiKeyEntry) -> Change {
+fn change(event: &'static str, tag: &Tag, id: ApiKeyId, scope: Option<Scope>) -> Change {
     Change {
         event,
         environment: Some(tag.to_string()),
-        api_key: Some(key.id.to_string()),
-        scope: Some(key.scope.name()),
+        api_key: Some(id.to_string()),
+        scope: scope.map(Scope::name),
         ..Change::default()
     }
+}
+
+/// The API keys of an environment, those whose entries are damaged last.
+fn api_keys(one: &Registration, now: Timestamp) -> Vec<Listed> {
+    let tag = &one.environment.tag;
+    let damaged = one.damaged.iter().filter(|entry| matches!(entry, DamagedEntry::ApiKey(_)));
+    let damaged = damaged.map(|entry| Listed {
+        id: entry.to_string(),
+        environment: tag.to_string(),
+        scope: None,
+        created_at: None,
+        expires_at: None,
+        live: false,
+        damaged: true,
+    });
+    one.api_keys.iter().map(|key| listed(tag, key, now)).chain(damaged).collect()
 }
 
 fn listed(tag: &Tag, key: &ApiKeyEntry, now: Timestamp) -> Listed {
     Listed {
         id: key.id.to_string(),
         environment: tag.to_string(),
-        scope: key.scope.name(),
-        created_at: key.id.made_at().to_string(),
+        scope: Some(key.scope.name()),
+        created_at: Some(key.id.made_at().to_string()),
         expires_at: key.expires_at.map(|at| at.to_string()),
         live: key.is_live(now),
+        damaged: false,
     }
 }
 
-/// Reads a span of whole days, hours or minutes.
+/// Reads a span of whole days, hours or minutes, up to [`MAX_API_KEY_LIFETIME`].
 fn span(text: &str) -> Result<Duration, &'static str> {
     let seconds = [("d", 86_400), ("h", 3_600), ("m", 60_u64)].into_iter().find_map(|(unit, seconds)| {
         let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
         count.checked_mul(seconds)
     });
-    seconds
-        .filter(|seconds| *seconds > 0)
-        .map(Duration::from_secs)
-        .ok_or("must be a span like 90d, 12h or 30m")
+    let span = seconds.map(Duration::from_secs);
+    span.filter(|span| !span.is_zero() && *span <= MAX_API_KEY_LIFETIME)
+        .ok_or("must be a span like 90d, 12h or 30m, from 1m to 3650d")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// F1: ten years at most, so that no key outlasts the calendar.
     #[test]
-    fn a_span_is_a_number_and_a_unit() {
+    fn a_span_is_a_number_and_a_unit_and_at_most_ten_years() {
         assert_eq!(span("90d"), Ok(Duration::from_hours(90 * 24)));
         assert_eq!(span("12h"), Ok(Duration::from_hours(12)));
         assert_eq!(span("30m"), Ok(Duration::from_mins(30)));
-        for text in ["", "d", "0d", "-1d", "90", "1y", "1.5h", "1d ", "18446744073709551615d"] {
+        assert_eq!(span("3650d"), Ok(MAX_API_KEY_LIFETIME));
+        for text in [
+            "",
+            "d",
+            "0d",
+            "-1d",
+            "90",
+            "1y",
+            "1.5h",
+            "1d ",
+            "18446744073709551615d",
+            "18446744073709551615m",
+        ] {
+            assert!(span(text).is_err(), "{text}");
+        }
+        for text in ["3651d", "3000000d", "99999999h", "5256001m"] {
             assert!(span(text).is_err(), "{text}");
         }
     }

@@ -34,7 +34,7 @@ use shared::aws;
 use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
-use shared::domain::environment::MalformedTag;
+use shared::domain::environment::{MalformedTag, Tag};
 use shared::domain::phone;
 use shared::http;
 use shared::keyring::{Keyring, KeyringError};
@@ -130,6 +130,32 @@ pub enum ServeError {
     /// The keyring does not open.
     #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
     Keyring(#[from] KeyringError),
+    /// The environment of the directory's API key does not read.
+    #[error(
+        "the environment {tag} cannot be served, because its item is damaged: {source}. Give it up with all that it holds, and \
+         start again for a new one: `latchkey env delete {tag} --local {dir}`. Or restore table.sqlite from a copy; or move \
+         the data directory away to start afresh", dir = dir.display()
+    )]
+    DamagedEnvironment {
+        /// Which.
+        tag: Tag,
+        /// The data directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The environment takes no API key for the server to show.
+    #[error(
+        "the environment {tag} takes no new API key: it is being deleted, or has all the keys it may have. Finish that with \
+         `latchkey env delete {tag} --local {dir}`, or revoke a key of it: `latchkey keys list --local {dir}`, then `latchkey \
+         keys revoke ID --local {dir}`", dir = dir.display()
+    )]
+    NoNewApiKey {
+        /// Which.
+        tag: Tag,
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// The table cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

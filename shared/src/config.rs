@@ -155,9 +155,11 @@ impl Settings {
                 sender_id: reader.text("LATCHKEY_SMS_SENDER_ID"),
                 origination_number: reader.text("LATCHKEY_SMS_ORIGINATION_NUMBER"),
                 template: reader
-                    .parsed("LATCHKEY_SMS_TEMPLATE", "must hold {{code}} once and fit one SMS", |text| {
-                        SmsTemplate::parse(text).ok()
-                    })
+                    .parsed(
+                        "LATCHKEY_SMS_TEMPLATE",
+                        "must hold {{code}} once, no control or format characters, and fit one SMS",
+                        |text| SmsTemplate::parse(text).ok(),
+                    )
                     .unwrap_or_default(),
             },
             log: reader.text("LATCHKEY_LOG").unwrap_or_else(|| "info".to_owned()),
@@ -238,7 +240,7 @@ mod tests {
           LATCHKEY_TOTP_SKEW must be 0 or 1
           LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA
           LATCHKEY_SMS_MAX_PRICE_USD must be US dollars above 0, like 0.10
-          LATCHKEY_SMS_TEMPLATE must hold {{code}} once and fit one SMS
+          LATCHKEY_SMS_TEMPLATE must hold {{code}} once, no control or format characters, and fit one SMS
         ");
     }
 }

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod qr;
 pub mod sms_budget;
 pub mod sms_text;
+pub mod text;
 pub mod time;
 pub mod totp;
 pub mod user;

@@ -8,12 +8,13 @@
 //! else.
 
 use crate::cipher::{self, Key};
-use crate::domain::environment::{Environment, Registration, Tag, WrappedKey};
+use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
 use crate::domain::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
 use crate::domain::policy::KEY_SETTLES;
 use crate::domain::time::Timestamp;
 use crate::kms::{Kms, KmsError, WrappedDataKey};
 use crate::seal::Seal;
+use crate::store::schema::attr;
 use crate::store::{Store, StoreError};
 use rand::CryptoRng;
 use std::collections::BTreeMap;
@@ -58,6 +59,13 @@ pub enum KeyringError {
     Kms(#[from] KmsError),
 }
 
+impl KeyringError {
+    /// Whether the same may succeed later. What does not is damage: of one key, and of nothing else.
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Unavailable { .. }) | Self::Kms(KmsError::Unavailable { .. }))
+    }
+}
+
 impl Keyring {
     /// The keyring in `store`, wrapped by `kms`. It holds no key yet.
     #[must_use]
@@ -65,20 +73,36 @@ impl Keyring {
         Self { kms, store, held: Arc::default() }
     }
 
-    /// Unwraps every entry, so that no request has to: one query, and one call to KMS an entry.
+    /// Unwraps every entry, so that no request has to: one query, and one call to KMS an entry. A damaged entry is logged
+    /// and left out: it concerns only what is sealed under it.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Empty`] without entries; otherwise what keeps one from being unwrapped.
+    /// [`KeyringError::Empty`] without entries; otherwise what keeps all of them from being unwrapped, or one for now.
     pub async fn load(&self) -> Result<(), KeyringError> {
         let entries = self.store.keyring().await?;
-        if entries.is_empty() {
-            return Err(KeyringError::Empty);
+        let mut damage = None;
+        for damaged in &entries.damaged {
+            tracing::error!(%damaged, "an entry of the keyring does not read");
+            damage = Some(StoreError::Corrupt(damaged.attribute).into());
         }
-        for entry in &entries {
-            self.hold(entry).await?;
+        for entry in &entries.readable {
+            match self.hold(entry).await {
+                Ok(_) => {}
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    tracing::error!(%error, "an entry of the keyring does not open");
+                    damage = Some(error);
+                }
+            }
         }
-        Ok(())
+        if self.held().is_empty() { Err(damage.unwrap_or(KeyringError::Empty)) } else { Ok(()) }
+    }
+
+    /// The entries that are unwrapped, oldest first.
+    #[must_use]
+    pub fn open_entries(&self) -> Vec<DataKeyId> {
+        self.held().keys().copied().collect()
     }
 
     /// Adds an entry. New keys of environments are wrapped by the newest one.
@@ -106,7 +130,8 @@ impl Keyring {
     ) -> Result<Registration, KeyringError> {
         let environment = Environment { id: EnvironmentId::new(now, rng), tag };
         let keys = vec![self.key_for(environment.id, now, rng)?];
-        Ok(Registration { environment, api_keys: Vec::new(), keys, deleted_at: None })
+        let (api_keys, damaged) = (Vec::new(), Vec::new());
+        Ok(Registration { environment, api_keys, keys, deleted_at: None, damaged })
     }
 
     /// A new key for an environment, wrapped by the newest entry.
@@ -128,22 +153,60 @@ impl Keyring {
         Ok(WrappedKey { id, data_key, bytes: bytes.ok_or(KeyringError::Broken(id))? })
     }
 
-    /// What seals and opens for an environment: its keys, and the deployment's for what all environments share.
+    /// What seals and opens for an environment: its keys, and the deployment's for what all environments share. A damaged
+    /// key is logged and left out: only what is sealed with it does not open.
     ///
     /// # Errors
     ///
-    /// [`KeyringError`] if one of its keys cannot be unwrapped.
+    /// [`KeyringError`] if none of its keys can be unwrapped, or one cannot for now.
     pub async fn seal(&self, registration: &Registration, now: Timestamp) -> Result<Seal, KeyringError> {
         let environment = registration.environment.id;
-        let mut keys = BTreeMap::new();
-        for wrapped in &registration.keys {
-            let parent = self.find(wrapped.data_key).await?;
-            let key = cipher::open_key(&parent.0, &context(environment, wrapped.id), &wrapped.bytes);
-            keys.insert(wrapped.id, EnvironmentKey(key.ok_or(KeyringError::Broken(wrapped.id))?));
+        let (keys, damage) = self.unwrap_all(registration).await?;
+        for error in &damage {
+            tracing::error!(%error, %environment, "a key of an environment does not open");
         }
-        let current = settled(keys.keys().map(|id| (*id, id.made_at())), now);
-        let current = current.ok_or(KeyringError::Erased(environment))?;
+        let Some(current) = settled(keys.keys().map(|id| (*id, id.made_at())), now) else {
+            return Err(damage.into_iter().next().unwrap_or(KeyringError::Erased(environment)));
+        };
         Ok(Seal::new(keys, current, &self.deployment_key(now)?.0))
+    }
+
+    /// What is wrong with the keys of an environment, as far as they are damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError`] if one cannot be unwrapped for now.
+    pub async fn damage(&self, registration: &Registration) -> Result<Vec<KeyringError>, KeyringError> {
+        self.unwrap_all(registration).await.map(|(_, damage)| damage)
+    }
+
+    /// The keys of an environment, and what keeps the others from being unwrapped.
+    async fn unwrap_all(
+        &self,
+        registration: &Registration,
+    ) -> Result<(BTreeMap<EnvironmentKeyId, EnvironmentKey>, Vec<KeyringError>), KeyringError> {
+        let (mut keys, mut damage) = (BTreeMap::new(), Vec::new());
+        if registration.damaged.iter().any(|entry| matches!(entry, DamagedEntry::Key(_))) {
+            damage.push(StoreError::Corrupt(attr::KEYS).into());
+        }
+        for wrapped in &registration.keys {
+            match self.unwrap_key(registration.environment.id, wrapped).await {
+                Ok(key) => drop(keys.insert(wrapped.id, key)),
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => damage.push(error),
+            }
+        }
+        Ok((keys, damage))
+    }
+
+    async fn unwrap_key(
+        &self,
+        environment: EnvironmentId,
+        wrapped: &WrappedKey,
+    ) -> Result<EnvironmentKey, KeyringError> {
+        let parent = self.find(wrapped.data_key).await?;
+        let key = cipher::open_key(&parent.0, &context(environment, wrapped.id), &wrapped.bytes);
+        key.map(EnvironmentKey).ok_or(KeyringError::Broken(wrapped.id))
     }
 
     /// The newest entry every function knows of.
@@ -190,24 +253,4 @@ fn context(environment: EnvironmentId, id: EnvironmentKeyId) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    #[test]
-    fn sec_07_a_new_key_seals_once_every_function_has_heard_of_it() {
-        let now = Timestamp::from_millis(1_800_000_000_000).unwrap();
-        let ages = |ages: &[u64]| {
-            let keys = ages.iter().map(|age| (*age, now.minus(Duration::from_secs(*age))));
-            settled(keys.collect::<Vec<_>>().into_iter(), now)
-        };
-        let settles = KEY_SETTLES.as_secs();
-        assert_eq!(ages(&[]), None);
-        assert_eq!(ages(&[0]), Some(0), "there is no other");
-        assert_eq!(ages(&[0, 500]), Some(500));
-        assert_eq!(ages(&[settles - 1, 500]), Some(500));
-        assert_eq!(ages(&[500, settles]), Some(settles));
-        assert_eq!(ages(&[1, settles, 500]), Some(settles));
-        assert_eq!(ages(&[1, 2]), Some(2), "all are young: the oldest");
-    }
-}
+mod tests;

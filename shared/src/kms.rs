@@ -93,7 +93,7 @@ impl Kms {
     ///
     /// # Errors
     ///
-    /// [`KmsError::Foreign`] if another key wrapped it, or it was wrapped under another name.
+    /// [`KmsError::Foreign`] if another key wrapped it, it was wrapped under another name, or its bytes are damaged.
     pub async fn unwrap_key(&self, wrapped: &WrappedDataKey) -> Result<Key, KmsError> {
         let request = self
             .client
@@ -104,7 +104,9 @@ impl Kms {
         match request.send().await {
             Ok(opened) => opened.plaintext.and_then(key).ok_or(KmsError::Foreign(wrapped.id)),
             Err(error) => Err(match error.code() {
-                Some("InvalidCiphertextException" | "IncorrectKeyException") => KmsError::Foreign(wrapped.id),
+                Some("InvalidCiphertextException" | "IncorrectKeyException" | "ValidationException") => {
+                    KmsError::Foreign(wrapped.id)
+                }
                 _ => unavailable("unwrap a data key", &error),
             }),
         }

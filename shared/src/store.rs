@@ -13,8 +13,8 @@ pub mod schema;
 mod sweep;
 mod table;
 
-pub use environment::Changed;
-pub use error::StoreError;
+pub use environment::{Changed, DeletionState};
+pub use error::{Damaged, Listing, StoreError};
 pub use list::{From, Page};
 pub use phone_log::{LogChange, LogWrite, LogWritten};
 pub use sweep::{Place, Removed};

@@ -2,14 +2,23 @@
 
 use super::Finding;
 use crate::deployment::Deployment;
-use shared::domain::environment::Registration;
+use crate::keyring;
+use shared::domain::environment::{DamagedEntry, Registration};
+use shared::domain::text::escaped;
 use shared::domain::time::Timestamp;
+use shared::keyring::KeyringError;
+use shared::kms::WrappedDataKey;
+use shared::store::StoreError;
 use std::time::Duration;
 
 /// How long before an API key ends the doctor says so.
 const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 /// The age from which on a keyring should be rotated.
 const OLD: Duration = Duration::from_hours(365 * 24);
+
+/// What to do about a key of an environment that opens nothing.
+const RESTORE: &str =
+    "what is sealed with it cannot be verified: restore the environment's item, and the keyring's";
 
 pub(super) async fn kms(deployment: &Deployment, findings: &mut Vec<Finding>) {
     let check = "KMS key";
@@ -38,9 +47,18 @@ pub(super) async fn keyring(deployment: &Deployment, findings: &mut Vec<Finding>
         Ok(entries) => entries,
         Err(error) => return findings.push(Finding::unasked(check, error, "dynamodb:Query on the table")),
     };
+    let restore = "restore the table's keyring items; what is sealed under other entries opens all the same";
+    for damaged in &entries.damaged {
+        findings.push(Finding::fault(check, format_args!("an entry is damaged: {damaged}"), restore));
+    }
+    let entries = entries.readable;
     let Some(newest) = entries.last() else {
-        return findings.push(Finding::fault(check, "it is empty: nothing can be sealed", "latchkey init"));
+        if findings.iter().all(|finding| finding.check != check) {
+            findings.push(Finding::fault(check, "it is empty: nothing can be sealed", "latchkey init"));
+        }
+        return;
     };
+    age(&entries, newest, deployment.now(), findings);
     let Ok(kms) = deployment.kms() else { return };
     let mut opened = 0_usize;
     for entry in &entries {
@@ -55,10 +73,22 @@ pub(super) async fn keyring(deployment: &Deployment, findings: &mut Vec<Finding>
     if opened == entries.len() {
         findings.push(Finding::ok(check, format_args!("its entries open ({opened})")));
     }
-    let made_at = newest.id.made_at();
-    if deployment.now() >= made_at.plus(OLD) {
+}
+
+/// Whether the newest entry is old, or of a moment that is still to come.
+fn age(entries: &[WrappedDataKey], newest: &WrappedDataKey, now: Timestamp, findings: &mut Vec<Finding>) {
+    let (check, made_at) = ("keyring's age", newest.id.made_at());
+    if now >= made_at.plus(OLD) {
         let mend = "latchkey keyring rotate, and two minutes later latchkey keyring rewrap";
-        findings.push(Finding::hint("keyring's age", format_args!("its newest entry is of {made_at}"), mend));
+        findings.push(Finding::hint(check, format_args!("its newest entry is of {made_at}"), mend));
+    }
+    if let Some(seals_at) = keyring::seals_later(entries, newest.id, now).filter(|_| now < made_at) {
+        let found = format!(
+            "its newest entry was made by a clock that is ahead, at {made_at}: it seals nothing before {seals_at}"
+        );
+        let mend = "set that clock right, then latchkey keyring rotate: the entry it adds seals after two minutes. latchkey \
+                    keyring rewrap has to wait for the other one";
+        findings.push(Finding::fault(check, found, mend));
     }
 }
 
@@ -70,7 +100,15 @@ pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Fin
             return findings.push(Finding::unasked("environments", error, permission));
         }
     };
-    if all.is_empty() {
+    for damaged in &all.damaged {
+        let check = format!("environment {}", escaped(&damaged.name));
+        let mend = "restore its item from a backup, or give it up: latchkey env delete TAG. Its API keys: latchkey keys \
+                    revoke ID --environment TAG";
+        let found = format!("its item is damaged: `{}` is missing or makes no sense", damaged.attribute);
+        findings.push(Finding::fault(&check, found, mend));
+    }
+    let all = all.readable;
+    if all.is_empty() && findings.iter().all(|finding| !finding.check.starts_with("environment ")) {
         findings.push(Finding::fault(
             "environments",
             "there is none: every request is refused",
@@ -87,11 +125,19 @@ pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Fin
             continue;
         }
         findings.push(api_keys(one, &check, deployment.now()));
-        if let Some(keyring) = &keyring
-            && let Err(error) = keyring.seal(one, deployment.now()).await
+        for entry in &one.damaged {
+            let mend = match entry {
+                DamagedEntry::ApiKey(_) => format!("latchkey keys revoke {entry} --environment {tag}"),
+                DamagedEntry::Key(_) => RESTORE.to_owned(),
+            };
+            findings.push(Finding::fault(&check, format_args!("{entry} is damaged"), mend));
+        }
+        let Some(keyring) = &keyring else { continue };
+        let damage = keyring.damage(one).await.unwrap_or_else(|error| vec![error]);
+        for error in
+            damage.iter().filter(|error| !matches!(error, KeyringError::Store(StoreError::Corrupt(_))))
         {
-            let mend = "its factors cannot be verified: restore the environment's item, and the keyring's";
-            findings.push(Finding::fault(&check, format_args!("its keys do not open: {error}"), mend));
+            findings.push(Finding::fault(&check, format_args!("a key does not open: {error}"), RESTORE));
         }
     }
 }

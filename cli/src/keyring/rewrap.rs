@@ -9,12 +9,12 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use shared::domain::environment::{Registration, WrappedKey};
 use shared::domain::factor::{Guarded, Sealed};
-use shared::domain::id::{EnvironmentKeyId, FactorId};
+use shared::domain::id::EnvironmentKeyId;
 use shared::domain::policy::{KEY_KEPT, KEY_SETTLES, VERIFY_ROUNDS};
 use shared::domain::time::Timestamp;
 use shared::keyring::Keyring;
 use shared::seal::{Seal, SealError};
-use shared::store::{Changed, Settled};
+use shared::store::{Changed, Listing, Settled};
 
 /// What a run did.
 #[derive(Serialize, Default)]
@@ -25,24 +25,31 @@ struct Done {
     removed: Vec<String>,
     /// Those that nothing names, but that are kept for a while.
     kept: usize,
+    /// Factors that could not be, and what is wrong with each.
     #[serde(skip)]
-    left: Vec<(FactorId, SealError)>,
+    left: Vec<String>,
+    /// Environments that were left as they are.
+    #[serde(skip)]
+    unopened: Vec<Error>,
 }
 
 pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let keyring = deployment.keyring().await?;
-    let all = with_keys(&keyring, deployment).await?;
+    let Listing { readable, damaged } = with_keys(&keyring, deployment).await?;
     let now = deployment.now();
-    if let Some(seals_at) = all.iter().filter_map(|one| unsettled(one, now)).max() {
+    if let Some(seals_at) = readable.iter().filter_map(|one| unsettled(one, now)).max() {
         return Err(Error::Unsettled(seals_at));
     }
     let bar = progress("factors sealed again".to_owned());
     let mut done = Done::default();
-    for one in &all {
+    for one in &readable {
         environment(one, &keyring, deployment, console, &bar, &mut done).await?;
     }
     bar.finish_and_clear();
-    entries(deployment, console, &mut done).await?;
+    // What a damaged environment, or a damaged key of one, is wrapped by is not known.
+    if damaged.is_empty() && done.unopened.is_empty() {
+        entries(&keyring, deployment, console, &mut done).await?;
+    }
     console.say(format_args!(
         "factors sealed again: {}; keys removed: {}",
         done.factors,
@@ -57,14 +64,18 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
     }
     console.show(&done)?;
     let left = done.left.len();
-    done.left.into_iter().next().map_or(Ok(()), |(first, cause)| Err(Error::Left { left, first, cause }))
+    let left = done.left.into_iter().next().map(|first| Error::Left { left, first });
+    let damaged = (!damaged.is_empty()).then(|| Error::damaged_environments(damaged));
+    console.end(done.unopened.into_iter().chain(left).chain(damaged))
 }
 
-/// Every environment, with a key under the newest entry: a rotation may have been interrupted before it came to one.
-async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Vec<Registration>, Error> {
-    let newest = deployment.store.keyring().await?.last().map(|entry| entry.id);
+/// Every environment, with a key under the newest entry: a rotation may have been interrupted before it came to one, or
+/// have found it damaged.
+async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing<Registration>, Error> {
+    let newest = keyring.open_entries().pop();
+    let Listing { readable, damaged } = deployment.store.environments().await?;
     let mut all = Vec::new();
-    for one in deployment.store.environments().await? {
+    for one in readable {
         if one.deleted_at.is_some() {
             continue;
         }
@@ -74,7 +85,7 @@ async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Vec<Reg
             all.extend(deployment.store.environment(&one.environment.tag).await?);
         }
     }
-    Ok(all)
+    Ok(Listing { readable: all, damaged })
 }
 
 /// From when on an environment's newest key seals, if it does not yet. An only key does at once.
@@ -93,19 +104,24 @@ async fn environment(
     done: &mut Done,
 ) -> Result<(), Error> {
     let Some((newest, _)) = one.keys.split_last() else { return Ok(()) };
+    if let Some(cause) = keyring.damage(one).await?.into_iter().next() {
+        done.unopened.push(Error::Unopened { tag: one.environment.tag.clone(), cause });
+        return Ok(());
+    }
     let seal = keyring.seal(one, deployment.now()).await?;
     let (mut from, mut moved) = (None, 0_usize);
     let left_before = done.left.len();
     loop {
         let (factors, next) = deployment.store.sealed_before(one.environment.id, newest.id, from).await?;
-        for factor in factors {
+        done.left.extend(factors.damaged.iter().map(ToString::to_string));
+        for factor in factors.readable {
             let id = factor.factor.id;
             match reseal(factor, newest.id, &seal, deployment).await? {
                 Ok(()) => {
                     moved = moved.saturating_add(1);
                     bar.inc(1);
                 }
-                Err(cause) => done.left.push((id, cause)),
+                Err(cause) => done.left.push(format!("{id}: {cause}")),
             }
         }
         from = next;
@@ -174,19 +190,28 @@ fn replaced(keys: &[WrappedKey], now: Timestamp, done: &mut Done) -> Vec<Environ
     old.into_iter().map(|(key, _)| key).collect()
 }
 
-/// Removes the entries of the keyring that were replaced long enough ago and that no environment's key names.
-async fn entries(deployment: &Deployment, console: &mut Console, done: &mut Done) -> Result<(), Error> {
+/// Removes the entries of the keyring that were replaced long enough ago and that no environment's key names. An entry
+/// that does not open replaces none.
+async fn entries(
+    keyring: &Keyring,
+    deployment: &Deployment,
+    console: &mut Console,
+    done: &mut Done,
+) -> Result<(), Error> {
     // Read again: keys of environments have just been removed.
-    let (entries, all) = (deployment.store.keyring().await?, deployment.store.environments().await?);
-    let mut removed = Vec::new();
+    let all = deployment.store.environments().await?;
+    if !all.damaged.is_empty() {
+        return Ok(());
+    }
+    let (entries, mut removed) = (keyring.open_entries(), Vec::new());
     for (entry, next) in entries.iter().zip(entries.iter().skip(1)) {
-        let named = all.iter().flat_map(|one| &one.keys).any(|key| key.data_key == entry.id);
+        let named = all.readable.iter().flat_map(|one| &one.keys).any(|key| key.data_key == *entry);
         if named {
             continue;
         }
-        if is_long_ago(replaced_at(next.id.made_at()), deployment.now()) {
-            deployment.store.remove_data_key(entry.id).await?;
-            removed.push(entry.id.to_string());
+        if is_long_ago(replaced_at(next.made_at()), deployment.now()) {
+            deployment.store.remove_data_key(*entry).await?;
+            removed.push(entry.to_string());
         } else {
             done.kept = done.kept.saturating_add(1);
         }

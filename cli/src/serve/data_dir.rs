@@ -30,6 +30,10 @@ impl DataDir {
         }
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn engine_file(&self) -> PathBuf {
         Self::engine_file_in(&self.path)
     }

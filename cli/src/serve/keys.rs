@@ -3,11 +3,12 @@
 use super::data_dir::DataDir;
 use super::{LocalClock, ServeError};
 use shared::domain::api_key::{ApiKey, Scope};
-use shared::domain::environment::Tag;
+use shared::domain::environment::{Registration, Tag};
 use shared::domain::id::ApiKeyId;
 use shared::keyring::{Keyring, KeyringError};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
-use shared::store::{Changed, Store};
+use shared::store::{Changed, Store, StoreError};
+use std::path::PathBuf;
 
 /// The tag of the environment that is there from the start.
 const TAG: &str = "local";
@@ -28,7 +29,7 @@ pub(super) async fn open_environment(
     clock: &LocalClock,
 ) -> Result<ApiKey, ServeError> {
     if let Some(key) = data.map(DataDir::api_key).transpose()?.flatten() {
-        let environment = store.environment(key.tag()).await?;
+        let environment = environment(key.tag(), data, store).await?;
         // Unless it was revoked, or deleted with its environment.
         if environment.is_some_and(|known| known.api_key(&key.hash(), clock.now()).is_some()) {
             return Ok(key);
@@ -44,9 +45,29 @@ pub(super) async fn open_environment(
     // already if the process was killed here before.
     if store.add_environment(&new).await? == Changed::Refused {
         store.add_api_key(&tag, &entry).await?;
+        let found = environment(&tag, data, store).await?;
+        if !found.is_some_and(|found| found.api_keys.contains(&entry)) {
+            return Err(ServeError::NoNewApiKey { tag, dir: dir(data) });
+        }
     }
     if let Some(data) = data {
         data.keep_api_key(&key)?;
     }
     Ok(key)
+}
+
+/// An environment of the data directory. Another one may be damaged; the server's own may not.
+async fn environment(
+    tag: &Tag,
+    data: Option<&DataDir>,
+    store: &Store,
+) -> Result<Option<Registration>, ServeError> {
+    store.environment(tag).await.map_err(|source| match source {
+        StoreError::Corrupt(_) => ServeError::DamagedEnvironment { tag: tag.clone(), dir: dir(data), source },
+        StoreError::Unavailable { .. } => source.into(),
+    })
+}
+
+fn dir(data: Option<&DataDir>) -> PathBuf {
+    data.map(|data| data.path().to_owned()).unwrap_or_default()
 }

@@ -1,7 +1,8 @@
 //! An environment: the tenant. It comes only from an API key and is part of every partition key.
 
 use super::api_key::{ApiKeyEntry, ApiKeyHash};
-use super::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
+use super::id::{ApiKeyId, DataKeyId, EnvironmentId, EnvironmentKeyId};
+use super::text::escaped;
 use super::time::Timestamp;
 use std::fmt;
 
@@ -29,6 +30,18 @@ pub struct Registration {
     pub keys: Vec<WrappedKey>,
     /// When it was deleted, if what it holds is still being removed.
     pub deleted_at: Option<Timestamp>,
+    /// Entries of its item that do not read. The others are as good as before.
+    pub damaged: Vec<DamagedEntry>,
+}
+
+/// An entry of an environment's item that does not read, by its id without the prefix, as it stands there. Displays as
+/// the id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DamagedEntry {
+    /// An API key that authenticates no one.
+    ApiKey(String),
+    /// A key that opens nothing.
+    Key(String),
 }
 
 /// A key of an environment at rest, wrapped by an entry of the keyring (see `keyring.rs`).
@@ -49,6 +62,16 @@ impl Registration {
         let found =
             self.api_keys.iter().fold(None, |found, key| if key.is_of(hash) { Some(key) } else { found });
         found.filter(|key| self.deleted_at.is_none() && key.is_live(now))
+    }
+}
+
+impl fmt::Display for DamagedEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (prefix, id) = match self {
+            Self::ApiKey(id) => (ApiKeyId::PREFIX, id),
+            Self::Key(id) => (EnvironmentKeyId::PREFIX, id),
+        };
+        write!(f, "{prefix}{}", escaped(id))
     }
 }
 

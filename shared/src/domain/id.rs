@@ -6,6 +6,7 @@ use super::time::Timestamp;
 use rand::CryptoRng;
 use rand::RngExt as _;
 use std::fmt;
+use std::time::Duration;
 use ulid::Ulid;
 
 /// The text is not an identifier of the kind asked for.
@@ -29,11 +30,10 @@ macro_rules! id {
                 Self(Ulid::from_parts(millis, rng.random()))
             }
 
-            /// When it was made, to the millisecond.
+            /// When it was made, to the millisecond; the start of 1970 if that was before.
             #[must_use]
             pub fn made_at(&self) -> Timestamp {
-                let millis = i64::try_from(self.0.timestamp_ms()).unwrap_or_default();
-                Timestamp::from_millis(millis).unwrap_or_default()
+                Timestamp::default().plus(Duration::from_millis(self.0.timestamp_ms()))
             }
 
             /// Reads the text form, in the one spelling [`Display`](fmt::Display) writes.
@@ -121,6 +121,18 @@ mod tests {
             "",
         ] {
             assert_eq!(FactorId::parse(other), Err(Malformed), "{other}");
+        }
+    }
+
+    /// F1: the latest id sorts last and says so; it does not seem to be of 1970.
+    #[test]
+    fn an_id_from_outside_the_calendar_has_the_nearest_moment_in_it() {
+        let last = FactorId::parse("auth_factor_7ZZZZZZZZZZZZZZZZZZZZZZZZZ").unwrap();
+        assert_eq!(last.made_at(), Timestamp::MAX);
+        for moment in [Timestamp::MIN, Timestamp::MAX] {
+            let id = FactorId::new(moment, &mut StdRng::from_seed([1; 32]));
+            assert_eq!(FactorId::parse(&id.to_string()), Ok(id));
+            assert_eq!(id.made_at(), moment.max(Timestamp::default()));
         }
     }
 

@@ -1,18 +1,21 @@
 //! The otpauth URI an authenticator app scans, by Google's Key URI Format.
 
-use super::policy::{CODE_DIGITS, LABEL_BYTES, TOTP_STEP};
+use super::policy::{CODE_DIGITS, TOTP_STEP};
+use super::text;
 use super::totp::Secret;
+use super::user::UserId;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// An issuer or an account name: 1 to 255 bytes, no `:` and no control characters (OTP-11).
+/// An issuer or an account name: 1 to 255 bytes that show, without `:` (OTP-11). One that was stored may be older than
+/// the rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label(String);
 
 /// The text cannot stand in an otpauth label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 255 bytes without a colon or control characters")]
+#[error("must be 1 to 255 bytes without a colon, control or format characters, and not only white space")]
 pub struct MalformedLabel;
 
 impl Label {
@@ -20,11 +23,26 @@ impl Label {
     ///
     /// # Errors
     ///
-    /// [`MalformedLabel`] if it is empty, longer than 255 bytes, or holds a colon or a control character.
+    /// [`MalformedLabel`] if it is longer than 255 bytes, holds a colon or a character that does not show, or nothing but
+    /// white space.
     pub fn parse(text: &str) -> Result<Self, MalformedLabel> {
-        let fits =
-            (1..=LABEL_BYTES).contains(&text.len()) && !text.chars().any(|c| c == ':' || c.is_control());
+        let fits = text::is_name(text) && !text.contains(':');
         if fits { Ok(Self(text.to_owned())) } else { Err(MalformedLabel) }
+    }
+
+    /// The account name of a user who was given none: their id, with `_` for each character that no label may hold.
+    #[must_use]
+    pub fn of_user(user: &UserId) -> Self {
+        let id = user.as_str();
+        let blank = id.trim().is_empty();
+        let stands = |c: char| c != ':' && !text::is_hidden(c) && !blank;
+        Self(id.chars().map(|c| if stands(c) { c } else { '_' }).collect())
+    }
+
+    /// A label that was accepted when it was stored.
+    #[must_use]
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// The text.
@@ -79,17 +97,46 @@ mod tests {
         );
     }
 
+    /// F17: a label shows what it says, and it says something.
     #[test]
-    fn otp_11_a_label_holds_no_colon_and_no_control_character() {
-        for text in ["", "Foo:Corp", "a\nb", "a\0", "a\u{85}b", &"x".repeat(256)] {
+    fn otp_11_a_label_holds_no_colon_and_no_character_that_does_not_show() {
+        for text in [
+            "",
+            " ",
+            "\u{200b}",
+            "Foo:Corp",
+            "a\nb",
+            "a\0",
+            "a\u{85}b",
+            "\u{202e}proC ooF",
+            "a\u{2028}b",
+            "a\u{feff}",
+            &"x".repeat(256),
+        ] {
             assert_eq!(Label::parse(text), Err(MalformedLabel), "{text:?}");
         }
         assert!(Label::parse(&"x".repeat(255)).is_ok());
     }
 
+    /// F17: an id that no label may hold still names its own account.
+    #[test]
+    fn a_users_id_becomes_a_label_whatever_it_holds() {
+        for (id, label) in [
+            ("a:b c", "a_b c"),
+            ("\u{202e}a\u{200d}", "_a_"),
+            (" \u{3000}", "__"),
+            ("\u{200b}", "_"),
+            ("ü😀", "ü😀"),
+        ] {
+            let made = Label::of_user(&UserId::parse(id).unwrap());
+            assert_eq!(made.as_str(), label);
+            assert_eq!(Label::parse(label), Ok(made));
+        }
+    }
+
     proptest! {
         #[test]
-        fn otp_10_any_label_reads_back(issuer in "[^:\\p{Cc}]{1,60}", account in "[^:\\p{Cc}]{1,60}") {
+        fn otp_10_any_label_reads_back(issuer in "[^:\\p{C}\\p{Z}]{1,60}", account in "[^:\\p{C}\\p{Z}]{1,60}") {
             let uri = example(&issuer, &account);
             prop_assert!(uri.is_ascii() && !uri.contains([' ', '+', '"']));
             let (label, query) = uri.strip_prefix("otpauth://totp/").unwrap().split_once('?').unwrap();

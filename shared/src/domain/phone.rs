@@ -246,7 +246,10 @@ mod big {
             let f: Vec<_> = line.split(' ').collect();
             let want = matches!(f[2], "MOBILE" | "FIXED_LINE_OR_MOBILE") || f[0].starts_with("+1500555");
             let got = super::Phone::parse(f[0]);
-            if got.is_ok() != want || got.as_ref().is_ok_and(|p| p.country().as_str() != f[1]) { println!("DIFF {line} {got:?}"); n += 1; }
+            if got.is_ok() != want || got.as_ref().is_ok_and(|p| p.country().as_str() != f[1]) {
+                println!("DIFF {line} {got:?}");
+                n += 1;
+            }
         }
         println!("{n} differ");
     }

@@ -160,6 +160,10 @@ pub const UNKNOWN_KEY_DELAY: Duration = Duration::from_millis(25);
 /// read together.
 pub const API_KEYS: usize = 20;
 
+/// The longest an API key can be made to live, unless it lives until it is revoked: ten years, longer than anyone plans
+/// for, and far from the end of the calendar.
+pub const MAX_API_KEY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
+
 /// How old a new key is before anything is sealed with it: older than what a warm function may not have heard of
 /// ([`API_KEY_TRUSTED`]), with room for clocks that differ.
 pub const KEY_SETTLES: Duration = Duration::from_mins(2);
@@ -246,6 +250,13 @@ pub const TABLE_ACTIVE_WITHIN: Duration = Duration::from_mins(5);
 
 /// Items in a batch that is deleted (DynamoDB's limit).
 pub const BATCH_ITEMS: usize = 25;
+
+/// How often a batch is written before an operator is told that DynamoDB leaves part of it undone.
+pub const BATCH_TRIES: u32 = 7;
+
+/// The pause before the second try; it doubles, and all of them together take three seconds. DynamoDB asks for growing
+/// pauses, because what it leaves undone is what the table has no capacity for.
+pub const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long Lambda lets a function take (`template.yaml`).
 pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(20);

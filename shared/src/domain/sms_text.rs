@@ -2,6 +2,7 @@
 
 use super::code::Code;
 use super::policy::{CODE_DIGITS, SMS_SEGMENTS, SMS_TEMPLATE};
+use super::text::is_visible;
 use zeroize::Zeroizing;
 
 const PLACEHOLDER: &str = "{{code}}";
@@ -16,9 +17,9 @@ pub enum TemplateError {
     /// It does not hold `{{code}}` exactly once.
     #[error("must contain {{{{code}}}} exactly once")]
     Placeholder,
-    /// It holds a control character other than a line break.
-    #[error("must not contain control characters")]
-    Control,
+    /// It holds a character that does not show, other than a line break: the code could be read backwards.
+    #[error("must not contain control or format characters")]
+    Hidden,
     /// With the code in it, it would take more than one SMS segment.
     #[error("must fit one SMS: 160 characters of GSM-7, or 70 of any other text")]
     TooLong,
@@ -34,8 +35,8 @@ impl SmsTemplate {
         if text.matches(PLACEHOLDER).count() != 1 {
             return Err(TemplateError::Placeholder);
         }
-        if text.chars().any(|c| c.is_control() && c != '\n') {
-            return Err(TemplateError::Control);
+        if !text.split('\n').all(is_visible) {
+            return Err(TemplateError::Hidden);
         }
         if segments(&text.replace(PLACEHOLDER, &"0".repeat(CODE_DIGITS))) > SMS_SEGMENTS {
             return Err(TemplateError::TooLong);
@@ -93,13 +94,28 @@ mod tests {
         assert_eq!(SmsTemplate::parse(&default.0), Ok(default));
     }
 
+    /// F17: a code after U+202E would show reversed.
     #[test]
-    fn sms_07_a_template_names_the_code_once_and_holds_no_control_characters() {
+    fn sms_07_a_template_names_the_code_once_and_every_character_of_it_shows() {
         for text in ["", "no code", "{{code}} {{code}}", "{{ code }}", "{code}", "{{CODE}}"] {
             assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Placeholder), "{text}");
         }
-        for text in ["{{code}}\0", "{{code}}\u{1b}[31m", "{{code}}\r", "\u{7f}{{code}}"] {
-            assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Control), "{text:?}");
+        for text in [
+            "{{code}}\0",
+            "{{code}}\u{1b}[31m",
+            "{{code}}\r",
+            "\u{7f}{{code}}",
+            "\u{202e}{{code}}",
+            "{{code}}\u{200b}",
+            "\u{feff}{{code}}",
+            "a\u{2066}{{code}}",
+            "a\u{2028}{{code}}",
+            "a\u{200d}\n{{code}}",
+        ] {
+            assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Hidden), "{text:?}");
+        }
+        for text in ["{{code}}\nFoo Corp", "{{code}} 👩\u{200d}🚀", "{{code}} می\u{200c}خواهم"] {
+            assert!(SmsTemplate::parse(text).is_ok(), "{text:?}");
         }
     }
 

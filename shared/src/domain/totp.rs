@@ -13,7 +13,7 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 
 /// The text is not a usable Base32 secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be Base32 of 16 to 64 bytes")]
+#[error("must be Base32 of 16 to 64 bytes that are not all the same")]
 pub struct MalformedSecret;
 
 /// The number of a 30-second step since 1970 (`T` of RFC 6238 §4.2), in 64 bits.
@@ -45,17 +45,20 @@ impl Secret {
         if IMPORTED_SECRET_BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(MalformedSecret) }
     }
 
-    /// Reads RFC 4648 Base32, in either case, with or without padding.
+    /// Reads RFC 4648 Base32, in either case, with or without padding: a secret of another system.
     ///
     /// # Errors
     ///
-    /// [`MalformedSecret`] for other characters and for fewer than 16 or more than 64 bytes.
+    /// [`MalformedSecret`] for other characters, for fewer than 16 or more than 64 bytes, and for bytes that are all the
+    /// same: a placeholder that anyone would try, not a secret.
     pub fn from_base32(text: &str) -> Result<Self, MalformedSecret> {
         let upper = Zeroizing::new(text.trim_end_matches('=').to_ascii_uppercase());
         let secret = totp_rs::Secret::try_from_base32(upper.as_str()).map_err(|_| MalformedSecret)?;
         let secret = Self::from_bytes(Zeroizing::new(secret.as_bytes().to_vec()))?;
         // A decoder that drops stray trailing bits would let two texts mean one secret.
-        if *secret.to_base32() == *upper { Ok(secret) } else { Err(MalformedSecret) }
+        let canonical = *secret.to_base32() == *upper;
+        let uniform = secret.0.windows(2).all(|pair| pair.first() == pair.last());
+        if canonical && !uniform { Ok(secret) } else { Err(MalformedSecret) }
     }
 
     /// Base32 in upper case without padding, as authenticator apps take it.

@@ -4,10 +4,10 @@
 
 use super::item::{self, Item};
 use super::schema::{self, attr};
-use super::{Store, StoreError, error};
+use super::{Listing, Store, StoreError, error};
 use crate::domain::api_key::ApiKeyEntry;
 use crate::domain::environment::{Registration, Tag, WrappedKey};
-use crate::domain::id::{ApiKeyId, EnvironmentKeyId};
+use crate::domain::id::{ApiKeyId, EnvironmentId, EnvironmentKeyId};
 use crate::domain::policy::API_KEYS;
 use crate::domain::time::Timestamp;
 use aws_sdk_dynamodb::error::BuildError;
@@ -26,6 +26,15 @@ pub enum Changed {
     Refused,
 }
 
+/// How far the deletion of an environment is. It reads even if the environment is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletionState {
+    /// The environment; `None` if that does not read, so that what it holds cannot be found.
+    pub id: Option<EnvironmentId>,
+    /// When it was erased; `None` if it was not, or if that does not read.
+    pub deleted_at: Option<Timestamp>,
+}
+
 impl Store {
     /// The environment with this tag, read consistently.
     ///
@@ -37,19 +46,34 @@ impl Store {
         item.map(|item| item::environment::to_registration(&item)).transpose()
     }
 
-    /// Every environment, those being deleted included.
+    /// Every environment, those being deleted included. A damaged one is named by its tag.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be read or an item makes no sense.
-    pub async fn environments(&self) -> Result<Vec<Registration>, StoreError> {
-        let mut found = Vec::new();
+    /// [`StoreError::Unavailable`] if the table cannot be read.
+    pub async fn environments(&self) -> Result<Listing<Registration>, StoreError> {
+        let mut found = Listing { readable: Vec::new(), damaged: Vec::new() };
         for listed in self.partition("list environments", schema::ENVIRONMENTS).await? {
-            let tag = item::environment::to_listed_tag(&listed)?;
+            let read = match item::environment::to_listed_tag(&listed) {
+                Ok(tag) => self.environment(&tag).await.transpose(),
+                Err(error) => Some(Err(error)),
+            };
             // It may have been removed since.
-            found.extend(self.environment(&tag).await?);
+            if let Some(read) = read {
+                found.add(item::name(&listed, attr::SK), read)?;
+            }
         }
         Ok(found)
+    }
+
+    /// How far the deletion of the environment with this tag is, read consistently.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the table cannot be read.
+    pub async fn deletion_state(&self, tag: &Tag) -> Result<Option<DeletionState>, StoreError> {
+        let item = self.read("read environment", schema::environment_key(tag)).await?;
+        Ok(item.as_ref().map(item::environment::to_deletion_state))
     }
 
     /// Adds an environment, unless there is one with its tag.
@@ -90,7 +114,7 @@ impl Store {
         Self::apply("add API key", update).await
     }
 
-    /// Takes an API key back.
+    /// Takes an API key back. Its entry, and the rest of the environment, may be damaged.
     ///
     /// # Errors
     ///
@@ -128,7 +152,7 @@ impl Store {
     }
 
     /// Destroys an environment's keys: its API keys end, and no secret of it can be opened any more. What it holds is
-    /// removed after that.
+    /// removed after that. The item may be damaged; erasing twice is erasing later.
     ///
     /// # Errors
     ///
@@ -136,7 +160,8 @@ impl Store {
     pub async fn erase_environment(&self, tag: &Tag, now: Timestamp) -> Result<Changed, StoreError> {
         let update = self
             .change(tag, "SET #deleted_at = :now REMOVE #keys, #api_keys")
-            .condition_expression("attribute_exists(#keys)")
+            .condition_expression("attribute_exists(#pk)")
+            .expression_attribute_names("#pk", attr::PK)
             .expression_attribute_names("#keys", attr::KEYS)
             .expression_attribute_names("#api_keys", attr::API_KEYS)
             .expression_attribute_names("#deleted_at", attr::DELETED_AT)

@@ -1,7 +1,10 @@
 //! What can go wrong between here and the table.
 
+use super::item::{self, Item};
 use crate::aws;
+use crate::domain::text::escaped;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use std::fmt;
 
 /// The table could not be asked, or what it holds makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,56 @@ pub enum StoreError {
     /// An item lacks an attribute, or holds one of another type or range.
     #[error("an item's {0} is missing or makes no sense")]
     Corrupt(&'static str),
+}
+
+/// What was read of many items. One that is damaged keeps nobody from the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<T> {
+    /// Those that read.
+    pub readable: Vec<T>,
+    /// Those that do not.
+    pub damaged: Vec<Damaged>,
+}
+
+/// An item that does not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// What it is called: an id, or an environment's tag, as it stands in the table.
+    pub name: String,
+    /// The attribute that is missing or makes no sense.
+    pub attribute: &'static str,
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (its `{}` is missing or makes no sense)", escaped(&self.name), self.attribute)
+    }
+}
+
+impl<T> Listing<T> {
+    /// Reads each of `items`. A damaged one is named by its attribute `name`.
+    pub(super) fn of(
+        items: &[Item],
+        name: &str,
+        read: impl Fn(&Item) -> Result<T, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let mut listing = Self { readable: Vec::new(), damaged: Vec::new() };
+        for item in items {
+            listing.add(item::name(item, name), read(item))?;
+        }
+        Ok(listing)
+    }
+
+    pub(super) fn add(&mut self, name: &str, read: Result<T, StoreError>) -> Result<(), StoreError> {
+        match read {
+            Ok(read) => self.readable.push(read),
+            Err(StoreError::Corrupt(attribute)) => {
+                self.damaged.push(Damaged { name: name.to_owned(), attribute });
+            }
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 pub(super) fn unavailable<E: ProvideErrorMetadata, R>(

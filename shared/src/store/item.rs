@@ -89,8 +89,8 @@ pub(super) fn to_listed_id(key: &Item) -> Read<FactorId> {
 pub(super) fn to_listed_factor(item: &Item) -> Read<Factor> {
     let kind = match string(item, attr::TYPE)? {
         "totp" => Kind::Totp {
-            issuer: parsed(item, attr::ISSUER, Label::parse)?,
-            account: parsed(item, attr::ACCOUNT, Label::parse)?,
+            issuer: Label::stored(string(item, attr::ISSUER)?),
+            account: Label::stored(string(item, attr::ACCOUNT)?),
         },
         "sms" => {
             let country = parsed(item, attr::COUNTRY, Country::parse)?;
@@ -197,6 +197,12 @@ pub(super) fn to_data_key(item: &Item) -> Read<WrappedDataKey> {
     })
 }
 
+/// What an item is called, for the report that it is damaged: its own spelling of an id.
+pub(super) fn name<'a>(item: &'a Item, attribute: &str) -> &'a str {
+    let text = item.get(attribute).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+    text.rsplit('/').next().unwrap_or_default()
+}
+
 pub(super) fn number(value: impl Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
@@ -262,3 +268,6 @@ fn to_moment(value: &AttributeValue) -> Option<Timestamp> {
 fn map<'a>(item: &'a Item, name: &'static str) -> Read<&'a Item> {
     get(item, name)?.as_m().map_err(|_| StoreError::Corrupt(name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::item;
 use super::schema::{self, attr};
-use super::{Store, StoreError, error};
+use super::{Listing, Store, StoreError, error};
 use crate::domain::id::DataKeyId;
 use crate::kms::WrappedDataKey;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,10 +12,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be read or an entry makes no sense.
-    pub async fn keyring(&self) -> Result<Vec<WrappedDataKey>, StoreError> {
+    /// [`StoreError::Unavailable`] if the table cannot be read.
+    pub async fn keyring(&self) -> Result<Listing<WrappedDataKey>, StoreError> {
         let items = self.partition("read keyring", schema::KEYRING).await?;
-        items.iter().map(item::to_data_key).collect()
+        Listing::of(&items, attr::SK, item::to_data_key)
     }
 
     /// One entry of the keyring.

@@ -1,7 +1,7 @@
 //! Lists of a user's factors, from the index that holds what a list shows.
 
 use super::schema::{self, attr};
-use super::{Store, StoreError, error, item};
+use super::{Listing, Store, StoreError, error, item};
 use crate::domain::factor::Factor;
 use crate::domain::id::{EnvironmentId, FactorId};
 use crate::domain::policy::{LIST_EXAMINED, LIST_QUERIES};
@@ -102,5 +102,23 @@ impl Store {
                 .expression_attribute_values(":type", AttributeValue::S(kind.to_owned()));
         }
         query
+    }
+
+    /// All of a user's factors from the index, newest first, for an operator: a damaged one is named and left out. A
+    /// client is given no such list, because an application could take a factor that is missing for one never enrolled.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the index cannot be read.
+    pub async fn readable_factors_of(
+        &self,
+        environment: EnvironmentId,
+        user: &UserId,
+    ) -> Result<Listing<Factor>, StoreError> {
+        let all = Page { from: From::Newest, kind: None, limit: usize::MAX };
+        let items =
+            self.list(environment, user, &all).into_paginator().items().send().collect::<Result<Vec<_>, _>>();
+        let items = items.await.map_err(|error| error::unavailable("list factors", &error))?;
+        Listing::of(&items, attr::ID, item::to_listed_factor)
     }
 }

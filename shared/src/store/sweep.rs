@@ -2,10 +2,10 @@
 
 use super::item::{self, Item};
 use super::schema::{self, attr};
-use super::{Store, StoreError, error};
+use super::{Listing, Store, StoreError, error};
 use crate::domain::factor::Guarded;
 use crate::domain::id::{EnvironmentId, EnvironmentKeyId};
-use crate::domain::policy::BATCH_ITEMS;
+use crate::domain::policy::{BATCH_ITEMS, BATCH_PAUSE, BATCH_TRIES};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
@@ -55,13 +55,13 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be read or an item makes no sense.
+    /// [`StoreError::Unavailable`] if the table cannot be read.
     pub async fn sealed_before(
         &self,
         environment: EnvironmentId,
         key: EnvironmentKeyId,
         from: Option<Place>,
-    ) -> Result<(Vec<Guarded>, Option<Place>), StoreError> {
+    ) -> Result<(Listing<Guarded>, Option<Place>), StoreError> {
         let [factors, _] = schema::held_by(environment);
         // Ids sort by age, as text too. Only factors with a secret, and challenges with a code, name a key.
         let scan = self
@@ -74,7 +74,7 @@ impl Store {
             .expression_attribute_values(":factor", AttributeValue::S(schema::FACTOR.to_owned()))
             .expression_attribute_values(":key", AttributeValue::S(key.to_string()));
         let (found, next) = page("find factors under older keys", scan).await?;
-        Ok((found.iter().map(item::to_factor).collect::<Result<_, _>>()?, next))
+        Ok((Listing::of(&found, attr::PK, item::to_factor)?, next))
     }
 
     fn scan(&self, from: Option<Place>) -> ScanFluentBuilder {
@@ -89,12 +89,31 @@ impl Store {
         };
         let writes: Result<Vec<WriteRequest>, BuildError> = keys.iter().map(write).collect();
         let mut writes = writes.map_err(|_| StoreError::Corrupt("batch"))?;
-        while !writes.is_empty() {
-            let batch = self.client.batch_write_item().request_items(&self.table, writes).send().await;
-            let left = batch.map_err(|error| error::unavailable("remove items", &error))?.unprocessed_items;
-            writes = left.and_then(|mut left| left.remove(&self.table)).unwrap_or_default();
+        let operation = "remove items";
+        let mut pause = BATCH_PAUSE;
+        for _ in 1..BATCH_TRIES {
+            writes = self.write_batch(operation, writes).await?;
+            if writes.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
         }
-        Ok(())
+        if self.write_batch(operation, writes).await?.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable { operation, reason: "items stay unprocessed".to_owned() })
+    }
+
+    /// Writes a batch; what DynamoDB had no capacity for.
+    async fn write_batch(
+        &self,
+        operation: &'static str,
+        writes: Vec<WriteRequest>,
+    ) -> Result<Vec<WriteRequest>, StoreError> {
+        let batch = self.client.batch_write_item().request_items(&self.table, writes).send().await;
+        let left = batch.map_err(|error| error::unavailable(operation, &error))?.unprocessed_items;
+        Ok(left.and_then(|mut left| left.remove(&self.table)).unwrap_or_default())
     }
 }
 

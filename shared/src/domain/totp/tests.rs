@@ -123,8 +123,19 @@ fn base32_is_read_in_either_case_and_refused_when_it_is_not_a_secret() {
     ] {
         assert!(Secret::from_base32(text).is_err(), "{text}");
     }
-    let long = totp_rs::Secret::new(vec![1; 65].into()).to_base32();
+    let long = totp_rs::Secret::new((0..65).collect::<Vec<u8>>().into()).to_base32();
     assert!(Secret::from_base32(&long).is_err());
+}
+
+/// F19: a placeholder is not a secret. One that was imported before still opens.
+#[test]
+fn a_secret_of_one_repeated_byte_is_not_imported() {
+    for byte in [0, 1, b'A', 255] {
+        assert!(Secret::from_base32(&secret(&[byte; 20]).to_base32()).is_err(), "{byte}");
+    }
+    let mut one_differs = [0; 16];
+    one_differs[15] = 1;
+    assert!(Secret::from_base32(&secret(&one_differs).to_base32()).is_ok());
 }
 
 /// HOTP as RFC 4226 §5.3 writes it, straight from HMAC-SHA-1.
@@ -148,6 +159,7 @@ proptest! {
 proptest! {
     #[test]
     fn base32_survives_the_round_trip(key in prop::collection::vec(any::<u8>(), 16..=64)) {
+        prop_assume!(key.iter().any(|byte| *byte != key[0]));
         let text = secret(&key).to_base32();
         let read = Secret::from_base32(&text).unwrap();
         prop_assert_eq!(read.expose(), key.as_slice());

@@ -1,15 +1,15 @@
 //! Environments, their API keys and their own keys, as items and maps within them.
 
-use super::super::StoreError;
 use super::super::schema::{self, attr};
+use super::super::{DeletionState, StoreError};
 use super::{Item, Read, blob, bytes, mac, map, moment, number, optional, parsed, put, text};
 use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash, Scope};
-use crate::domain::environment::{Environment, Registration, Tag, WrappedKey};
+use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
 use crate::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, EnvironmentKeyId};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 pub(in super::super) fn from_registration(registration: &Registration) -> Item {
-    let Registration { environment, api_keys, keys, deleted_at } = registration;
+    let Registration { environment, api_keys, keys, deleted_at, damaged: _ } = registration;
     let mut item = schema::environment_key(&environment.tag);
     put(&mut item, attr::ID, text(environment.id));
     put(&mut item, attr::TAG, text(&environment.tag));
@@ -24,15 +24,27 @@ pub(in super::super) fn from_registration(registration: &Registration) -> Item {
 }
 
 pub(in super::super) fn to_registration(item: &Item) -> Read<Registration> {
+    let (api_keys, damaged_api_keys) = named(item, attr::API_KEYS, ApiKeyId::parse_bare, to_api_key)?;
+    let (keys, damaged_keys) = named(item, attr::KEYS, EnvironmentKeyId::parse_bare, to_key)?;
+    let damaged_keys = damaged_keys.into_iter().map(DamagedEntry::Key);
     Ok(Registration {
         environment: Environment {
             id: parsed(item, attr::ID, EnvironmentId::parse)?,
             tag: parsed(item, attr::TAG, Tag::parse)?,
         },
-        api_keys: named(item, attr::API_KEYS, ApiKeyId::parse_bare, to_api_key)?,
-        keys: named(item, attr::KEYS, EnvironmentKeyId::parse_bare, to_key)?,
+        api_keys,
+        keys,
         deleted_at: optional(item, attr::DELETED_AT, moment)?,
+        damaged: damaged_api_keys.into_iter().map(DamagedEntry::ApiKey).chain(damaged_keys).collect(),
     })
+}
+
+/// What a deletion needs to know. It reads whatever else of the item is damaged.
+pub(in super::super) fn to_deletion_state(item: &Item) -> DeletionState {
+    DeletionState {
+        id: parsed(item, attr::ID, EnvironmentId::parse).ok(),
+        deleted_at: moment(item, attr::DELETED_AT).ok(),
+    }
 }
 
 /// The tag in the list of environments, where it is the key.
@@ -74,22 +86,24 @@ fn to_key(id: EnvironmentKeyId, item: &Item) -> Read<WrappedKey> {
     })
 }
 
-/// The entries of a map, by the ids they stand under, oldest first; none if there is no map.
+/// The entries of a map that read, oldest first, and the names of those that do not; none if there is no map.
 fn named<I: Copy + Ord, E, T>(
     item: &Item,
     name: &'static str,
     parse: impl Fn(&str) -> Result<I, E>,
     read: impl Fn(I, &Item) -> Read<T>,
-) -> Read<Vec<T>> {
-    let corrupt = || StoreError::Corrupt(name);
-    let Some(entries) = optional(item, name, map)? else { return Ok(Vec::new()) };
-    let mut found: Vec<(I, T)> = entries
-        .iter()
-        .map(|(id, entry)| {
-            let id = parse(id).map_err(|_| corrupt())?;
-            Ok((id, read(id, entry.as_m().map_err(|_| corrupt())?)?))
-        })
-        .collect::<Read<_>>()?;
-    found.sort_by_key(|(id, _)| *id);
-    Ok(found.into_iter().map(|(_, entry)| entry).collect())
+) -> Read<(Vec<T>, Vec<String>)> {
+    let (mut readable, mut damaged) = (Vec::new(), Vec::new());
+    for (text, entry) in optional(item, name, map)?.into_iter().flatten() {
+        let corrupt = || StoreError::Corrupt(name);
+        let id = parse(text).map_err(|_| corrupt());
+        let found = id.and_then(|id| Ok((id, read(id, entry.as_m().map_err(|_| corrupt())?)?)));
+        match found {
+            Ok(found) => readable.push(found),
+            Err(_) => damaged.push(text.clone()),
+        }
+    }
+    readable.sort_by_key(|(id, _)| *id);
+    damaged.sort();
+    Ok((readable.into_iter().map(|(_, entry)| entry).collect(), damaged))
 }
