@@ -15,7 +15,7 @@ mod extract;
 mod trace;
 mod wire;
 
-pub use error::Error;
+pub use error::{Error, Violation};
 
 use crate::core::Core;
 use crate::domain::policy::BODY_BYTES;
@@ -30,10 +30,20 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 /// A complete application from the routes of one or more functions.
 pub fn app(core: Core, routes: Router) -> Router {
-    routes
+    let routes = routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(DefaultBodyLimit::max(BODY_BYTES));
+    observed(core, routes)
+}
+
+/// What answers in place of the application when a request is not for it: a local server is sent those of web pages.
+pub fn refusing(core: Core) -> Router {
+    observed(core, Router::new().fallback(async || Error::Foreign))
+}
+
+fn observed(core: Core, routes: Router) -> Router {
+    routes
         .layer(CatchPanicLayer::custom(|_| Error::Panic.into_response()))
         .layer(middleware::map_response(security_headers))
         .layer(from_fn_with_state(core, trace::observe))
