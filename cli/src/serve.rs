@@ -3,74 +3,63 @@
 //! Nothing of the product is replaced here: the real store talks to the engine, and the real sender to the outbox, each
 //! through its official client over HTTP.
 
+mod clock;
 mod data_dir;
 mod dev;
 mod dynamo;
 pub(crate) mod engine;
+mod error;
 pub mod faults;
 pub mod foreground;
+mod guard;
 mod keys;
 pub mod kms;
+pub mod listen;
+mod options;
+mod private;
 mod running;
 mod sns;
+mod token;
 
-pub use dev::{LocalClock, fault_router};
+pub use clock::LocalClock;
+pub use dev::fault_router;
 pub use engine::Endpoints;
+pub use error::ServeError;
+pub use options::Options;
 pub use sns::{Message, Outbox};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
-use axum::body::to_bytes;
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use data_dir::{DataDir, keep};
+use data_dir::DataDir;
 use engine::Engine;
 use faults::Faults;
 use faults::proxy::Proxy;
-use running::{Running, Stopped};
+use listen::{Listener, SHUTDOWN_GRACE};
+use running::Running;
 use shared::aws;
-use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
-use shared::domain::environment::{MalformedTag, Tag};
 use shared::domain::phone;
 use shared::http;
-use shared::keyring::{Keyring, KeyringError};
+use shared::keyring::Keyring;
 use shared::kms::Kms;
-use shared::ports::{NoEntropy, OsEntropy};
+use shared::ports::OsEntropy;
 use shared::sms::Sms;
-use shared::store::{Store, StoreError};
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use shared::store::Store;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 /// The name of the local table.
 pub const TABLE: &str = "latchkey";
 
-/// How to serve.
-#[derive(Clone)]
-pub struct Options {
-    /// The address to listen on.
-    pub addr: IpAddr,
-    /// The port to listen on; 0 picks a free one.
-    pub port: u16,
-    /// Where everything is kept; `None` keeps nothing.
-    pub data_dir: Option<PathBuf>,
-    /// The loopback port of the engine; 0 picks a free one.
-    pub dynamodb_port: u16,
-    /// The loopback port of the root key's KMS endpoint; 0 picks a free one.
-    pub kms_port: u16,
-    /// Which calls of the server to its own table and outbox fail; `None` lets none.
-    pub faults: Option<Faults>,
-    /// What the environment says.
-    pub settings: Settings,
-}
-
-/// A running local server.
+/// A running local server. The URLs of its services hold the token.
 pub struct Local {
     /// Where it listens: `http://127.0.0.1:8787`.
     pub url: String,
@@ -78,6 +67,8 @@ pub struct Local {
     pub dynamodb_url: String,
     /// Where its root key speaks KMS's protocol.
     pub kms_url: String,
+    /// Where its outbox speaks SNS's protocol.
+    pub sns_url: String,
     /// A key of its environment.
     pub api_key: ApiKey,
     /// Where everything is kept.
@@ -92,82 +83,10 @@ pub struct Local {
     pub faults: Option<Faults>,
     reached: Endpoints,
     api: Running,
-    /// What the API calls: the engine, the root key and, with faults, the proxy before them.
+    /// Requests being answered, those included whose client has hung up.
+    answers: TaskTracker,
+    /// What the API calls: the engine, the root key, the outbox and, with faults, the proxy before them.
     behind: Engine,
-}
-
-/// The local server cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The port is taken, or the address is not this machine's.
-    #[error("cannot listen on {0}: {1}. Choose another port with --port, or 0 for any free one")]
-    Listen(SocketAddr, io::Error),
-    /// A file of the data directory cannot be read or written.
-    #[error("cannot use {}: {source}. Choose another place with --data-dir", path.display())]
-    Data {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// Another process serves this data directory.
-    #[error("{} is in use by another latchkey. Stop it, or choose another place with --data-dir", .0.display())]
-    Locked(PathBuf),
-    /// Another process uses this data directory, and cannot be asked.
-    #[error("{} is in use by a latchkey that is starting, or by another command. Run this again in a moment", .0.display())]
-    Busy(PathBuf),
-    /// The engine cannot open its file.
-    #[error("the embedded DynamoDB engine cannot start: {0}. Move the data directory away to start afresh")]
-    Engine(String),
-    /// The root key's file is of no use.
-    #[error("the root key cannot be read from {}: {source}. Put the right root.key back, or move the data directory away to start afresh", file.display())]
-    RootKey {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
-    /// The keyring does not open.
-    #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
-    Keyring(#[from] KeyringError),
-    /// The environment of the directory's API key does not read.
-    #[error(
-        "the environment {tag} cannot be served, because its item is damaged: {source}. Give it up with all that it holds, and \
-         start again for a new one: `latchkey env delete {tag} --local {dir}`. Or restore table.sqlite from a copy; or move \
-         the data directory away to start afresh", dir = dir.display()
-    )]
-    DamagedEnvironment {
-        /// Which.
-        tag: Tag,
-        /// The data directory.
-        dir: PathBuf,
-        /// What is wrong with it.
-        source: StoreError,
-    },
-    /// The environment takes no API key for the server to show.
-    #[error(
-        "the environment {tag} takes no new API key: it is being deleted, or has all the keys it may have. Finish that with \
-         `latchkey env delete {tag} --local {dir}`, or revoke a key of it: `latchkey keys list --local {dir}`, then `latchkey \
-         keys revoke ID --local {dir}`", dir = dir.display()
-    )]
-    NoNewApiKey {
-        /// Which.
-        tag: Tag,
-        /// The data directory.
-        dir: PathBuf,
-    },
-    /// The table cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// No randomness.
-    #[error(transparent)]
-    Entropy(#[from] NoEntropy),
-    /// The environment's tag is not one.
-    #[error(transparent)]
-    Tag(#[from] MalformedTag),
-    /// Ctrl-C cannot be waited for.
-    #[error("cannot wait for Ctrl-C: {0}")]
-    Signal(io::Error),
 }
 
 /// Starts the local server: the engine, then the keys, then the API.
@@ -177,29 +96,32 @@ pub enum ServeError {
 /// [`ServeError`] says what is in the way and what to do about it.
 pub async fn start(options: Options) -> Result<Local, ServeError> {
     phone::load();
-    let mut served = Running::default();
     let mut behind =
         Engine::start(options.data_dir.as_deref(), options.dynamodb_port, options.kms_port).await?;
     let (dynamodb_url, kms_url) = (behind.dynamodb_url.clone(), behind.kms_url.clone());
-    let data = behind.data.as_ref();
 
-    let api = listen(SocketAddr::new(options.addr, options.port)).await?;
-    let url = url(&api)?;
+    let listener = Listener::bind(SocketAddr::new(options.addr, options.port), None).await?;
+    let url = listener.url().to_owned();
 
     let clock = behind.clock()?;
-    let outbox = Outbox::open(data.map(DataDir::outbox_file), clock.clone())?;
+    let outbox = Outbox::open(behind.data.as_ref().map(DataDir::outbox_file), clock.clone())?;
+    let sns = Listener::loopback(options.sns_port, Some(behind.token.clone())).await?;
+    let sns_url = sns.url().to_owned();
+    behind.serve(sns, sns::router(outbox.clone()));
+
     let store = Store::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
     store.create_table().await?;
     let keyring = keyring(&kms_url, &store);
     keys::open_keyring(&keyring, &clock).await?;
-    let api_key = keys::open_environment(data, &store, &keyring, &clock).await?;
+    let api_key = keys::open_environment(behind.data.as_ref(), &store, &keyring, &clock).await?;
 
     // The server has started without faults; from here on it is the one they are for.
-    let mut reached = Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns::url(&url) };
+    let mut reached =
+        Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns_url.clone() };
     behind.announce(&reached)?;
     if let Some(faults) = options.faults.clone() {
-        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let between = self::url(&listener)?;
+        let listener = Listener::loopback(0, Some(behind.token.clone())).await?;
+        let between = listener.url().to_owned();
         let proxy = Proxy { behind: reached, faults, watch: None };
         behind.running.spawn(|stopped| proxy.serve(listener, stopped));
         reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
@@ -211,21 +133,29 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         tracing::error!(%error, "the keyring is not open yet");
     }
 
-    let policy = options.settings.policy;
-    let core = Core::new(store, keyring, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
-    let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms);
-    let app = http::app(core.clone(), routes(&core, sms)).merge(dev::router(
-        outbox.clone(),
-        clock.clone(),
-        options.faults.clone(),
-    ));
-    let app = app.layer(from_fn(whole));
-    served.spawn(|stopped| http_server(api, app, stopped));
+    let core = Core::new(
+        store,
+        keyring,
+        options.settings.policy.clone(),
+        Arc::new(clock.clone()),
+        Arc::new(OsEntropy),
+    );
+    let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms.clone());
+    let mut routes = routes(&core, sms);
+    if options.has_dev() {
+        routes = routes.merge(dev::router(outbox.clone(), clock.clone(), options.faults.clone()));
+    }
+    let answers = TaskTracker::new();
+    let app = http::app(core.clone(), routes).layer(from_fn_with_state(answers.clone(), to_its_end));
+    let refusals = http::refusing(core.clone(), || http::Error::Foreign);
+    let mut api = Running::default();
+    api.spawn(|stopped| listener.serve(app, refusals, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
         url,
         dynamodb_url,
         kms_url,
+        sns_url,
         api_key,
         data_dir,
         outbox,
@@ -233,7 +163,8 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         core,
         faults,
         reached,
-        api: served,
+        api,
+        answers,
         behind,
     })
 }
@@ -251,25 +182,17 @@ impl Local {
     /// Finishes what is being answered and stops.
     pub async fn stop(self) {
         self.api.stop().await;
+        self.answers.close();
+        let _ = timeout(SHUTDOWN_GRACE, self.answers.wait()).await;
         self.behind.stop().await;
     }
 }
 
-/// Hands a request over as API Gateway does: whole. A body that is refused while it is still being sent would have its
-/// connection reset, and its client might see that instead of the answer.
-async fn whole(request: Request, next: Next) -> Response {
-    /// What Lambda takes in one call.
-    const PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
-    let (parts, body) = request.into_parts();
-    match to_bytes(body, PAYLOAD_BYTES).await {
-        Ok(body) => next.run(Request::from_parts(parts, body.into())).await,
-        Err(_) => http::Error::BodyTooLarge.into_response(),
-    }
-}
-
-async fn http_server(listener: TcpListener, app: Router, stopped: Stopped) {
-    let ended = axum::serve(listener, app).with_graceful_shutdown(stopped).await;
-    ended.unwrap_or_else(|error| tracing::error!(%error, "a server stopped"));
+/// Answers a request even if its client hangs up meanwhile, as a function does: what was counted is logged, too.
+async fn to_its_end(State(answers): State<TaskTracker>, request: Request, next: Next) -> Response {
+    let answered = answers.spawn(next.run(request)).await;
+    // Panics are caught, and answered, further in.
+    answered.unwrap_or_else(|_| http::Error::Panic.into_response())
 }
 
 /// The keyring in `store` under the root key that is reached there.
@@ -297,18 +220,4 @@ pub fn sdk(endpoint: &str) -> SdkConfig {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .endpoint_url(endpoint)
         .build()
-}
-
-async fn listen(at: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(at).await.map_err(|error| ServeError::Listen(at, error))
-}
-
-/// How this machine reaches a listener of its own.
-fn url(listener: &TcpListener) -> Result<String, ServeError> {
-    let unknown = |error| ServeError::Listen(SocketAddr::from(([0, 0, 0, 0], 0)), error);
-    let mut at = listener.local_addr().map_err(unknown)?;
-    if at.ip().is_unspecified() {
-        at.set_ip(IpAddr::from([127, 0, 0, 1]));
-    }
-    Ok(format!("http://{at}"))
 }

@@ -15,7 +15,7 @@ mod extract;
 mod trace;
 mod wire;
 
-pub use error::Error;
+pub use error::{Error, Violation};
 
 use crate::core::Core;
 use crate::domain::policy::BODY_BYTES;
@@ -32,18 +32,19 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub fn app(core: Core, routes: Router) -> Router {
     let routes = routes
         .fallback(async || Error::NoRoute)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed);
-    layered(core, routes)
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES));
+    observed(core, routes)
 }
 
-/// The application that answers what could not be read as a request.
-pub fn unreadable(core: Core) -> Router {
-    layered(core, Router::new().fallback(async || Error::MalformedRequest))
+/// An application that answers every request with one error: what never reaches the routes has the contract's shape, a
+/// request id and an audit line all the same.
+pub fn refusing(core: Core, error: fn() -> Error) -> Router {
+    observed(core, Router::new().fallback(move || async move { error() }))
 }
 
-fn layered(core: Core, routes: Router) -> Router {
+fn observed(core: Core, routes: Router) -> Router {
     routes
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(CatchPanicLayer::custom(|_| Error::Panic.into_response()))
         .layer(middleware::map_response(security_headers))
         .layer(from_fn_with_state(core, trace::observe))

@@ -90,7 +90,10 @@ impl Gateway {
     /// The application with these routes.
     #[must_use]
     pub fn new(core: Core, routes: Router) -> Self {
-        Self { app: http::app(core.clone(), routes), unreadable: http::unreadable(core) }
+        Self {
+            app: http::app(core.clone(), routes),
+            unreadable: http::refusing(core, || http::Error::MalformedRequest),
+        }
     }
 
     /// Answers an event, whatever it is, in the contract's shape. What Lambda answers for a function that panics has no

@@ -68,9 +68,11 @@ impl App {
     }
 
     async fn start_configured(data_dir: Option<PathBuf>, faults: Option<Faults>, settings: Settings) -> Self {
+        Self::start_as(Options { data_dir, faults, ..Options::in_memory(settings) }).await
+    }
+
+    pub(crate) async fn start_as(options: Options) -> Self {
         capture_logs();
-        let addr = [127, 0, 0, 1].into();
-        let options = Options { addr, port: 0, data_dir, dynamodb_port: 0, kms_port: 0, faults, settings };
         let local = serve::start(options).await.unwrap();
         if local.data_dir.is_none() {
             // No other process asks what time it is: a test's seconds are the ones it names.

@@ -72,16 +72,7 @@ async fn two_servers_do_not_share_a_data_directory() {
     let dir = tempfile::tempdir().unwrap();
     let app = crate::app::App::start_in(Some(dir.path().to_owned())).await;
     let settings = Settings::from_env_for_local().unwrap();
-    let addr = [127, 0, 0, 1].into();
-    let options = Options {
-        addr,
-        port: 0,
-        data_dir: Some(dir.path().to_owned()),
-        dynamodb_port: 0,
-        kms_port: 0,
-        faults: None,
-        settings,
-    };
+    let options = Options { data_dir: Some(dir.path().to_owned()), ..Options::in_memory(settings) };
     let refused = serve::start(options).await.err().unwrap().to_string();
     assert!(refused.contains("in use by another latchkey"), "{refused}");
     app.local.stop().await;
@@ -101,7 +92,7 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
     for file in ["root.key", "api-key", "table.sqlite", "outbox.jsonl", "clock"] {
         let mode = std::fs::metadata(data.join(file)).unwrap().permissions().mode() & 0o777;
         let private = std::fs::metadata(&data).unwrap().permissions().mode() & 0o777 == 0o700;
-        assert!(private && (mode == 0o600 || file == "table.sqlite"), "{file} is {mode:o}");
+        assert!(private && mode == 0o600, "{file} is {mode:o}");
     }
 
     let app = crate::app::App::start_in(Some(data.clone())).await;
@@ -113,16 +104,7 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
     // A data directory that lost its root key must not silently get another one.
     std::fs::remove_file(data.join("root.key")).unwrap();
     let settings = Settings::from_env_for_local().unwrap();
-    let addr = [127, 0, 0, 1].into();
-    let options = Options {
-        addr,
-        port: 0,
-        data_dir: Some(data),
-        dynamodb_port: 0,
-        kms_port: 0,
-        faults: None,
-        settings,
-    };
+    let options = Options { data_dir: Some(data), ..Options::in_memory(settings) };
     let refused = serve::start(options).await.err().unwrap().to_string();
     assert!(refused.contains("root.key"), "{refused}");
 }

@@ -55,14 +55,14 @@ async fn stored(app: &App, factor: &str) -> Option<Guarded> {
     store.factor(local.environment.id, FactorId::parse(factor).unwrap()).await.unwrap()
 }
 
-/// All functions over clients of their own, which reach table and outbox at these addresses.
+/// All functions over clients of their own, which reach table and outbox at these URLs.
 fn assemble(app: &App, table: &str, outbox: &str) -> Router {
     let local = &app.local;
     let store = Store::new(aws::dynamodb(&cli::serve::sdk(table)), cli::serve::TABLE.to_owned());
     let (keyring, policy) = (local.core.keyring.clone(), (*local.core.policy).clone());
     let core = Core::new(store, keyring, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
     let settings = Settings::for_local(&|_| None).unwrap();
-    let sms = Sms::new(aws::sns(&cli::serve::sdk(&format!("{outbox}/_dev/sns"))), settings.sms);
+    let sms = Sms::new(aws::sns(&cli::serve::sdk(outbox)), settings.sms);
     let routes = enroll::router(core.clone())
         .merge(challenge::router(core.clone(), sms))
         .merge(verify::router(core.clone()))

@@ -17,7 +17,7 @@ use shared::sms::Sms;
 /// All routes over a server that has just started: it holds no key yet.
 fn cold(app: &App) -> Router {
     let core = app.local.cold_core();
-    let sns = cli::serve::sdk(&format!("{}/_dev/sns", app.local.url));
+    let sns = cli::serve::sdk(&app.local.sns_url);
     let sms = shared::config::Settings::for_local(&|_| None).unwrap().sms;
     let routes = enroll::router(core.clone())
         .merge(challenge::router(core.clone(), Sms::new(shared::aws::sns(&sns), sms)))

@@ -31,6 +31,7 @@ mod faults;
 mod fuzz;
 mod keyring;
 mod keys;
+mod local;
 mod locks;
 mod moto;
 mod proof;

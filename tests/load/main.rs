@@ -111,17 +111,9 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> Local {
-    serve::start(Options {
-        addr: [127, 0, 0, 1].into(),
-        port: 0,
-        data_dir: None,
-        dynamodb_port: 0,
-        kms_port: 0,
-        faults: Some(Faults::none()),
-        settings: Settings::for_local(&|_| None).unwrap(),
-    })
-    .await
-    .expect("a local server")
+    let settings = Settings::for_local(&|_| None).unwrap();
+    let options = Options { faults: Some(Faults::none()), ..Options::in_memory(settings) };
+    serve::start(options).await.expect("a local server")
 }
 
 /// Asks for text messages while this share of the calls fails, and prints what came of it.

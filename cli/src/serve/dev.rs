@@ -1,72 +1,18 @@
 //! What tests of applications need and no deployment has: the outbox to read, the clock to move.
 
-use super::ServeError;
-use super::data_dir::keep;
+use super::LocalClock;
 use super::faults::Faults;
-use super::sns::{self, Message, Outbox};
-use axum::extract::State;
+use super::sns::{Message, Outbox};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::domain::time::Timestamp;
-use shared::ports::{Clock, SystemClock};
+use shared::http::{Error, Violation};
+use shared::ports::Clock as _;
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
-
-/// How far the clock may be moved in all: a hundred years.
-const FARTHEST_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
-
-/// The machine's clock, moved. Kept in a file: time does not jump back at a restart.
-#[derive(Clone)]
-pub struct LocalClock {
-    moved_seconds: Arc<AtomicI64>,
-    stopped_at: Arc<OnceLock<Timestamp>>,
-    file: Option<PathBuf>,
-}
-
-impl LocalClock {
-    pub(super) fn open(file: Option<PathBuf>) -> Result<Self, ServeError> {
-        let kept = match &file {
-            Some(path) if path.exists() => fs::read_to_string(path)
-                .and_then(|text| text.trim().parse().map_err(std::io::Error::other))
-                .map_err(|source| ServeError::Data { path: path.clone(), source })?,
-            _ => 0,
-        };
-        Ok(Self { moved_seconds: Arc::new(AtomicI64::new(kept)), stopped_at: Arc::default(), file })
-    }
-
-    /// Stops it until this process ends: from now on it goes only where it is moved, however slow the machine is.
-    pub fn stop(&self) {
-        self.stopped_at.get_or_init(|| SystemClock.now());
-    }
-
-    /// Moves the clock; back, too, by less than nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`ServeError::Data`] if the move cannot be kept.
-    pub fn advance(&self, seconds: i64) -> Result<(), ServeError> {
-        let moved = self.moved_seconds.load(Ordering::SeqCst).saturating_add(seconds);
-        let moved = moved.clamp(FARTHEST_SECONDS.saturating_neg(), FARTHEST_SECONDS);
-        if let Some(file) = &self.file {
-            keep(file, moved.to_string().as_bytes())?;
-        }
-        self.moved_seconds.store(moved, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-impl Clock for LocalClock {
-    fn now(&self) -> Timestamp {
-        let moved_millis = self.moved_seconds.load(Ordering::SeqCst).saturating_mul(1_000);
-        let now = self.stopped_at.get().copied().unwrap_or_else(|| SystemClock.now());
-        Timestamp::from_millis(now.millis().saturating_add(moved_millis)).unwrap_or(now)
-    }
-}
 
 /// What the clock shows.
 #[derive(Serialize)]
@@ -88,11 +34,30 @@ struct Share {
     seed: u64,
 }
 
-/// `/_dev/sms`, `/_dev/clock` and the outbox's own SNS endpoint; `/_dev/faults` on a server that was started with faults.
+/// A JSON body. One that is not is refused as the API refuses it.
+struct JsonBody<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+        match Json::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(Error::UnsupportedMediaType),
+            Err(JsonRejection::JsonDataError(error)) => {
+                Err(Error::Invalid(vec![Violation { field: "body", code: error.body_text() }]))
+            }
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(Error::BodyTooLarge),
+            Err(_) => Err(Error::MalformedJson),
+        }
+    }
+}
+
+/// `/_dev/sms` and `/_dev/clock`; `/_dev/faults` on a server that was started with faults.
 pub(super) fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Router {
-    let sms = Router::new().route("/_dev/sms", get(messages).delete(clear)).with_state(outbox.clone());
+    let sms = Router::new().route("/_dev/sms", get(messages).delete(clear)).with_state(outbox);
     let time = Router::new().route("/_dev/clock", get(now).post(advance)).with_state(clock);
-    let router = sms.merge(time).merge(sns::router(outbox));
+    let router = sms.merge(time);
     match faults {
         Some(faults) => router.merge(fault_router(faults)),
         None => router,
@@ -109,7 +74,10 @@ async fn injected(State(faults): State<Faults>) -> Json<BTreeMap<String, u64>> {
     Json(injected.map(|(fault, count)| (format!("{fault:?}"), count)).collect())
 }
 
-async fn inject(State(faults): State<Faults>, Json(Share { share, seed }): Json<Share>) -> StatusCode {
+async fn inject(
+    State(faults): State<Faults>,
+    JsonBody(Share { share, seed }): JsonBody<Share>,
+) -> StatusCode {
     faults.plan_random(share, seed);
     StatusCode::NO_CONTENT
 }
@@ -118,15 +86,19 @@ async fn messages(State(outbox): State<Outbox>) -> Json<Vec<Message>> {
     Json(outbox.messages())
 }
 
-async fn clear(State(outbox): State<Outbox>) -> StatusCode {
-    outbox.clear().map_or(StatusCode::INTERNAL_SERVER_ERROR, |()| StatusCode::NO_CONTENT)
+async fn clear(State(outbox): State<Outbox>) -> Result<StatusCode, Error> {
+    outbox.clear().map_err(Error::internal)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn now(State(clock): State<LocalClock>) -> Json<Now> {
     Json(Now { now: clock.now().to_string() })
 }
 
-async fn advance(State(clock): State<LocalClock>, Json(by): Json<Advance>) -> Result<Json<Now>, StatusCode> {
-    clock.advance(by.advance_seconds).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+async fn advance(
+    State(clock): State<LocalClock>,
+    JsonBody(by): JsonBody<Advance>,
+) -> Result<Json<Now>, Error> {
+    clock.advance(by.advance_seconds).map_err(Error::internal)?;
     Ok(now(State(clock)).await)
 }

@@ -1,15 +1,19 @@
 //! The engine and the root key of a data directory: what is behind the API, and all that an operator's command needs.
 
-use super::data_dir::{DataDir, keep};
+use super::data_dir::DataDir;
 use super::kms::RootKey;
+use super::listen::Listener;
+use super::private::keep;
 use super::running::Running;
-use super::{LocalClock, ServeError, dynamo, http_server, kms, listen, url};
+use super::token::Token;
+use super::{LocalClock, ServeError, dynamo, kms};
+use axum::Router;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 
-/// Where what the server calls is reached.
+/// Where what the server calls is reached. The URLs hold the token: whoever has them may use everything.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Endpoints {
     /// The table.
@@ -26,6 +30,8 @@ pub(crate) struct Engine {
     pub(super) data: Option<DataDir>,
     pub(super) dynamodb_url: String,
     pub(super) kms_url: String,
+    /// What callers of the ports must know.
+    pub(super) token: Token,
     pub(super) running: Running,
 }
 
@@ -45,16 +51,22 @@ impl Engine {
         kms_port: u16,
     ) -> Result<Self, ServeError> {
         let data = data_dir.map(DataDir::open).transpose()?;
-        let mut running = Running::default();
-        let engine = dynamo::open(data.as_ref().map(DataDir::engine_file))?;
-        let dynamodb = listen(SocketAddr::from(([127, 0, 0, 1], dynamodb_port))).await?;
-        let dynamodb_url = url(&dynamodb)?;
-        running.spawn(|stopped| dynamo::serve(dynamodb, engine, stopped));
-        let kms = listen(SocketAddr::from(([127, 0, 0, 1], kms_port))).await?;
-        let kms_url = url(&kms)?;
+        let token = Token::open(data.as_ref())?;
+        let table = dynamo::open(data.as_ref().map(DataDir::engine_file).transpose()?)?;
         let root = RootKey::open(data.as_ref())?;
-        running.spawn(|stopped| http_server(kms, kms::router(root), stopped));
-        Ok(Self { data, dynamodb_url, kms_url, running })
+        let dynamodb = Listener::loopback(dynamodb_port, Some(token.clone())).await?;
+        let kms = Listener::loopback(kms_port, Some(token.clone())).await?;
+        let (dynamodb_url, kms_url) = (dynamodb.url().to_owned(), kms.url().to_owned());
+        let mut engine = Self { data, dynamodb_url, kms_url, token, running: Running::default() };
+        engine.serve(dynamodb, dynamo::router(table));
+        engine.serve(kms, kms::router(root));
+        Ok(engine)
+    }
+
+    /// Serves more on a loopback port of its own, until the engine stops.
+    pub(super) fn serve(&mut self, listener: Listener, routes: Router) {
+        let refusals = Router::new().fallback(async || StatusCode::FORBIDDEN);
+        self.running.spawn(|stopped| listener.serve(routes, refusals, stopped));
     }
 
     pub(super) fn clock(&self) -> Result<LocalClock, ServeError> {

@@ -1,4 +1,4 @@
-//! `latchkey serve` as a command: its options, its greeting, and Ctrl-C.
+//! `latchkey serve` as a command: its options, its greeting, and how it is stopped.
 
 use super::faults::Faults;
 use super::{Local, Options, ServeError, kms, start};
@@ -9,16 +9,20 @@ use shared::logs;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How to serve.
 #[derive(Parser, Debug)]
 pub struct Serve {
-    /// The address to listen on
+    /// The address to listen on. On any but a loopback address other machines can reach the API, and /_dev is closed
     #[arg(long, default_value = "127.0.0.1")]
     addr: IpAddr,
     /// The port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
+    /// Opens /_dev to the other machines that --addr lets in: without a key they read messages and move the clock
+    #[arg(long)]
+    expose_dev: bool,
     /// Where the table, root.key and api-key are kept
     #[arg(long, default_value = ".latchkey")]
     data_dir: PathBuf,
@@ -31,6 +35,9 @@ pub struct Serve {
     /// The loopback port of the root key's own KMS endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     kms_port: u16,
+    /// The loopback port of the outbox's own SNS endpoint; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    sns_port: u16,
     /// Fails that share of the calls to its own table and outbox, to try an application against faults; 0.05 is one in
     /// twenty, the same ones at every start
     #[arg(long, value_name = "RATE", value_parser = share)]
@@ -45,7 +52,7 @@ fn share(text: &str) -> Result<f64, &'static str> {
     share.ok_or("must be a number from 0 to 1")
 }
 
-/// Serves until Ctrl-C.
+/// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
 ///
@@ -55,38 +62,77 @@ pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn 
     // A condition that does not hold is an answer, to everybody but the engine.
     let log = format!("dynoxide=error,{}", settings.log);
     tracing::subscriber::set_global_default(logs::subscriber(&log, io::stderr)?)?;
-    let local = start(Options {
+    let mut stop = Stop::new()?;
+    let options = Options {
         addr: arguments.addr,
         port: arguments.port,
         data_dir: (!arguments.in_memory).then_some(arguments.data_dir),
         dynamodb_port: arguments.dynamodb_port,
         kms_port: arguments.kms_port,
+        sns_port: arguments.sns_port,
+        expose_dev: arguments.expose_dev,
         faults: arguments.faults.map(|share| Faults::random(share, FAULTS_SEED)),
         settings,
-    })
-    .await?;
-    console.print(greeting(&local).as_bytes())?;
-    tokio::signal::ctrl_c().await.map_err(ServeError::Signal)?;
-    local.stop().await;
+    };
+    let local = start(options.clone()).await?;
+    console.print(greeting(&local, &options).as_bytes())?;
+    stop.requested().await;
+    tokio::select! {
+        () = local.stop() => {}
+        // Asked again, it ends at once.
+        () = stop.requested() => {}
+    }
     Ok(())
 }
 
-fn greeting(local: &Local) -> String {
+/// How a process is asked to stop: Ctrl-C, or SIGTERM as `kill` and containers send it.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, ServeError> {
+        let on = |kind| signal(kind).map_err(ServeError::Signal);
+        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+    }
+
+    async fn requested(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+fn greeting(local: &Local, options: &Options) -> String {
     let (url, key) = (&local.url, local.api_key.expose());
     let kept = local
         .data_dir
         .as_ref()
         .map_or_else(String::new, |dir| format!("  (kept in {})", dir.join("api-key").display()));
+    let network = if options.addr.is_loopback() {
+        String::new()
+    } else {
+        format!("Network   open on {}: other machines can reach this server\n", options.addr)
+    };
+    let messages = if options.has_dev() {
+        format!("{url}/_dev/sms")
+    } else {
+        "in the outbox; /_dev is closed, because other machines could reach it (--expose-dev opens it)"
+            .to_owned()
+    };
     let faults = if local.faults.is_some() { "Faults    on: some requests answer 503\n" } else { "" };
-    let (dynamodb, kms) = (&local.dynamodb_url, &local.kms_url);
+    let (dynamodb, kms, sns) = (&local.dynamodb_url, &local.kms_url, &local.sns_url);
     format!(
         r#"listening on {url}
 
 API key   {key}{kept}
 DynamoDB  {dynamodb}  (table {table})
 KMS       {kms}  (key {key_id})
-Messages  {url}/_dev/sms
-{faults}
+SNS       {sns}
+Messages  {messages}
+{network}{faults}
 Enroll an authenticator app:
 
   curl {url}/auth/factors/enroll -H 'Authorization: Bearer {key}' \

@@ -1,7 +1,8 @@
 //! The local root of trust: speaks enough of KMS's protocol for its official client to wrap data keys under `root.key`.
 
+use super::ServeError;
 use super::data_dir::DataDir;
-use super::{ServeError, keep};
+use super::private::keep;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -79,7 +80,7 @@ impl RootKey {
     }
 }
 
-/// KMS's endpoint. Whoever reaches it can unwrap keys, so it is served on a loopback port only.
+/// KMS's endpoint. Whoever may use it can unwrap keys.
 pub(super) fn router(root: RootKey) -> Router {
     Router::new().route("/", post(answer)).with_state(root)
 }

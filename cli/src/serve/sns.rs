@@ -1,6 +1,6 @@
 //! The outbox: speaks enough of SNS's protocol for its official client to publish text messages into it.
 
-use super::data_dir::{append, keep};
+use super::private::{append, keep};
 use super::{LocalClock, ServeError};
 use axum::Router;
 use axum::extract::State;
@@ -85,14 +85,9 @@ impl Outbox {
     }
 }
 
-/// Where a client reaches the outbox of the server at `url`.
-pub(super) fn url(url: &str) -> String {
-    format!("{url}/_dev/sns")
-}
-
 /// SNS's endpoint, of which `Publish` to a phone number is there.
 pub(super) fn router(outbox: Outbox) -> Router {
-    Router::new().route("/_dev/sns/", post(publish)).with_state(outbox)
+    Router::new().route("/", post(publish)).with_state(outbox)
 }
 
 async fn publish(State(outbox): State<Outbox>, body: String) -> Response {

@@ -146,7 +146,7 @@ impl Answered<'_> {
             request_id: self.request_id,
             operation: operation(self.method, self.route),
             outcome: outcome(self.status, notes.verdict),
-            method: self.method.as_str(),
+            method: method(self.method),
             route: self.route,
             status: self.status.as_u16(),
             code: self.code,
@@ -163,6 +163,22 @@ impl Answered<'_> {
         };
         // Nothing in it fails to serialize: every key is text and every number finite.
         serde_json::to_string(&line).unwrap_or_default()
+    }
+}
+
+/// The request's method; `other` for one that HTTP does not know, which a client may spell at any length.
+fn method(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::TRACE
+        | Method::CONNECT => method.as_str(),
+        _ => "other",
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Error {
     Unauthorized,
     /// The API key's scope does not cover the route.
     Forbidden,
+    /// The request comes from a web page of another origin, or was sent to another host: not for this server.
+    Foreign,
     /// No such path.
     NoRoute,
     /// The path exists, the method does not.
@@ -115,6 +117,11 @@ impl Error {
         Self::NotFound { what, id: id.to_owned() }
     }
 
+    /// A failure of ours, with its cause for the log.
+    pub fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal(Cause(Arc::new(cause)))
+    }
+
     /// A guess that was not looked at.
     pub(super) fn refused(challenge: ChallengeId, refusal: Refusal) -> Self {
         match refusal {
@@ -153,7 +160,7 @@ impl Error {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Foreign => StatusCode::FORBIDDEN,
             Self::NoRoute | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -176,7 +183,7 @@ impl Error {
     fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::Foreign => "forbidden",
             Self::NoRoute => "route_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::BodyTooLarge => "request_too_large",
@@ -201,6 +208,7 @@ impl Error {
         match self {
             Self::Unauthorized => "Unauthorized".to_owned(),
             Self::Forbidden => "The API key's scope does not cover this.".to_owned(),
+            Self::Foreign => "The request's Host or Origin is not one of this server's own.".to_owned(),
             Self::NoRoute => "Not Found".to_owned(),
             Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
             Self::BodyTooLarge => "The request body is larger than 16 KiB.".to_owned(),

@@ -16,17 +16,9 @@ const SILENT_CALL: &str = "LATCHKEY_TEST_SILENT_CALL";
 #[expect(clippy::print_stdout, clippy::disallowed_methods, reason = "how the two processes talk")]
 async fn the_server_that_is_killed() {
     let Ok(dir) = std::env::var(DATA_DIR) else { return };
-    let (addr, settings) = ([127, 0, 0, 1].into(), Settings::from_env_for_local().unwrap());
-    let faults = Some(Faults::planned(|_| None));
-    let options = Options {
-        addr,
-        port: 0,
-        data_dir: Some(dir.into()),
-        dynamodb_port: 0,
-        kms_port: 0,
-        faults,
-        settings,
-    };
+    let settings = Settings::from_env_for_local().unwrap();
+    let (data_dir, faults) = (Some(dir.into()), Some(Faults::planned(|_| None)));
+    let options = Options { data_dir, faults, ..Options::in_memory(settings) };
     let local = serve::start(options).await.unwrap();
     println!("\nserving {} {}", local.url, local.api_key.expose());
     if let Ok(call) = std::env::var(SILENT_CALL) {

@@ -99,7 +99,7 @@ async fn flt_13_all_is_done_when_the_answer_is_there() {
     for (number, operation) in Operation::ALL.into_iter().enumerate() {
         let scene = operation.arrange(&app, number).await;
         let request = operation.request(&app, &scene);
-        let routes = assemble(&app, &app.local.dynamodb_url, &app.local.url);
+        let routes = assemble(&app, &app.local.dynamodb_url, &app.local.sns_url);
         // As Lambda freezes a function after its answer, for good.
         let frozen = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -133,7 +133,7 @@ async fn flt_17_a_panic_is_one_request_s_500() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let challenge = app.challenge(&totp.id).await;
-    let routes = assemble(&app, &app.local.dynamodb_url, &app.local.url);
+    let routes = assemble(&app, &app.local.dynamodb_url, &app.local.sns_url);
     for _ in 0..2 {
         let panicked = ask(routes.clone(), app.request(Method::GET, "/panic")).await;
         let body = json!({"code": "internal_server_error", "message": "An internal error occurred."});

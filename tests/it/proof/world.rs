@@ -105,7 +105,7 @@ impl World {
             Arc::new(clock.clone()),
             Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
         );
-        let sns = cli::serve::sdk(&format!("{}/_dev/sns", app.local.url));
+        let sns = cli::serve::sdk(&app.local.sns_url);
         let config = Settings::from_env_for_local().unwrap().sms;
         let routes = http::enroll::router(core.clone())
             .merge(http::challenge::router(core.clone(), Sms::new(aws::sns(&sns), config)))

@@ -31,6 +31,7 @@ use cli::serve::Endpoints;
 use cli::serve::fault_router;
 use cli::serve::faults::Faults;
 use cli::serve::faults::proxy::{self, Proxy};
+use cli::serve::listen::Listener;
 use clock::Clock;
 use gateway::Gateway;
 use lambda::Lambda;
@@ -188,7 +189,8 @@ impl Rig {
                 Endpoints { dynamodb: aws.dynamodb.clone(), kms: aws.moto.clone(), sns: aws.moto.clone() };
             let watch: proxy::Watch = Arc::new(move |call| watch.see(call));
             let proxy = Proxy { behind, faults: faults.clone(), watch: Some(watch) };
-            let (listener, url) = listen(0).await?;
+            let listener = Listener::loopback(0, None).await?;
+            let url = listener.url().to_owned();
             running.spawn(async move {
                 proxy.serve(listener, pending()).await;
                 "a proxy has ended".into()

@@ -1,25 +1,21 @@
 //! The fault proxy: it forwards every call as it came, unless the plan has a fault for it.
 
 use super::super::engine::Endpoints;
+use super::super::listen::Listener;
 use super::{Call, Fault, Faults};
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::Listener;
+use axum::{BoxError, Router};
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::{Request, StatusCode, Uri};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::pending;
-use std::pin::pin;
 use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tower::service_fn;
 
 /// `DynamoDB_20120810.GetItem` or `TrentService.Decrypt`; calls to SNS have none.
 const TARGET: &str = "x-amz-target";
@@ -69,35 +65,23 @@ impl Service {
 #[error("broken on purpose")]
 struct Broken;
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
-
 impl Proxy {
     /// Serves until `stopped`.
-    pub async fn serve(self, mut listener: TcpListener, stopped: impl Future<Output = ()>) {
+    pub async fn serve(self, listener: Listener, stopped: impl Future<Output = ()>) {
         let client: Client<HttpConnector, Body> = Client::builder(TokioExecutor::new()).build_http();
-        let (mut stopped, mut connections) = (pin!(stopped), JoinSet::new());
-        loop {
-            let (stream, _) = tokio::select! {
-                () = &mut stopped => return,
-                Some(_) = connections.join_next() => continue,
-                accepted = Listener::accept(&mut listener) => accepted,
-            };
-            // Without it, the last piece of an answer may wait for the acknowledgement of the piece before.
-            let _ = stream.set_nodelay(true);
-            let (proxy, client) = (self.clone(), client.clone());
-            let service = service_fn(move |request| proxy.clone().answer(client.clone(), request));
-            connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
+        let calls = service_fn(move |request| self.clone().answer(client.clone(), request));
+        let refusals = Router::new().fallback(async || StatusCode::FORBIDDEN);
+        listener.serve(calls, refusals, stopped).await;
     }
 
     /// Answers one try of a call. An error breaks the connection.
     async fn answer(
         self,
         client: Client<HttpConnector, Body>,
-        request: Request<Incoming>,
-    ) -> Result<Response, Failed> {
+        request: Request<Body>,
+    ) -> Result<Response, BoxError> {
         let (mut parts, body) = request.into_parts();
-        let body = to_bytes(Body::new(body), usize::MAX).await?;
+        let body = to_bytes(body, usize::MAX).await?;
         let id = parts.headers.get("amz-sdk-invocation-id");
         let call = self.faults.next(id, || operation(&parts.headers, &body), &body);
         if let Some(watch) = &self.watch {

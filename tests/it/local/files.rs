@@ -1,0 +1,199 @@
+//! The data directory: what another user of the machine can read there, and what they can plant.
+
+use super::process::Process;
+use crate::app::{App, client};
+use cli::serve::{self, Options};
+use serde_json::{Value, json};
+use shared::config::Settings;
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::path::Path;
+
+fn mode(path: &Path) -> u32 {
+    path.metadata().unwrap().mode() & 0o777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+/// The files of a folder with their modes.
+fn files(dir: &Path) -> BTreeMap<String, u32> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), mode(&path))).collect()
+}
+
+/// What a server that is not to start says.
+async fn refusal(data_dir: &Path) -> String {
+    let settings = Settings::for_local(&|_| None).unwrap();
+    let options = Options { data_dir: Some(data_dir.to_owned()), ..Options::in_memory(settings) };
+    serve::start(options).await.err().expect("a refusal").to_string()
+}
+
+async fn send_a_text(server: &Process) {
+    let (url, key, client) = (server.greeted("listening on "), server.greeted("API key "), client());
+    let post = async |path: String, body: Value| -> Value {
+        let request = client.post(format!("{url}{path}")).bearer_auth(key).json(&body);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let factor =
+        post("/auth/factors/enroll".into(), json!({"type": "sms", "phone_number": "+15005550006"})).await;
+    post(format!("/auth/factors/{}/challenge", factor["id"].as_str().unwrap()), json!({})).await;
+    post("/_dev/clock".into(), json!({"advance_seconds": 1})).await;
+}
+
+/// F12
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_is_its_owners_only_whatever_the_umask() {
+    for umask in ["000", "022", "077"] {
+        let dir = tempfile::tempdir().unwrap();
+        set_mode(dir.path(), 0o755);
+        let mut server = Process::start_in(dir.path(), umask);
+        send_a_text(&server).await;
+        let found = files(dir.path());
+        for name in [
+            ".gitignore",
+            "api-key",
+            "clock",
+            "endpoint-token",
+            "lock",
+            "outbox.jsonl",
+            "root.key",
+            "running.json",
+            "table.sqlite",
+            "table.sqlite-shm",
+            "table.sqlite-wal",
+        ] {
+            assert!(found.contains_key(name), "{name}: {found:?}");
+        }
+        let open: Vec<_> = found.iter().filter(|(_, mode)| **mode != 0o600).collect();
+        assert!(open.is_empty(), "umask {umask}: {open:?}");
+        server.signal("TERM");
+        assert!(server.ended().success());
+    }
+}
+
+/// F12
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_could_read_is_closed_to_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    App::start_in(Some(data.clone())).await.local.stop().await;
+    for name in ["table.sqlite", "root.key", "api-key", "endpoint-token", "lock"] {
+        set_mode(&data.join(name), 0o644);
+    }
+    let app = App::start_in(Some(data.clone())).await;
+    assert!(files(&data).values().all(|mode| *mode == 0o600), "{:?}", files(&data));
+    app.local.stop().await;
+}
+
+/// F12
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_planted_never_becomes_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, target) = (dir.path().join("data"), dir.path().join("target"));
+    fs::create_dir(&data).unwrap();
+    fs::write(&target, "precious").unwrap();
+    fs::write(data.join("root.new"), "").unwrap();
+    set_mode(&data.join("root.new"), 0o666);
+    // Held open, as whoever planted it would.
+    let planted = fs::File::open(data.join("root.new")).unwrap();
+    symlink(&target, data.join("api-key.new")).unwrap();
+    symlink(&target, data.join("endpoint-token.new")).unwrap();
+
+    let app = App::start_in(Some(data.clone())).await;
+    let root_key = data.join("root.key").metadata().unwrap();
+    assert_eq!(root_key.mode() & 0o777, 0o600);
+    assert_ne!(root_key.ino(), planted.metadata().unwrap().ino());
+    assert_eq!(planted.metadata().unwrap().len(), 0);
+    assert!(!data.join("api-key").is_symlink() && !data.join("endpoint-token").is_symlink());
+    assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    app.local.stop().await;
+}
+
+/// F12
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_place_of_a_file_is_refused_and_not_followed() {
+    for name in [
+        "api-key",
+        "clock",
+        "endpoint-token",
+        "lock",
+        "outbox.jsonl",
+        "root.key",
+        "running.json",
+        "table.sqlite",
+        "table.sqlite-wal",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, target) = (dir.path().join("data"), dir.path().join("target"));
+        fs::create_dir(&data).unwrap();
+        for there in [false, true] {
+            if there {
+                fs::write(&target, "precious").unwrap();
+            }
+            let _ = fs::remove_file(data.join(name));
+            symlink(&target, data.join(name)).unwrap();
+            let refusal = refusal(&data).await;
+            let file = data.join(name).display().to_string();
+            let expected = format!(
+                "{file} is a link, which no latchkey made. Find out who put it there, then remove it: `rm {file}`"
+            );
+            assert_eq!(refusal, expected);
+            assert_eq!(target.exists(), there);
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+        fs::remove_file(data.join(name)).unwrap();
+        fs::hard_link(&target, data.join(name)).unwrap();
+        assert!(refusal(&data).await.contains("is a hard link to another file"));
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    }
+}
+
+/// F12
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_others_may_write_to_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for open in [0o777, 0o775, 0o702] {
+        set_mode(dir.path(), open);
+        let path = dir.path().display();
+        let expected = format!(
+            "{path} can be written by other users (mode {open:o}), who could plant keys in it. Type `chmod go-w \
+             {path}`, or choose another place with --data-dir"
+        );
+        assert_eq!(refusal(dir.path()).await, expected);
+        assert!(files(dir.path()).is_empty());
+    }
+    // What was to be typed.
+    set_mode(dir.path(), 0o755);
+    App::start_in(Some(dir.path().to_owned())).await.local.stop().await;
+}
+
+/// F12: only root can give a directory away, so this shows nothing to other users.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_another_user_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    if chown(&data, Some(65_534), None).is_err() {
+        return;
+    }
+    assert!(refusal(&data).await.contains("belongs to another user (with the ID 65534)"));
+    assert!(files(&data).is_empty());
+}
+
+/// F19: an application's repository may hold `.latchkey`, and must not take its keys in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_data_directory_is_ignored_by_git_and_nothing_else_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join(".latchkey");
+    App::start_in(Some(data.clone())).await.local.stop().await;
+    assert_eq!(fs::read_to_string(data.join(".gitignore")).unwrap(), "*\n");
+
+    let sources = dir.path().join("sources");
+    fs::create_dir(&sources).unwrap();
+    fs::write(sources.join("main.rs"), "").unwrap();
+    App::start_in(Some(sources.clone())).await.local.stop().await;
+    assert!(!sources.join(".gitignore").exists());
+}
