@@ -1,5 +1,6 @@
 //! The `latchkey` command as an operator types it, on a data directory that a server is running on, or not.
 
+mod damage;
 pub(crate) mod doctor;
 mod env;
 mod factors;

@@ -97,7 +97,13 @@ impl Engine {
             bytes: vec![1; 61],
         };
         let environment = Environment { id: self.environment, tag: Tag::parse(tag).unwrap() };
-        Registration { environment, api_keys: Vec::new(), keys: vec![key], deleted_at: None }
+        Registration {
+            environment,
+            api_keys: Vec::new(),
+            keys: vec![key],
+            deleted_at: None,
+            damaged: Vec::new(),
+        }
     }
 }
 
@@ -379,7 +385,7 @@ async fn an_environment_is_made_once_and_found_by_its_tag(mut engine: Engine) {
     assert_eq!(engine.store.add_environment(&second).await.unwrap(), Changed::Refused);
     assert_eq!(engine.store.environment(&new.environment.tag).await.unwrap(), Some(new.clone()));
     assert_eq!(engine.store.environment(&Tag::parse("other").unwrap()).await.unwrap(), None);
-    assert_eq!(engine.store.environments().await.unwrap(), [new]);
+    assert_eq!(engine.store.environments().await.unwrap().readable, [new]);
 }
 
 async fn api_keys_come_and_go_within_their_room(mut engine: Engine) {
@@ -417,7 +423,7 @@ async fn an_erased_environment_keeps_nothing_and_can_be_removed(mut engine: Engi
     let late = engine.registration("shop").keys.remove(0);
     assert_eq!(engine.store.add_environment_key(&tag, &late).await.unwrap(), Changed::Refused);
     assert_eq!(engine.store.remove_environment(&tag).await.unwrap(), Changed::Done);
-    assert_eq!(engine.store.environments().await.unwrap(), []);
+    assert_eq!(engine.store.environments().await.unwrap().readable, []);
 }
 
 async fn the_keyring_reads_back_in_order(mut engine: Engine) {
@@ -429,7 +435,7 @@ async fn the_keyring_reads_back_in_order(mut engine: Engine) {
     for entry in entries.iter().rev() {
         engine.store.add_data_key(entry).await.unwrap();
     }
-    assert!(engine.store.keyring().await.unwrap() == entries);
+    assert!(engine.store.keyring().await.unwrap().readable == entries);
     engine.store.remove_data_key(entries[0].id).await.unwrap();
     assert!(engine.store.data_key(entries[0].id).await.unwrap().is_none());
     assert!(engine.store.data_key(entries[1].id).await.unwrap().as_ref() == entries.get(1));

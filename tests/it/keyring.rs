@@ -60,7 +60,7 @@ impl App {
 async fn a22_sec_02_an_entry_of_the_keyring_opens_under_its_own_name_only() {
     let app = App::start().await;
     app.rotate().await;
-    let entries = app.local.core.store.keyring().await.unwrap();
+    let entries = app.local.core.store.keyring().await.unwrap().readable;
     let kms = Kms::new(shared::aws::kms(&cli::serve::sdk(&app.local.kms_url)), KEY_ID.to_owned());
     for (entry, other) in [(&entries[0], &entries[1]), (&entries[1], &entries[0])] {
         let own = kms.unwrap_key(entry).await.unwrap();

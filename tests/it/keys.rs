@@ -123,6 +123,23 @@ async fn key_06_a_revoked_key_stops_within_a_minute_on_a_warm_server() {
     app.list_with(&key).await.expect(401);
 }
 
+/// F9: a read that lies in the future is of no known age.
+#[tokio::test(flavor = "multi_thread")]
+async fn key_06_a_clock_that_is_set_back_extends_no_trust_and_keeps_no_new_key_out() {
+    let app = App::start().await;
+    let revoked = app.api_key("shop", Scope::Full, None).await;
+    app.list_with(&revoked).await.expect(200);
+    app.revoke(&revoked).await;
+    app.advance(-3_600);
+    app.list_with(&revoked).await.expect(401);
+    let new = app.api_key("shop", Scope::Full, None).await;
+    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.list_with(&new).await.expect(200);
+    app.revoke(&new).await;
+    app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+    app.list_with(&new).await.expect(401);
+}
+
 /// KEY-07: an expiry needs no reading of the table.
 #[tokio::test(flavor = "multi_thread")]
 async fn key_07_an_expired_key_stops_at_once() {

@@ -139,3 +139,28 @@ async fn an_interrupted_deletion_is_resumed() {
     );
     assert!(resumed.changes().is_empty(), "the deletion was written down when it was made");
 }
+
+/// F19: DynamoDB leaves part of a batch undone when the table has no capacity for it. An operator hears of it in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let doomed = app.api_key("doomed", shared::domain::api_key::Scope::Full, None).await;
+    fill(&app, &doomed).await;
+    let aws = super::doctor::aws::Aws::start(&app.local.dynamodb_url, &app.local.kms_url).await;
+    let key = json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
+    let left = json!({"UnprocessedItems": {TABLE: [{"DeleteRequest": {"Key": key}}]}});
+    aws.answer("BatchWriteItem", super::doctor::aws::Reply::Answer(left));
+    let settings = shared::config::Settings::for_local(&|_| None).unwrap();
+    let sdk = cli::serve::sdk(&aws.url);
+    let deployment = cli::deployment::Deployment::reached_by(&sdk, TABLE.to_owned(), None, settings);
+    let ended = super::typed("", async |console| {
+        cli::command::run_on(super::words("env delete doomed --yes"), &deployment, console).await
+    })
+    .await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("DynamoDB could not remove items: items stay unprocessed"), "{}", ended.err);
+    assert_eq!(aws.asked("BatchWriteItem"), shared::domain::policy::BATCH_TRIES);
+    app.local.stop().await;
+    assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted, with 7 items");
+}

@@ -99,3 +99,32 @@ async fn an_unlock_among_guesses_is_written_over_what_it_saw() {
     assert_eq!(app.refusal(&challenge, &wrong).await.1, "one_time_code_too_many_attempts");
     app.local.stop().await;
 }
+
+/// F17: what an application stored does not move what an operator's terminal shows; and a label of before the rule reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_escapes_what_would_hide_or_reorder_the_rest_of_it() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let user = "u\u{202e}\u{200b}";
+    let body = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "alice", "user_id": user});
+    let id = app.enroll(body).await;
+    let stored = aws_sdk_dynamodb::types::AttributeValue::S("\u{202e}ecila\u{200b}\u{1b}[2J: ".to_owned());
+    let mut item =
+        app.dump().await.into_iter().find(|item| item["pk"].as_s().unwrap().ends_with(&id)).unwrap();
+    item.insert("account".to_owned(), stored);
+    app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(item)).send().await.unwrap();
+    let path = format!("/auth/factors/{id}");
+    assert_eq!(app.get(&path, 200).await["totp"]["user"], "\u{202e}ecila\u{200b}\u{1b}[2J: ");
+
+    let line = format!("factors list --environment local --user {user}");
+    let (listed, as_json) = (desk.done(&line).await, desk.type_in(&format!("{line} --json")).await.out);
+    let shown = desk.done(&format!("factors show {id} --environment local")).await;
+    for text in [&listed, &as_json, &shown] {
+        assert!(!text.chars().any(|c| c != '\n' && shared::domain::text::is_hidden(c)), "{text:?}");
+    }
+    assert!(listed.contains(r"\u{202e}ecila\u{200b}\u{1b}[2J:  at Foo"), "{listed}");
+    assert!(shown.contains(r"u\u{202e}\u{200b}"), "{shown}");
+    let value: serde_json::Value = serde_json::from_str(&as_json).unwrap();
+    assert_eq!(value[0]["user_id"], user, "JSON says the same");
+    app.local.stop().await;
+}

@@ -41,7 +41,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     insta::assert_snapshot!(listed, @r"
     ID  CREATED  ENVIRONMENTS
     data_key_…  TIME  local other
-    data_key_…  TIME  newest  local other
+    data_key_…  TIME  seals from TIME on  local other
     ");
 
     // The new key seals once every function knows it; until then nothing can be moved to it.
@@ -183,5 +183,27 @@ async fn sec_07_a_login_at_the_moment_of_a_rewrap_succeeds_exactly_once() {
         let again = app.challenge(&totp.id).await;
         assert!(!app.is_valid(&again, code).await, "the step stays spent");
     }
+    app.local.stop().await;
+}
+
+/// F19: an entry of a moment still to come seals nothing, and is not taken for the one that does.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_made_by_a_clock_that_is_ahead_is_seen() {
+    let desk = Desk::new();
+    let app = desk.serve().await;
+    let totp = app.enroll_totp().await;
+    app.advance(3_600);
+    desk.done("keyring rotate").await;
+    app.advance(-3_600);
+    let listed = desk.done("keyring list").await;
+    assert!(listed.lines().last().unwrap().contains("seals from TIME on"), "{listed}");
+    let doctor = desk.type_in("doctor").await;
+    assert_eq!(doctor.code, cli::command::FAULTS);
+    assert!(doctor.out.contains("its newest entry was made by a clock that is ahead"), "{}", doctor.out);
+    assert!(doctor.out.contains("latchkey keyring rotate"), "{}", doctor.out);
+    assert!(verifies(&app, &totp).await);
+    app.advance(3_600 + SETTLES);
+    desk.done("doctor").await;
+    assert!(desk.done("keyring list").await.lines().last().unwrap().contains("newest"));
     app.local.stop().await;
 }

@@ -1,1 +1,250 @@
+//! F1: whatever is written reads back, at the extremes of every type.
 
+use super::environment::{from_registration, to_deletion_state, to_registration};
+use super::*;
+use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash, Scope};
+use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
+use crate::domain::guard::{Guard, Spent};
+use crate::domain::id::{ApiKeyId, AttemptId};
+use crate::domain::totp::Step;
+use crate::store::DeletionState;
+use proptest::collection::{btree_map, vec};
+use proptest::option::of;
+use proptest::prelude::*;
+use std::time::Duration;
+
+/// Any moment that can be computed: from the whole calendar, then moved by anything.
+fn moment() -> impl Strategy<Value = Timestamp> {
+    let (first, last) = (Timestamp::MIN.millis(), Timestamp::MAX.millis());
+    let start = prop_oneof![Just(first), Just(last), Just(0), first..=last];
+    (start, any::<u64>(), any::<bool>(), any::<bool>()).prop_map(|(millis, by, far, later)| {
+        let start = Timestamp::from_millis(millis).unwrap();
+        let by = if far { Duration::from_secs(by) } else { Duration::from_nanos(by) };
+        if later { start.plus(by) } else { start.minus(by) }
+    })
+}
+
+/// Any spelling of 26 characters that is an id.
+fn bare() -> impl Strategy<Value = String> {
+    let edges = prop_oneof![Just(0), Just(u128::MAX), any::<u128>()];
+    edges.prop_map(|value| ulid::Ulid::from(value).to_string())
+}
+
+macro_rules! ids {
+    ($($name:ident -> $type:ty),*) => {
+        $(fn $name() -> impl Strategy<Value = $type> {
+            bare().prop_map(|text| <$type>::parse_bare(&text).unwrap())
+        })*
+    };
+}
+
+ids!(factor_id -> FactorId, challenge_id -> ChallengeId, environment_id -> EnvironmentId, attempt_id -> AttemptId,
+    data_key_id -> DataKeyId, environment_key_id -> EnvironmentKeyId, api_key_id -> ApiKeyId);
+
+fn label() -> impl Strategy<Value = Label> {
+    // Also labels of before a rule was made stricter.
+    "\\PC{1,40}|[\u{200b}\u{202e}: \n]{1,10}".prop_map(|text| Label::stored(&text))
+}
+
+fn user() -> impl Strategy<Value = UserId> {
+    "[^\\p{Cc}]{1,60}".prop_map(|text| UserId::parse(&text).unwrap())
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let phone = ("\\+[1-9][0-9]{1,14}", "[A-Z]{2}");
+    prop_oneof![
+        (label(), label()).prop_map(|(issuer, account)| Kind::Totp { issuer, account }),
+        phone.prop_map(|(number, country)| Kind::Sms {
+            phone: Phone::stored(number, Country::parse(&country).unwrap())
+        }),
+        Just(Kind::GenericOtp),
+    ]
+}
+
+fn spent() -> impl Strategy<Value = Spent> {
+    (vec(attempt_id(), 0..6), of(attempt_id()), moment())
+        .prop_map(|(attempts, verified_by, expires_at)| Spent { attempts, verified_by, expires_at })
+}
+
+fn guard() -> impl Strategy<Value = Guard> {
+    (
+        prop_oneof![Just(u64::MAX), any::<u64>()],
+        prop_oneof![Just(u32::MAX), any::<u32>()],
+        vec(moment(), 0..30),
+        of(moment()),
+        of(prop_oneof![Just(u64::MAX), any::<u64>()].prop_map(Step)),
+        btree_map(challenge_id(), spent(), 0..5),
+    )
+        .prop_map(|(version, failures, recent_failures, locked_until, last_step, spent)| Guard {
+            version,
+            failures,
+            recent_failures,
+            locked_until,
+            last_step,
+            spent,
+        })
+}
+
+fn sealed() -> impl Strategy<Value = Sealed> {
+    (environment_key_id(), vec(any::<u8>(), 0..120)).prop_map(|(key, bytes)| Sealed { key, bytes })
+}
+
+fn factor() -> impl Strategy<Value = Guarded> {
+    (factor_id(), environment_id(), moment(), of(user()), kind(), sealed(), guard()).prop_map(
+        |(id, environment, created_at, user, kind, sealed, guard)| {
+            let secret = matches!(kind, Kind::Totp { .. }).then_some(sealed);
+            Guarded { factor: Factor { id, environment, created_at, user, kind }, secret, guard }
+        },
+    )
+}
+
+fn challenge() -> impl Strategy<Value = Challenge> {
+    let code = (environment_key_id(), any::<[u8; 32]>()).prop_map(|(key, mac)| CodeMac { key, mac });
+    (challenge_id(), environment_id(), factor_id(), moment(), moment(), of(code)).prop_map(
+        |(id, environment, factor, created_at, expires_at, code)| Challenge {
+            id,
+            environment,
+            factor,
+            created_at,
+            expires_at,
+            code,
+        },
+    )
+}
+
+fn phone_log() -> impl Strategy<Value = PhoneLog> {
+    let state = prop::sample::select(MessageState::ALL.as_slice());
+    let last = (challenge_id(), of(any::<[u8; 32]>().prop_map(RequestMac)), state);
+    let last = last.prop_map(|(challenge, key, state)| LastMessage {
+        request: MessageRequest { challenge, key },
+        state,
+    });
+    (any::<u64>(), vec(moment(), 0..11), of(last)).prop_map(|(version, sends, last)| PhoneLog {
+        version,
+        sends,
+        last,
+    })
+}
+
+fn registration() -> impl Strategy<Value = Registration> {
+    let key = (any::<[u8; 32]>(), prop::sample::select(Scope::ALL.to_vec()), of(moment()));
+    let wrapped = (data_key_id(), vec(any::<u8>(), 0..80));
+    (
+        (environment_id(), "[a-z0-9-]{1,32}"),
+        btree_map(api_key_id(), key, 0..20),
+        btree_map(environment_key_id(), wrapped, 0..5),
+        of(moment()),
+    )
+        .prop_map(|((id, tag), api_keys, keys, deleted_at)| Registration {
+            environment: Environment { id, tag: Tag::parse(&tag).unwrap() },
+            api_keys: api_keys
+                .into_iter()
+                .map(|(id, (hash, scope, expires_at))| ApiKeyEntry {
+                    id,
+                    hash: ApiKeyHash(hash),
+                    scope,
+                    expires_at,
+                })
+                .collect(),
+            keys: keys
+                .into_iter()
+                .map(|(id, (data_key, bytes))| WrappedKey { id, data_key, bytes })
+                .collect(),
+            deleted_at,
+            damaged: Vec::new(),
+        })
+}
+
+/// One value of `item`, at any depth, replaced by something else.
+fn damage(item: &mut Item, at: usize, with: &AttributeValue) {
+    let names: Vec<String> = {
+        let mut names: Vec<_> = item.keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let Some(name) = names.get(at % names.len().max(1)) else { return };
+    match item.get_mut(name) {
+        Some(AttributeValue::M(inner)) if at % 3 != 0 => damage(inner, at / names.len(), with),
+        _ => drop(item.insert(name.clone(), with.clone())),
+    }
+}
+
+fn junk() -> impl Strategy<Value = AttributeValue> {
+    prop_oneof![
+        Just(AttributeValue::Null(true)),
+        "\\PC{0,8}".prop_map(AttributeValue::S),
+        prop_oneof![Just("253402207200999".to_owned()), Just(i64::MAX.to_string()), Just("1E+37".to_owned())]
+            .prop_map(AttributeValue::N),
+        vec(any::<u8>(), 0..4).prop_map(|bytes| AttributeValue::B(Blob::new(bytes))),
+        Just(AttributeValue::M(Item::new())),
+        Just(AttributeValue::L(vec![AttributeValue::Bool(true)])),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_factor_reads_back(factor in factor()) {
+        let item = from_factor(&factor);
+        prop_assert_eq!(to_listed_factor(&item).unwrap(), factor.factor.clone());
+        prop_assert_eq!(to_factor(&item).unwrap(), factor);
+    }
+
+    #[test]
+    fn any_challenge_reads_back(challenge in challenge()) {
+        let item = from_challenge(&challenge);
+        prop_assert_eq!(to_challenge(&item).unwrap(), challenge);
+        prop_assert!(integer::<u64>(&item, attr::TTL).is_ok());
+    }
+
+    #[test]
+    fn any_log_of_a_number_reads_back(log in phone_log()) {
+        prop_assert_eq!(to_phone_log(&from_phone_log(&log)).unwrap(), log);
+    }
+
+    #[test]
+    fn any_entry_of_the_keyring_reads_back(id in data_key_id(), bytes in vec(any::<u8>(), 0..200)) {
+        let key = WrappedDataKey { id, bytes };
+        prop_assert!(to_data_key(&from_data_key(&key)).unwrap() == key);
+    }
+
+    #[test]
+    fn any_environment_reads_back(registration in registration()) {
+        let item = from_registration(&registration);
+        let Registration { environment, deleted_at, .. } = &registration;
+        let state = DeletionState { id: Some(environment.id), deleted_at: *deleted_at };
+        prop_assert_eq!(to_deletion_state(&item), state);
+        prop_assert_eq!(to_registration(&item).unwrap(), registration);
+    }
+
+    /// One damaged entry is named, and costs none of the others.
+    #[test]
+    fn a_damaged_entry_of_an_environment_leaves_the_others(registration in registration(), at: prop::sample::Index, junk in junk()) {
+        prop_assume!(!registration.api_keys.is_empty());
+        let mut item = from_registration(&registration);
+        let mut expected = registration;
+        let id = expected.api_keys.remove(at.index(expected.api_keys.len())).id.bare();
+        let Some(AttributeValue::M(api_keys)) = item.get_mut(attr::API_KEYS) else { panic!("no API keys") };
+        let Some(AttributeValue::M(entry)) = api_keys.get_mut(&id) else { panic!("no {id}") };
+        entry.insert(attr::EXPIRES_AT.to_owned(), junk);
+        expected.damaged.push(DamagedEntry::ApiKey(id));
+        prop_assert_eq!(to_registration(&item).unwrap(), expected);
+    }
+
+    #[test]
+    fn reading_a_damaged_item_never_panics(
+        factor in factor(),
+        challenge in challenge(),
+        registration in registration(),
+        log in phone_log(),
+        at: usize,
+        junk in junk(),
+    ) {
+        let (mut factor, mut challenge) = (from_factor(&factor), from_challenge(&challenge));
+        let (mut registration, mut log) = (from_registration(&registration), from_phone_log(&log));
+        for item in [&mut factor, &mut challenge, &mut registration, &mut log] {
+            damage(item, at, &junk);
+        }
+        let _ = (to_factor(&factor), to_challenge(&challenge), to_phone_log(&log), to_deletion_state(&registration));
+        let _ = to_registration(&registration);
+    }
+}

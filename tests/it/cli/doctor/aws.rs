@@ -40,11 +40,17 @@ struct Account {
     dynamodb: String,
     kms: String,
     replies: Arc<Mutex<HashMap<String, Reply>>>,
+    asked: Arc<Mutex<HashMap<String, u32>>>,
 }
 
 impl Aws {
     pub(crate) async fn start(dynamodb: &str, kms: &str) -> Self {
-        let account = Account { dynamodb: dynamodb.to_owned(), kms: kms.to_owned(), replies: Arc::default() };
+        let account = Account {
+            dynamodb: dynamodb.to_owned(),
+            kms: kms.to_owned(),
+            replies: Arc::default(),
+            asked: Arc::default(),
+        };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(account.clone());
@@ -57,6 +63,11 @@ impl Aws {
     /// From now on an operation is answered with `reply`.
     pub(crate) fn answer(&self, operation: &str, reply: Reply) {
         self.account.replies.lock().unwrap().insert(operation.to_owned(), reply);
+    }
+
+    /// How often an operation was asked for.
+    pub(crate) fn asked(&self, operation: &str) -> u32 {
+        self.account.asked.lock().unwrap().get(operation).copied().unwrap_or_default()
     }
 
     /// A sound account again.
@@ -106,6 +117,7 @@ async fn answer(State(account): State<Account>, headers: HeaderMap, body: Bytes)
         },
         |target| target.rsplit('.').next().unwrap().to_owned(),
     );
+    *account.asked.lock().unwrap().entry(operation.clone()).or_default() += 1;
     let reply = account.replies.lock().unwrap().get(&operation).cloned();
     match reply {
         Some(Reply::Refuse(code)) if target.is_none() => {
