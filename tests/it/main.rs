@@ -33,6 +33,7 @@ mod keyring;
 mod keys;
 mod locks;
 mod moto;
+mod phone;
 mod proof;
 mod races;
 mod sms;
