@@ -57,6 +57,8 @@ async fn log_05_every_operation_is_one_line() {
         (verify(right), "verify", "refused", vec!["factor", "challenge", "code"]),
         (get(&one), "read", "ok", vec!["factor"]),
         (get("/auth/factors?user_id=u"), "list", "ok", vec![]),
+        (app.authorized(Method::HEAD, &one), "read", "ok", vec!["factor"]),
+        (app.authorized(Method::HEAD, "/auth/factors?user_id=u"), "list", "ok", vec![]),
         (get("/user_management/users/u/auth_factors"), "list", "ok", vec![]),
         (app.authorized(Method::DELETE, &one), "delete", "ok", vec!["factor"]),
         (get(&one), "read", "refused", vec!["code"]),

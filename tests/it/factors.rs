@@ -61,6 +61,18 @@ async fn ids_in_paths_are_percent_decoded() {
     }
 }
 
+/// F19: `%ff` is no character, so it must not be read as one, and one user as another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_is_not_utf8_names_no_user() {
+    let app = App::start().await;
+    app.enroll(json!({"type": "generic_otp", "user_id": "\u{fffd}"})).await;
+    for query in ["user_id=%ff", "user_id=u&x=%c3%28", "user_id=%ed%a0%80"] {
+        let refused = app.get(&format!("/auth/factors?{query}"), 400).await;
+        assert_eq!(refused["code"], "malformed_request", "{query}");
+    }
+    assert_eq!(ids(&app.get("/auth/factors?user_id=%ef%bf%bd", 200).await).len(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_users_list_holds_totp_factors_only_and_ours_holds_all() {
     let app = App::start().await;

@@ -34,6 +34,7 @@ mod keys;
 mod local;
 mod locks;
 mod moto;
+mod phone;
 mod proof;
 mod races;
 mod sms;

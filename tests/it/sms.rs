@@ -27,6 +27,33 @@ fn refused(answer: &Answer) -> String {
     body["retry_at"].as_str().expect("when there is room again").to_owned()
 }
 
+/// F19: a key that cannot be kept is refused, before anything is sent, rather than left out.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_is_ascii_and_255_bytes_at_most() {
+    let app = App::start().await;
+    let factor = app.enroll_sms().await;
+    for key in ["k".repeat(256), "schlüssel".to_owned()] {
+        for (path, body) in [
+            (format!("/auth/factors/{factor}/challenge"), json!({})),
+            ("/auth/factors/challenge".to_owned(), json!({"authentication_factor_id": factor})),
+        ] {
+            let request = app.authorized(Method::POST, &path).header("idempotency-key", &key).json(&body);
+            let refused = send(request).await.expect(422);
+            assert_eq!(refused["code"], "invalid_request_parameters");
+            assert_eq!(refused["errors"][0]["field"], "Idempotency-Key");
+        }
+        // No other route looks at it.
+        let enroll = app.authorized(Method::POST, "/auth/factors/enroll").header("idempotency-key", &key);
+        send(enroll.json(&json!({"type": "generic_otp"}))).await.expect(201);
+    }
+    assert_eq!(app.sent(), 0);
+    let key = "k".repeat(255);
+    let first = app.text(&factor, Some(&key)).await.expect(201);
+    assert_eq!(app.text(&factor, Some(&key)).await.expect(201)["id"], first["id"]);
+    assert_eq!(app.sent(), 1);
+    assert_eq!(app.text(&factor, Some("")).await.status, 422, "as without a key");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sms_03_a_hundred_parallel_requests_for_one_number_send_one_message() {
     let app = Arc::new(App::start().await);

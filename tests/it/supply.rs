@@ -15,24 +15,42 @@ const MEMBERS: [&str; 8] = [
     "tests/rig",
 ];
 
+/// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.
+const PYTHON: [&str; 4] = [
+    ".ci/requirements",
+    ".ci/requirements-checkov",
+    "tests/services/requirements",
+    "tests/sdk/python/requirements",
+];
+
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[test]
 fn sup_01_every_crate_is_from_crates_io_by_its_checksum() {
-    let lock = read("Cargo.lock");
-    let (ours, theirs): (Vec<_>, Vec<_>) =
-        lock.split("[[package]]\n").skip(1).partition(|package| !package.contains("\nsource = "));
-    assert_eq!(ours.len(), MEMBERS.len());
-    for package in theirs {
-        assert!(
-            package.contains(
-                "source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \""
-            ),
-            "{package}"
-        );
+    // The fuzz targets' lock has what the tests are made of: shared, cli, tests and the targets themselves.
+    for (file, members) in [("Cargo.lock", MEMBERS.len()), ("tests/fuzz/Cargo.lock", 4)] {
+        let lock = read(file);
+        let (ours, theirs): (Vec<_>, Vec<_>) =
+            lock.split("[[package]]\n").skip(1).partition(|package| !package.contains("\nsource = "));
+        assert_eq!(ours.len(), members, "{file}");
+        for package in theirs {
+            assert!(
+                package.contains(
+                    "source = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \""
+                ),
+                "{file}: {package}"
+            );
+        }
     }
+}
+
+/// F15
+#[test]
+fn sup_02_what_the_fuzz_targets_depend_on_is_checked_like_the_rest() {
+    let deny = "cargo deny --manifest-path tests/fuzz/Cargo.toml --locked check";
+    assert!(read(".ci/run").contains(deny));
 }
 
 #[test]
@@ -146,18 +164,44 @@ fn sup_06_toolchain_and_tools_are_pinned() {
     let (minor, patch) = version.rsplit_once('.').unwrap();
     assert!(patch.parse::<u8>().is_ok(), "{version}");
     assert!(read("Cargo.toml").contains(&format!("\nrust-version = \"{minor}\"\n")));
-    let lists = [
-        (".ci/requirements.txt", "=="),
-        (".ci/requirements-checkov.txt", "=="),
-        ("tests/services/requirements.txt", "=="),
-        (".ci/crates.txt", "@"),
-    ];
-    for (list, pin) in lists {
-        for tool in read(list).lines() {
+    let lists = PYTHON.map(|list| (format!("{list}.in"), "=="));
+    for (list, pin) in lists.into_iter().chain([(".ci/crates.txt".to_owned(), "@")]) {
+        for tool in read(&list).lines() {
             let version = tool.split(pin).nth(1).unwrap_or_else(|| panic!("{list}: {tool}"));
             assert!(version.split('.').count() == 3 && !version.contains('*'), "{list}: {tool}");
         }
     }
+}
+
+/// F15. A version of a Python package is many files, and what a tool depends on is part of the tool.
+#[test]
+fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
+    for list in PYTHON {
+        let compiled = read(&format!("{list}.txt"));
+        let packages: Vec<&str> = compiled.split("\n").filter(|line| !line.starts_with([' ', '#'])).collect();
+        for tool in read(&format!("{list}.in")).lines() {
+            let (name, version) = tool.split_once("==").unwrap();
+            let name = name.split('[').next().unwrap();
+            let found = packages.iter().any(|package| {
+                package.split(['[', '=']).next() == Some(name) && package.contains(&format!("=={version} "))
+            });
+            assert!(found, "{list}.txt is older than {list}.in: {tool}");
+        }
+        for package in compiled.replace("\\\n", "").lines().filter(|line| !line.starts_with('#')) {
+            assert!(package.contains("==") && package.contains("--hash=sha256:"), "{list}.txt: {package}");
+        }
+    }
+    for script in
+        [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/rig/run", "tests/sdk/run"]
+            .into_iter()
+            .chain(["tests/services/run", "tests/services/start"])
+    {
+        for install in read(script).replace("\\\n", "").lines().filter(|line| line.contains("pip\" ")) {
+            let checked = install.contains("--require-hashes") || install.contains("${pip[@]}");
+            assert!(checked, "{script}: {install}");
+        }
+    }
+    assert!(read(".ci/tools").contains("pip=(install --quiet --disable-pip-version-check --require-hashes "));
 }
 
 /// Whatever compiles into a function compiles into every function: there is no feature and no build that is easier to pass.

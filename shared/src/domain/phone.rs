@@ -191,11 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn sms_01_sms_02_premium_shared_cost_and_satellite_numbers_are_not_texted() {
+    fn sms_01_sms_02_only_mobile_numbers_of_a_country_are_texted() {
         for text in [
-            "+19002345678",
+            "+19002345678", // premium rate
             "+449098790123",
-            "+448431234567",
+            "+22709123456", // with a national number that begins with a zero
+            "+22709123343",
+            "+448431234567", // shared cost
+            "+447012345678", // personal
+            "+15002345678",
+            "+18005550123",  // toll-free
+            "+442012345678", // a fixed line
             "+881612345678",
             "+870301234567",
             "+979123456789",
@@ -209,7 +215,7 @@ mod tests {
         for (text, country) in [
             ("+15062345678", "CA"),
             ("+18762101234", "JM"),
-            ("+12423456789", "BS"),
+            ("+12423591234", "BS"),
             ("+18092345678", "DO"),
             ("+16713001234", "GU"),
             ("+12128765432", "US"),

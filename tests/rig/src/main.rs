@@ -123,7 +123,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
             return Ok(true);
         }
         let succeeded = command(&arguments.command, &url, &api_key).await?;
-        probe::run(&url, &api_key, &faults).await?;
+        probe::run(&url, &api_key, &faults, &seen).await?;
         Ok(succeeded)
     };
     // What serves ends only when it fails.

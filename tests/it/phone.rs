@@ -1,0 +1,26 @@
+//! Which phone numbers may be texted, compared with Google's own libphonenumber (tests/it/phone/generate).
+
+use shared::domain::phone::Phone;
+use std::collections::BTreeSet;
+
+/// Numbers of every region and kind, with what libphonenumber says of them.
+const NUMBERS: &str = include_str!("phone/numbers.txt");
+
+/// F10. Satellite phones are mobile, but of no country; `+1 500 555` is in no example of a personal number.
+#[test]
+fn sms_01_sms_02_mobile_numbers_of_every_country_are_texted_and_no_others() {
+    let (mut countries, mut refused) = (BTreeSet::new(), BTreeSet::new());
+    for line in NUMBERS.lines() {
+        let [number, region, kind] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
+        let phone = Phone::parse(number).map(|phone| phone.country().to_string());
+        if ["MOBILE", "FIXED_LINE_OR_MOBILE"].contains(&kind) && region != "001" {
+            assert_eq!(phone, Ok(region.to_owned()), "{line}");
+            countries.insert(region);
+        } else {
+            assert!(phone.is_err(), "{line}");
+            refused.insert(kind);
+        }
+    }
+    assert!(countries.len() > 230, "{}", countries.len());
+    assert_eq!(refused.len(), 10, "{refused:?}");
+}
