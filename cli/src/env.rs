@@ -123,7 +123,8 @@ async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Con
         console.record(deployment, change("environment.deleted", tag, id))?;
         now
     };
-    let environment = Environment { id: id.ok_or_else(|| Error::Unidentified(tag.clone()))?, tag: tag.clone() };
+    let environment =
+        Environment { id: id.ok_or_else(|| Error::Unidentified(tag.clone()))?, tag: tag.clone() };
     // A function that read the environment before it was erased may go on for a minute, and write.
     let quiet_from = erased_at.plus(KEY_SETTLES);
     let last_pass = !deployment.is_served() || deployment.now() >= quiet_from;

@@ -84,7 +84,12 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
                 created_at: entry.id.made_at().to_string(),
                 newest: Some(entry.id) == newest,
                 seals_at: seals_later(&entries.readable, entry.id, deployment.now()).map(|at| at.to_string()),
-                environments: all.readable.iter().filter(has_one).map(|one| one.environment.tag.to_string()).collect(),
+                environments: all
+                    .readable
+                    .iter()
+                    .filter(has_one)
+                    .map(|one| one.environment.tag.to_string())
+                    .collect(),
             }
         })
         .collect();

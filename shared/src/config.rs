@@ -155,9 +155,11 @@ impl Settings {
                 sender_id: reader.text("LATCHKEY_SMS_SENDER_ID"),
                 origination_number: reader.text("LATCHKEY_SMS_ORIGINATION_NUMBER"),
                 template: reader
-                    .parsed("LATCHKEY_SMS_TEMPLATE", "must hold {{code}} once, no control or format characters, and fit one SMS", |text| {
-                        SmsTemplate::parse(text).ok()
-                    })
+                    .parsed(
+                        "LATCHKEY_SMS_TEMPLATE",
+                        "must hold {{code}} once, no control or format characters, and fit one SMS",
+                        |text| SmsTemplate::parse(text).ok(),
+                    )
                     .unwrap_or_default(),
             },
             log: reader.text("LATCHKEY_LOG").unwrap_or_else(|| "info".to_owned()),

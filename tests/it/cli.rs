@@ -1,7 +1,7 @@
 //! The `latchkey` command as an operator types it, on a data directory that a server is running on, or not.
 
-pub(crate) mod doctor;
 mod damage;
+pub(crate) mod doctor;
 mod env;
 mod factors;
 mod init;

@@ -96,7 +96,13 @@ impl Engine {
             bytes: vec![1; 61],
         };
         let environment = Environment { id: self.environment, tag: Tag::parse(tag).unwrap() };
-        Registration { environment, api_keys: Vec::new(), keys: vec![key], deleted_at: None, damaged: Vec::new() }
+        Registration {
+            environment,
+            api_keys: Vec::new(),
+            keys: vec![key],
+            deleted_at: None,
+            damaged: Vec::new(),
+        }
     }
 }
 

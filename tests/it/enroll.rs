@@ -145,10 +145,23 @@ async fn a_users_labels_default_and_a_secret_can_be_imported() {
     for (body, field) in [
         (json!({"type": "totp", "totp_secret": "short"}), "totp_secret"),
         (json!({"type": "totp", "totp_secret": 1}), "totp_secret"),
+        // F19: a placeholder.
+        (json!({"type": "totp", "totp_secret": "A".repeat(32)}), "totp_secret"),
         (json!({"type": "sms"}), "type"),
         (json!({}), "type"),
     ] {
         assert_eq!(app.post(path, body, 422).await["errors"][0]["field"], field);
+    }
+}
+
+/// F17: an id with characters that no label may hold enrolls as before, under a label of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_id_with_format_characters_enrolls_under_a_visible_label() {
+    let app = App::start().await;
+    for (user, label) in [("a%E2%80%8Bb", "a_b"), ("%E2%80%AE", "_"), ("%20", "_")] {
+        let path = format!("/user_management/users/{user}/auth_factors");
+        let both = app.post(&path, json!({"type": "totp"}), 201).await;
+        assert_eq!(both["authentication_factor"]["totp"]["user"], label);
     }
 }
 
@@ -228,9 +241,19 @@ async fn a14_otp_11_a_hostile_issuer_or_user_changes_nothing_but_its_own_place_i
         assert_eq!((pairs[0].1.as_str(), pairs[1].1.as_str()), (totp["secret"].as_str().unwrap(), name));
     }
     // F17: what would hide or reorder the text around it, and a name of nothing.
-    for name in
-        ["a:b", "a\nb", "a\u{0}b", "", "\u{9c}", "\u{202e}moc.evil", "a\u{2028}b", "\u{200b}", "a\u{ad}b", " ", "\u{200d}"]
-    {
+    for name in [
+        "a:b",
+        "a\nb",
+        "a\u{0}b",
+        "",
+        "\u{9c}",
+        "\u{202e}moc.evil",
+        "a\u{2028}b",
+        "\u{200b}",
+        "a\u{ad}b",
+        " ",
+        "\u{200d}",
+    ] {
         app.post(ENROLL, json!({"type": "totp", "totp_issuer": name, "totp_user": "a"}), 422).await;
         app.post(ENROLL, json!({"type": "totp", "totp_issuer": "a", "totp_user": name}), 422).await;
     }

@@ -134,7 +134,9 @@ pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Fin
         }
         let Some(keyring) = &keyring else { continue };
         let damage = keyring.damage(one).await.unwrap_or_else(|error| vec![error]);
-        for error in damage.iter().filter(|error| !matches!(error, KeyringError::Store(StoreError::Corrupt(_)))) {
+        for error in
+            damage.iter().filter(|error| !matches!(error, KeyringError::Store(StoreError::Corrupt(_))))
+        {
             findings.push(Finding::fault(&check, format_args!("a key does not open: {error}"), RESTORE));
         }
     }

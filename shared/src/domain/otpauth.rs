@@ -101,7 +101,16 @@ mod tests {
     #[test]
     fn otp_11_a_label_holds_no_colon_and_no_character_that_does_not_show() {
         for text in [
-            "", " ", "\u{200b}", "Foo:Corp", "a\nb", "a\0", "a\u{85}b", "\u{202e}proC ooF", "a\u{2028}b", "a\u{feff}",
+            "",
+            " ",
+            "\u{200b}",
+            "Foo:Corp",
+            "a\nb",
+            "a\0",
+            "a\u{85}b",
+            "\u{202e}proC ooF",
+            "a\u{2028}b",
+            "a\u{feff}",
             &"x".repeat(256),
         ] {
             assert_eq!(Label::parse(text), Err(MalformedLabel), "{text:?}");
@@ -112,9 +121,13 @@ mod tests {
     /// F17: an id that no label may hold still names its own account.
     #[test]
     fn a_users_id_becomes_a_label_whatever_it_holds() {
-        for (id, label) in
-            [("a:b c", "a_b c"), ("\u{202e}a\u{200d}", "_a_"), (" \u{3000}", "__"), ("\u{200b}", "_"), ("ü😀", "ü😀")]
-        {
+        for (id, label) in [
+            ("a:b c", "a_b c"),
+            ("\u{202e}a\u{200d}", "_a_"),
+            (" \u{3000}", "__"),
+            ("\u{200b}", "_"),
+            ("ü😀", "ü😀"),
+        ] {
             let made = Label::of_user(&UserId::parse(id).unwrap());
             assert_eq!(made.as_str(), label);
             assert_eq!(Label::parse(label), Ok(made));

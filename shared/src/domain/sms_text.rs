@@ -101,8 +101,16 @@ mod tests {
             assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Placeholder), "{text}");
         }
         for text in [
-            "{{code}}\0", "{{code}}\u{1b}[31m", "{{code}}\r", "\u{7f}{{code}}", "\u{202e}{{code}}", "{{code}}\u{200b}",
-            "\u{feff}{{code}}", "a\u{2066}{{code}}", "a\u{2028}{{code}}", "a\u{200d}\n{{code}}",
+            "{{code}}\0",
+            "{{code}}\u{1b}[31m",
+            "{{code}}\r",
+            "\u{7f}{{code}}",
+            "\u{202e}{{code}}",
+            "{{code}}\u{200b}",
+            "\u{feff}{{code}}",
+            "a\u{2066}{{code}}",
+            "a\u{2028}{{code}}",
+            "a\u{200d}\n{{code}}",
         ] {
             assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Hidden), "{text:?}");
         }

@@ -63,8 +63,24 @@ mod tests {
     #[test]
     fn a_format_character_or_a_line_separator_does_not_show() {
         for c in [
-            '\u{0}', '\n', '\u{1b}', '\u{85}', '\u{ad}', '\u{600}', '\u{61c}', '\u{180e}', '\u{200b}', '\u{200e}',
-            '\u{202e}', '\u{2028}', '\u{2029}', '\u{2060}', '\u{2066}', '\u{feff}', '\u{fffb}', '\u{e0001}',
+            '\u{0}',
+            '\n',
+            '\u{1b}',
+            '\u{85}',
+            '\u{ad}',
+            '\u{600}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200e}',
+            '\u{202e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{feff}',
+            '\u{fffb}',
+            '\u{e0001}',
             '\u{e007f}',
         ] {
             for text in [format!("{c}"), format!("a{c}b"), format!("a{c}"), format!("{c}b")] {
@@ -78,10 +94,13 @@ mod tests {
     /// F17: words and emoji that are spelled with a joiner stay names.
     #[test]
     fn a_joiner_shows_between_two_characters_and_nowhere_else() {
-        for text in ["می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}🚀", "❤\u{fe0f}\u{200d}🔥", "Foo Corp", "jürgen 🔑"] {
+        for text in
+            ["می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}🚀", "❤\u{fe0f}\u{200d}🔥", "Foo Corp", "jürgen 🔑"]
+        {
             assert!(is_visible(text) && is_name(text), "{text:?}");
         }
-        for text in ["\u{200d}", "a\u{200d}", "\u{200c}a", "a\u{200d}\u{200d}b", "a \u{200d}b", "a\u{200c} b"] {
+        for text in ["\u{200d}", "a\u{200d}", "\u{200c}a", "a\u{200d}\u{200d}b", "a \u{200d}b", "a\u{200c} b"]
+        {
             assert!(!is_visible(text), "{text:?}");
         }
     }

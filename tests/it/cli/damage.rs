@@ -67,7 +67,8 @@ async fn key_of(desk: &Desk, tag: &str) -> (String, String) {
 async fn start(desk: &Desk) -> Result<serve::Local, ServeError> {
     let settings = Settings::for_local(&|_| None).unwrap();
     let (addr, data_dir) = ([127, 0, 0, 1].into(), Some(desk.dir()));
-    serve::start(Options { addr, port: 0, data_dir, dynamodb_port: 0, kms_port: 0, faults: None, settings }).await
+    serve::start(Options { addr, port: 0, data_dir, dynamodb_port: 0, kms_port: 0, faults: None, settings })
+        .await
 }
 
 /// What is shown is shown, and the exit code says that it is not all.
@@ -83,7 +84,8 @@ async fn a_key_that_would_outlive_ten_years_is_not_made() {
     let desk = Desk::new();
     desk.done("init").await;
     for span in ["3000000d", "99999999h", "3651d"] {
-        let refused = desk.type_in(&format!("keys create --environment production --expires-in {span}")).await;
+        let refused =
+            desk.type_in(&format!("keys create --environment production --expires-in {span}")).await;
         assert_eq!(refused.code, USAGE);
         assert!(refused.err.contains("from 1m to 3650d"), "{}", refused.err);
     }
@@ -102,7 +104,8 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     let (zoo, zoo_id) = key_of(&desk, "zoo").await;
     app.damage("environment/shop", "keys", junk()).await;
 
-    let damaged = "shop (its `keys` is missing or makes no sense). Restore the environment's item from a backup";
+    let damaged =
+        "shop (its `keys` is missing or makes no sense). Restore the environment's item from a backup";
     left_out(&desk.type_in("keys list").await, &zoo_id, damaged);
     left_out(&desk.type_in("env list").await, "zoo", damaged);
     left_out(&desk.type_in("keyring list").await, "local zoo", damaged);
@@ -111,7 +114,11 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     assert!(desk.failed("keys create --environment shop").await.contains(damaged));
     let doctor = desk.type_in("doctor").await;
     assert_eq!(doctor.code, FAULTS);
-    assert!(doctor.out.contains("its item is damaged: `keys` is missing or makes no sense"), "{}", doctor.out);
+    assert!(
+        doctor.out.contains("its item is damaged: `keys` is missing or makes no sense"),
+        "{}",
+        doctor.out
+    );
     assert!(doctor.out.contains("its entries open (2)"), "{}", doctor.out);
 
     // Keys go on being made and revoked, and the damaged environment's own, too.
@@ -125,7 +132,11 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     let change = revoked.changes().remove(0);
     assert_eq!((&change["event"], &change["api_key"]), (&json!("api_key.revoked"), &json!(shop_id)));
     assert!(app.item("environment/shop").await["api_keys"].as_m().unwrap().is_empty());
-    assert!(desk.failed(&format!("keys revoke {shop_id} --environment shop")).await.contains("If it had one, that is revoked"));
+    assert!(
+        desk.failed(&format!("keys revoke {shop_id} --environment shop"))
+            .await
+            .contains("If it had one, that is revoked")
+    );
 
     // What the damaged environment's keys are wrapped by is not known: no entry of the keyring goes.
     app.advance(i64::try_from((KEY_SETTLES + KEY_KEPT).as_secs()).unwrap());
@@ -312,7 +323,10 @@ async fn an_environment_without_its_id_is_erased_and_says_what_stays() {
     let intact = app.damage("environment/shop", "id", junk()).await;
     app.local.stop().await;
     let erased = desk.failed("env delete shop --yes").await;
-    assert!(erased.contains("the environment shop is erased") && erased.contains("Put `id` back"), "{erased}");
+    assert!(
+        erased.contains("the environment shop is erased") && erased.contains("Put `id` back"),
+        "{erased}"
+    );
 
     let app = desk.serve().await;
     let item = app.item("environment/shop").await;

@@ -54,7 +54,9 @@ fn kind() -> impl Strategy<Value = Kind> {
     let phone = ("\\+[1-9][0-9]{1,14}", "[A-Z]{2}");
     prop_oneof![
         (label(), label()).prop_map(|(issuer, account)| Kind::Totp { issuer, account }),
-        phone.prop_map(|(number, country)| Kind::Sms { phone: Phone::stored(number, Country::parse(&country).unwrap()) }),
+        phone.prop_map(|(number, country)| Kind::Sms {
+            phone: Phone::stored(number, Country::parse(&country).unwrap())
+        }),
         Just(Kind::GenericOtp),
     ]
 }
@@ -113,7 +115,11 @@ fn challenge() -> impl Strategy<Value = Challenge> {
 fn phone_log() -> impl Strategy<Value = PhoneLog> {
     let last = (challenge_id(), of(any::<[u8; 32]>()));
     let last = last.prop_map(|(challenge, mac)| LastSend { challenge, request: mac.map(RequestMac) });
-    (any::<u64>(), vec(moment(), 0..11), of(last)).prop_map(|(version, sends, last)| PhoneLog { version, sends, last })
+    (any::<u64>(), vec(moment(), 0..11), of(last)).prop_map(|(version, sends, last)| PhoneLog {
+        version,
+        sends,
+        last,
+    })
 }
 
 fn registration() -> impl Strategy<Value = Registration> {
@@ -129,9 +135,17 @@ fn registration() -> impl Strategy<Value = Registration> {
             environment: Environment { id, tag: Tag::parse(&tag).unwrap() },
             api_keys: api_keys
                 .into_iter()
-                .map(|(id, (hash, scope, expires_at))| ApiKeyEntry { id, hash: ApiKeyHash(hash), scope, expires_at })
+                .map(|(id, (hash, scope, expires_at))| ApiKeyEntry {
+                    id,
+                    hash: ApiKeyHash(hash),
+                    scope,
+                    expires_at,
+                })
                 .collect(),
-            keys: keys.into_iter().map(|(id, (data_key, bytes))| WrappedKey { id, data_key, bytes }).collect(),
+            keys: keys
+                .into_iter()
+                .map(|(id, (data_key, bytes))| WrappedKey { id, data_key, bytes })
+                .collect(),
             deleted_at,
             damaged: Vec::new(),
         })
@@ -146,7 +160,7 @@ fn damage(item: &mut Item, at: usize, with: &AttributeValue) {
     };
     let Some(name) = names.get(at % names.len().max(1)) else { return };
     match item.get_mut(name) {
-        Some(AttributeValue::M(inner)) if at % 3 != 0 => damage(inner, at / names.len(), with),
+        Some(AttributeValue::M(inner)) if !at.is_multiple_of(3) => damage(inner, at / names.len(), with),
         _ => drop(item.insert(name.clone(), with.clone())),
     }
 }

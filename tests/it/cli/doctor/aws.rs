@@ -45,7 +45,12 @@ struct Account {
 
 impl Aws {
     pub(crate) async fn start(dynamodb: &str, kms: &str) -> Self {
-        let account = Account { dynamodb: dynamodb.to_owned(), kms: kms.to_owned(), replies: Arc::default(), asked: Arc::default() };
+        let account = Account {
+            dynamodb: dynamodb.to_owned(),
+            kms: kms.to_owned(),
+            replies: Arc::default(),
+            asked: Arc::default(),
+        };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(account.clone());
