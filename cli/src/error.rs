@@ -1,5 +1,9 @@
 //! What keeps a command from doing what it was asked: what happened, why, and what to type next.
 
+mod hint;
+
+pub use hint::hint;
+
 use crate::serve::ServeError;
 use shared::config::Mistakes;
 use shared::domain::environment::Tag;
@@ -156,13 +160,13 @@ pub enum Error {
     )]
     Lost(EnvironmentId, DataKeyId),
     /// The table cannot be used.
-    #[error("{0}. {hint}", hint = store_hint(.0))]
+    #[error("{0}. {hint}", hint = hint::store(.0))]
     Store(#[from] StoreError),
     /// The keyring cannot be used.
-    #[error("{0}{hint}", hint = keyring_hint(.0))]
+    #[error("{0}{hint}", hint = hint::keyring(.0))]
     Keyring(#[from] KeyringError),
     /// KMS cannot be used.
-    #[error("{0}. {hint}", hint = kms_hint(.0))]
+    #[error("{0}. {hint}", hint = hint::kms(.0))]
     Kms(#[from] KmsError),
     /// The data directory cannot be used.
     #[error(transparent)]
@@ -203,59 +207,4 @@ impl Error {
 
 fn listed(items: &[Damaged]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// What to do about a service that answered with this code.
-#[must_use]
-pub fn hint(reason: &str) -> &'static str {
-    match reason {
-        "AccessDeniedException" | "AuthorizationError" | "AuthorizationErrorException" | "AccessDenied" => {
-            "The credentials may not do this: give them the permission, or use others with --profile"
-        }
-        "ExpiredTokenException" | "ExpiredToken" | "UnrecognizedClientException" | "InvalidClientTokenId" => {
-            "The credentials are not taken: `aws sts get-caller-identity` tells whose they are; use others with --profile"
-        }
-        "no connection" | "no answer in time" => {
-            "Look at the credentials (`aws sts get-caller-identity`), --region, --endpoint-url and the network, and run \
-             this again"
-        }
-        _ => "Run this again; `latchkey doctor` looks at everything the deployment needs",
-    }
-}
-
-fn store_hint(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::Unavailable { reason, .. } if reason == "ResourceNotFoundException" => {
-            "There is no table of that name there: look at --table and --region, or make it with `latchkey init`"
-        }
-        StoreError::Unavailable { reason, .. } => hint(reason),
-        StoreError::Corrupt(_) => "Restore the table to a moment before it was damaged",
-    }
-}
-
-fn keyring_hint(error: &KeyringError) -> String {
-    let hint = match error {
-        // It says what to run itself.
-        KeyringError::Empty => return String::new(),
-        KeyringError::Missing(_) | KeyringError::Broken(_) => "Restore the table's keyring items",
-        KeyringError::Erased(_) => "The environment is being deleted: `latchkey env list`",
-        KeyringError::Store(error) => store_hint(error),
-        KeyringError::Kms(error) => kms_hint(error),
-    };
-    format!(". {hint}")
-}
-
-fn kms_hint(error: &KmsError) -> &'static str {
-    match error {
-        KmsError::Unavailable { reason, .. } if reason == "NotFoundException" => {
-            "There is no such key there: look at --kms-key-id and --region"
-        }
-        KmsError::Unavailable { reason, .. }
-            if reason == "DisabledException" || reason == "KMSInvalidStateException" =>
-        {
-            "The key is disabled or pending deletion: `aws kms cancel-key-deletion`, `aws kms enable-key`"
-        }
-        KmsError::Unavailable { reason, .. } => hint(reason),
-        KmsError::Foreign(_) => "Give the key that wrapped it: --kms-key-id",
-    }
 }

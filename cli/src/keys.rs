@@ -1,5 +1,7 @@
 //! `latchkey keys`: the API keys of environments. A key is shown once, when it is made; from then on it is its id.
 
+mod revoke;
+
 use crate::audit::Change;
 use crate::console::{Console, Row};
 use crate::deployment::Deployment;
@@ -9,9 +11,9 @@ use serde::Serialize;
 use shared::domain::api_key::{ApiKey, ApiKeyEntry, Scope};
 use shared::domain::environment::{DamagedEntry, Registration, Tag};
 use shared::domain::id::ApiKeyId;
-use shared::domain::policy::{API_KEY_TRUSTED, API_KEYS, MAX_API_KEY_LIFETIME};
+use shared::domain::policy::{API_KEYS, MAX_API_KEY_LIFETIME};
 use shared::domain::time::Timestamp;
-use shared::store::{Changed, Listing, StoreError};
+use shared::store::{Changed, Listing};
 use std::time::Duration;
 
 /// What to do with API keys.
@@ -115,11 +117,11 @@ pub async fn run(command: &Keys, deployment: &Deployment, console: &mut Console)
             if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
         }
         Keys::Revoke { id, environment } => {
-            let (tag, scope) = match environment {
-                Some(tag) => (tag.clone(), scope_in(tag, *id, deployment).await?),
-                None => search(*id, deployment).await?,
+            let found = match environment {
+                Some(tag) => revoke::find_in(tag, *id, deployment).await?,
+                None => revoke::search(*id, deployment).await?,
             };
-            revoke(&tag, *id, scope, deployment, console).await
+            revoke::run(*id, found, deployment, console).await
         }
     }
 }
@@ -151,57 +153,6 @@ pub(crate) async fn add(
     }
     console.record(deployment, change("api_key.created", tag, entry.id, Some(entry.scope)))?;
     Ok(New { listed: listed(tag, &entry, now), key: key.expose().to_owned() })
-}
-
-/// Where an API key is, among the environments that can be read, and its scope, if its entry reads.
-async fn search(id: ApiKeyId, deployment: &Deployment) -> Result<(Tag, Option<Scope>), Error> {
-    let Listing { readable, damaged } = deployment.store.environments().await?;
-    let found = readable.iter().find_map(|one| Some((one.environment.tag.clone(), find(one, id)?)));
-    match found {
-        Some(found) => Ok(found),
-        None if damaged.is_empty() => Err(Error::NoApiKey(id)),
-        None => Err(Error::NoReadableApiKey { id, damaged }),
-    }
-}
-
-/// The scope of an API key of this environment. It takes no reading to revoke one, so a damaged environment has no say.
-async fn scope_in(tag: &Tag, id: ApiKeyId, deployment: &Deployment) -> Result<Option<Scope>, Error> {
-    match deployment.store.environment(tag).await {
-        Ok(Some(one)) => find(&one, id).ok_or_else(|| Error::NoApiKeyIn { tag: tag.clone(), id }),
-        Ok(None) => Err(Error::NoEnvironment(tag.clone())),
-        Err(StoreError::Corrupt(_)) => Ok(None),
-        Err(error @ StoreError::Unavailable { .. }) => Err(error.into()),
-    }
-}
-
-/// Whether an environment has an API key, and its scope, if its entry reads.
-fn find(one: &Registration, id: ApiKeyId) -> Option<Option<Scope>> {
-    if one.damaged.contains(&DamagedEntry::ApiKey(id.bare())) {
-        return Some(None);
-    }
-    one.api_keys.iter().find(|key| key.id == id).map(|key| Some(key.scope))
-}
-
-async fn revoke(
-    tag: &Tag,
-    id: ApiKeyId,
-    scope: Option<Scope>,
-    deployment: &Deployment,
-    console: &mut Console,
-) -> Result<(), Error> {
-    let changed = deployment.store.revoke_api_key(tag, id).await?;
-    // Refused if it is gone already, by this very call perhaps, made twice by the client.
-    if changed == Changed::Refused && scope.is_none() {
-        return Err(Error::NoApiKeyIn { tag: tag.clone(), id });
-    }
-    console.record(deployment, change("api_key.revoked", tag, id, scope))?;
-    let seconds = API_KEY_TRUSTED.as_secs();
-    console.say(format_args!(
-        "{id} of {tag} is revoked; a function that is warm may take it for up to {seconds} s"
-    ))?;
-    console.show(&serde_json::json!({
-        "id": id.to_string(), "environment": tag.as_str(), "scope": scope.map(Scope::name),
-    }))
 }
 
 fn change(event: &'static str, tag: &Tag, id: ApiKeyId, scope: Option<Scope>) -> Change {

@@ -7,12 +7,16 @@
 //! An environment has keys of its own so that they can be destroyed with it. They stand wrapped in its item, and nowhere
 //! else.
 
+mod error;
+
+pub use error::KeyringError;
+
 use crate::cipher::{self, Key};
 use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
 use crate::domain::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
 use crate::domain::policy::KEY_SETTLES;
 use crate::domain::time::Timestamp;
-use crate::kms::{Kms, KmsError, WrappedDataKey};
+use crate::kms::{Kms, WrappedDataKey};
 use crate::seal::Seal;
 use crate::store::schema::attr;
 use crate::store::{Store, StoreError};
@@ -34,36 +38,6 @@ pub struct Keyring {
     kms: Kms,
     store: Store,
     held: Arc<Mutex<BTreeMap<DataKeyId, DataKey>>>,
-}
-
-/// A key cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyringError {
-    /// The table holds no data key yet.
-    #[error("the table holds no data key: run `latchkey init`")]
-    Empty,
-    /// Something names a data key the table does not hold.
-    #[error("the keyring has no {0}")]
-    Missing(DataKeyId),
-    /// A wrapped key is not what was wrapped for this environment.
-    #[error("{0} does not open")]
-    Broken(EnvironmentKeyId),
-    /// The environment has no key: it was deleted.
-    #[error("{0} has no key")]
-    Erased(EnvironmentId),
-    /// The table cannot be asked.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// KMS cannot be asked.
-    #[error(transparent)]
-    Kms(#[from] KmsError),
-}
-
-impl KeyringError {
-    /// Whether the same may succeed later. What does not is damage: of one key, and of nothing else.
-    fn is_transient(&self) -> bool {
-        matches!(self, Self::Store(StoreError::Unavailable { .. }) | Self::Kms(KmsError::Unavailable { .. }))
-    }
 }
 
 impl Keyring {

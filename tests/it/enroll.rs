@@ -145,10 +145,23 @@ async fn a_users_labels_default_and_a_secret_can_be_imported() {
     for (body, field) in [
         (json!({"type": "totp", "totp_secret": "short"}), "totp_secret"),
         (json!({"type": "totp", "totp_secret": 1}), "totp_secret"),
+        // F19: a placeholder.
+        (json!({"type": "totp", "totp_secret": "A".repeat(32)}), "totp_secret"),
         (json!({"type": "sms"}), "type"),
         (json!({}), "type"),
     ] {
         assert_eq!(app.post(path, body, 422).await["errors"][0]["field"], field);
+    }
+}
+
+/// F17: an id with characters that no label may hold enrolls as before, under a label of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_id_with_format_characters_enrolls_under_a_visible_label() {
+    let app = App::start().await;
+    for (user, label) in [("a%E2%80%8Bb", "a_b"), ("%E2%80%AE", "_"), ("%20", "_")] {
+        let path = format!("/user_management/users/{user}/auth_factors");
+        let both = app.post(&path, json!({"type": "totp"}), 201).await;
+        assert_eq!(both["authentication_factor"]["totp"]["user"], label);
     }
 }
 

@@ -3,7 +3,8 @@
 use super::policy::LABEL_BYTES;
 use std::fmt;
 
-/// A user's id, as the application calls them: opaque, 1 to 255 bytes, no control characters.
+/// A user's id, as the application calls them: opaque, 1 to 255 bytes, no control characters. Format characters are the
+/// application's own matter; a listing escapes them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 

@@ -60,7 +60,7 @@ impl Store {
             };
             // It may have been removed since.
             if let Some(read) = read {
-                found.add(item::name(&listed, attr::SK), read)?;
+                found.add(error::name(&listed, attr::SK), read)?;
             }
         }
         Ok(found)

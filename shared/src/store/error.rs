@@ -1,6 +1,6 @@
 //! What can go wrong between here and the table.
 
-use super::item::{self, Item};
+use super::item::Item;
 use crate::aws;
 use crate::domain::text::escaped;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -55,7 +55,7 @@ impl<T> Listing<T> {
     ) -> Result<Self, StoreError> {
         let mut listing = Self { readable: Vec::new(), damaged: Vec::new() };
         for item in items {
-            listing.add(item::name(item, name), read(item))?;
+            listing.add(self::name(item, name), read(item))?;
         }
         Ok(listing)
     }
@@ -70,6 +70,12 @@ impl<T> Listing<T> {
         }
         Ok(())
     }
+}
+
+/// What an item is called, for the report that it is damaged: its own spelling of an id.
+pub(super) fn name<'a>(item: &'a Item, attribute: &str) -> &'a str {
+    let text = item.get(attribute).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
+    text.rsplit('/').next().unwrap_or_default()
 }
 
 pub(super) fn unavailable<E: ProvideErrorMetadata, R>(

@@ -197,12 +197,6 @@ pub(super) fn to_data_key(item: &Item) -> Read<WrappedDataKey> {
     })
 }
 
-/// What an item is called, for the report that it is damaged: its own spelling of an id.
-pub(super) fn name<'a>(item: &'a Item, attribute: &str) -> &'a str {
-    let text = item.get(attribute).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
-    text.rsplit('/').next().unwrap_or_default()
-}
-
 pub(super) fn number(value: impl Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

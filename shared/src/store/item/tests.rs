@@ -164,7 +164,7 @@ fn damage(item: &mut Item, at: usize, with: &AttributeValue) {
     };
     let Some(name) = names.get(at % names.len().max(1)) else { return };
     match item.get_mut(name) {
-        Some(AttributeValue::M(inner)) if at % 3 != 0 => damage(inner, at / names.len(), with),
+        Some(AttributeValue::M(inner)) if !at.is_multiple_of(3) => damage(inner, at / names.len(), with),
         _ => drop(item.insert(name.clone(), with.clone())),
     }
 }
