@@ -18,7 +18,7 @@ const RUNNING: &str = "running.json";
 const TABLE: &str = "table.sqlite";
 const TOKEN: &str = "endpoint-token";
 
-/// Everything that is kept; SQLite puts its journals beside the table.
+/// Everything that is kept; `SQLite` puts its journals beside the table.
 const FILES: [&str; 11] = [
     API_KEY,
     CLOCK,

@@ -97,9 +97,11 @@ impl Listener {
             let answer = service_fn(move |request: Request<Incoming>| {
                 let (guard, service, refusals) = served.clone();
                 async move {
-                    match guard.admit(request.map(Body::new)) {
-                        Ok(request) => service.oneshot(whole(request).await).await.map_err(Into::into),
-                        Err(request) => refusals.oneshot(request).await.map_err(BoxError::from),
+                    let mut request = request.map(Body::new);
+                    if guard.admits(&mut request) {
+                        service.oneshot(whole(request).await).await.map_err(Into::into)
+                    } else {
+                        refusals.oneshot(request).await.map_err(BoxError::from)
                     }
                 }
             });

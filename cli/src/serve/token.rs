@@ -43,7 +43,7 @@ impl Token {
     pub(super) fn random() -> Result<Self, NoEntropy> {
         let mut bytes = Zeroizing::new([0; BYTES]);
         OsEntropy.rng()?.fill_bytes(&mut *bytes);
-        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes))))
+        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()))))
     }
 
     fn parse(text: &str) -> Option<Self> {

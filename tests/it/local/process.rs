@@ -5,9 +5,13 @@ use cli::console::Console;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const ARGUMENTS: &str = "LATCHKEY_TEST_SERVE_ARGUMENTS";
+
+/// How long a server may take to end: less than it gives a client to send its request.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Not a test of its own: the process [`Process`] starts.
 #[tokio::test(flavor = "multi_thread")]
@@ -63,12 +67,11 @@ impl Process {
 
     /// Waits for the process to end; one that does not before its clients have been given up fails the test.
     pub(super) fn ended(&mut self) -> ExitStatus {
-        let patience = Instant::now() + Duration::from_secs(20);
-        while Instant::now() < patience {
+        for _ in 0..PATIENCE.as_millis() / PAUSE.as_millis() {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return status;
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(PAUSE);
         }
         panic!("the server does not end");
     }
