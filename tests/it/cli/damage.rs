@@ -66,19 +66,8 @@ async fn key_of(desk: &Desk, tag: &str) -> (String, String) {
 
 async fn start(desk: &Desk) -> Result<serve::Local, ServeError> {
     let settings = Settings::for_local(&|_| None).unwrap();
-    let (addr, data_dir) = ([127, 0, 0, 1].into(), Some(desk.dir()));
-    serve::start(Options {
-        addr,
-        port: 0,
-        data_dir,
-        dynamodb_port: 0,
-        kms_port: 0,
-        sns_port: 0,
-        expose_dev: false,
-        faults: None,
-        settings,
-    })
-    .await
+    let data_dir = Some(desk.dir());
+    serve::start(Options { data_dir, ..Options::in_memory(settings) }).await
 }
 
 /// What is shown is shown, and the exit code says that it is not all.
