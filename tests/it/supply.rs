@@ -178,11 +178,7 @@ fn sup_06_toolchain_and_tools_are_pinned() {
 fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
     for list in PYTHON {
         let compiled = read(&format!("{list}.txt"));
-<<<<<<< HEAD
-        let packages: Vec<&str> = compiled.lines().filter(|line| !line.starts_with([' ', '#'])).collect();
-=======
         let packages: Vec<&str> = compiled.split('\n').filter(|line| !line.starts_with([' ', '#'])).collect();
->>>>>>> edge
         for tool in read(&format!("{list}.in")).lines() {
             let (name, version) = tool.split_once("==").unwrap();
             let name = name.split('[').next().unwrap();
