@@ -1,6 +1,6 @@
 //! How the local server listens: the one loop that all its ports are served by.
 //!
-//! Whatever is served, its [`Guard`] stands in front of it, its requests arrive whole, and neither a client that never
+//! Whatever is served, its guard (`guard.rs`) stands in front of it, its requests arrive whole, and neither a client that never
 //! finishes one nor the server's own end can make anyone wait for long.
 
 use super::ServeError;
