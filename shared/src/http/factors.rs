@@ -88,7 +88,11 @@ async fn page(
     let order = fields.optional("order", Order::parse).unwrap_or(Order::Descending);
     let before = fields.optional("before", FactorId::parse);
     let after = fields.optional("after", FactorId::parse);
-    let from = fields.check(order.start(before, after))?;
+    let from = order.start(before, after);
+    if from.is_none() {
+        fields.violation("after", "must not be given together with before");
+    }
+    let from = fields.check(from)?;
 
     let (mut factors, next) =
         core.store.factors_of(caller.environment.id, user, &Page { from, factor_type, limit }).await?;
