@@ -7,7 +7,7 @@ use crate::error::Error;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use shared::domain::environment::{Environment, Tag};
-use shared::domain::factor::{Factor, Guarded, Kind};
+use shared::domain::factor::{Credential, Factor, FactorSummary};
 use shared::domain::guard::Locked;
 use shared::domain::id::FactorId;
 use shared::domain::policy::VERIFY_ROUNDS;
@@ -105,7 +105,7 @@ pub async fn run(command: &Factors, deployment: &Deployment, console: &mut Conso
 }
 
 /// The environment, and the factor in it, as far as it reads.
-async fn find(one: &One, deployment: &Deployment) -> Result<(Environment, Guarded), Error> {
+async fn find(one: &One, deployment: &Deployment) -> Result<(Environment, Factor), Error> {
     let environment = deployment.environment(&one.environment).await?.environment;
     let found = deployment.store.factor(environment.id, one.id).await.map_err(|error| match error {
         StoreError::Corrupt(attribute) => damaged(one, attribute),
@@ -126,7 +126,7 @@ async fn delete(one: &One, deployment: &Deployment, console: &mut Console) -> Re
     console.record(deployment, change("factor.deleted", one))?;
     console.say(format_args!("{} deleted", one.id))?;
     match found {
-        Some(found) => console.show(&listed(&found.factor)),
+        Some(found) => console.show(&listed(&found.summary())),
         None => console.show(&serde_json::json!({"id": one.id.to_string(), "damaged": true})),
     }
 }
@@ -136,11 +136,11 @@ async fn unlock(one: &One, deployment: &Deployment, console: &mut Console) -> Re
     // Each lost round is a guess that was counted, as in a verify.
     for _ in 0..VERIFY_ROUNDS {
         let next = found.guard.unlock();
-        let current = match deployment.store.settle(&found, &next, None).await? {
+        let current = match deployment.store.settle(&found, &next).await? {
             Settled::Written => {
                 console.record(deployment, change("factor.unlocked", one))?;
                 console.say(format_args!("{} unlocked", one.id))?;
-                return console.show(&shown(&Guarded { guard: next, ..found }, deployment));
+                return console.show(&shown(&Factor { guard: next, ..found }, deployment));
             }
             // If it was written and not heard of, nothing is lost by forgiving twice.
             Settled::Changed(current) | Settled::Unknown(current, _) => current,
@@ -150,7 +150,7 @@ async fn unlock(one: &One, deployment: &Deployment, console: &mut Console) -> Re
     Err(Error::Contended(one.id))
 }
 
-fn show(found: &Guarded, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+fn show(found: &Factor, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let shown = shown(found, deployment);
     let recent =
         shown.recent_failures.last().map_or_else(String::new, |last| format!(", the last at {last}"));
@@ -169,29 +169,30 @@ fn show(found: &Guarded, deployment: &Deployment, console: &mut Console) -> Resu
     console.show(&shown)
 }
 
-fn shown(Guarded { factor, secret, guard }: &Guarded, deployment: &Deployment) -> Shown {
+fn shown(factor: &Factor, deployment: &Deployment) -> Shown {
+    let guard = &factor.guard;
     let locked = guard.accepts_challenges(deployment.now()).err().map(|Locked { retry_at }| {
         retry_at.map_or_else(|| "until an operator unlocks it".to_owned(), |at| format!("until {at}"))
     });
     Shown {
-        listed: listed(factor),
+        listed: listed(&factor.summary()),
         failures: guard.failures,
         recent_failures: guard.recent_failures.iter().map(ToString::to_string).collect(),
         locked,
-        sealed_with: secret.as_ref().map(|secret| secret.key.to_string()),
+        sealed_with: factor.credential.secret().map(|secret| secret.key.to_string()),
     }
 }
 
-fn listed(factor: &Factor) -> Listed {
+fn listed(factor: &FactorSummary) -> Listed {
     Listed {
         id: factor.id.to_string(),
-        kind: factor.kind.name(),
+        kind: factor.credential.factor_type().name(),
         created_at: factor.created_at.to_string(),
         user_id: factor.user.as_ref().map(ToString::to_string),
-        about: match &factor.kind {
-            Kind::Totp { issuer, account } => format!("{account} at {issuer}"),
-            Kind::Sms { phone } => format!("{phone:?}"),
-            Kind::GenericOtp => String::new(),
+        about: match &factor.credential {
+            Credential::Totp { issuer, account, secret: () } => format!("{account} at {issuer}"),
+            Credential::Sms { phone } => format!("{phone:?}"),
+            Credential::GenericOtp => String::new(),
         },
     }
 }

@@ -142,7 +142,7 @@ impl Keyring {
         let Some(current) = settled(keys.keys().map(|id| (*id, id.made_at())), now) else {
             return Err(damage.into_iter().next().unwrap_or(KeyringError::Erased(environment)));
         };
-        Ok(Seal::new(keys, current, &self.deployment_key(now)?.0))
+        Ok(Seal::new(environment, keys, current, &self.deployment_key(now)?.0))
     }
 
     /// What is wrong with the keys of an environment, as far as they are damaged.

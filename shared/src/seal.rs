@@ -3,10 +3,10 @@
 //! What is sealed for one factor opens for no other, and a MAC made for one challenge matches in no other.
 
 use crate::cipher::{self, Key};
-use crate::domain::challenge::{Challenge, CodeMac};
+use crate::domain::challenge::CodeMac;
 use crate::domain::code::Code;
-use crate::domain::factor::{Factor, Sealed};
-use crate::domain::id::{ChallengeId, EnvironmentKeyId};
+use crate::domain::factor::Sealed;
+use crate::domain::id::{ChallengeId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::phone::Phone;
 use crate::domain::phone_log::RequestMac;
 use crate::domain::totp::Secret;
@@ -24,6 +24,7 @@ const BUDGET: &str = "latchkey/1/budget";
 
 /// Seals and opens for one environment. Its keys leave memory when it is dropped.
 pub struct Seal {
+    environment: EnvironmentId,
     keys: BTreeMap<EnvironmentKeyId, EnvironmentKey>,
     current: EnvironmentKeyId,
     /// The same in every environment: a number has one budget in the whole deployment (SMS-04).
@@ -51,13 +52,15 @@ pub enum SealError {
 }
 
 impl Seal {
-    /// Seals with `current`, opens with any of `keys`, and shares what it derives from `deployment` with every other one.
+    /// Seals for `environment` with `current`, opens with any of `keys`, and shares what it derives from `deployment` with
+    /// every other one.
     pub(crate) fn new(
+        environment: EnvironmentId,
         keys: BTreeMap<EnvironmentKeyId, EnvironmentKey>,
         current: EnvironmentKeyId,
         deployment: &[u8; 32],
     ) -> Self {
-        Self { keys, current, budget: cipher::derive(deployment, BUDGET) }
+        Self { environment, keys, current, budget: cipher::derive(deployment, BUDGET) }
     }
 
     /// Seals the TOTP secret of `factor`.
@@ -68,10 +71,10 @@ impl Seal {
     pub fn secret(
         &self,
         secret: &Secret,
-        factor: &Factor,
+        factor: FactorId,
         rng: &mut impl CryptoRng,
     ) -> Result<Sealed, SealError> {
-        let bytes = cipher::seal(self.key(self.current)?, &secret_context(factor), secret.expose(), rng);
+        let bytes = cipher::seal(self.key(self.current)?, &self.secret_context(factor), secret.expose(), rng);
         Ok(Sealed { key: self.current, bytes: bytes.ok_or(SealError::Broken)? })
     }
 
@@ -80,39 +83,33 @@ impl Seal {
     /// # Errors
     ///
     /// [`SealError::Broken`] if it was sealed for another factor or environment, or tampered with.
-    pub fn open_secret(&self, sealed: &Sealed, factor: &Factor) -> Result<Secret, SealError> {
-        let plain = cipher::open(self.key(sealed.key)?, &secret_context(factor), &sealed.bytes);
+    pub fn open_secret(&self, sealed: &Sealed, factor: FactorId) -> Result<Secret, SealError> {
+        let plain = cipher::open(self.key(sealed.key)?, &self.secret_context(factor), &sealed.bytes);
         Secret::from_bytes(plain.ok_or(SealError::Broken)?).map_err(|_| SealError::Broken)
     }
 
-    /// Whether a secret is sealed with a key that a newer one has replaced.
-    #[must_use]
-    pub fn is_outdated(&self, sealed: &Sealed) -> bool {
-        sealed.key < self.current
-    }
-
-    /// What is kept of a code that was made for the challenge `id` of `factor`.
+    /// What is kept of a code that was made for `challenge` of `factor`.
     ///
     /// # Errors
     ///
     /// [`SealError`] never happens for the current key.
-    pub fn code(&self, code: &Code, factor: &Factor, id: ChallengeId) -> Result<CodeMac, SealError> {
-        Ok(CodeMac { key: self.current, mac: self.code_mac(self.current, code, factor, id)? })
+    pub fn code(&self, code: &Code, factor: FactorId, challenge: ChallengeId) -> Result<CodeMac, SealError> {
+        Ok(CodeMac { key: self.current, mac: self.code_mac(self.current, code, factor, challenge)? })
     }
 
-    /// Whether `code` is the one that was made for `challenge` of `factor`, compared in constant time.
+    /// Whether `code` is the one that `kept` was made of, for `challenge` of `factor`, compared in constant time.
     ///
     /// # Errors
     ///
-    /// [`SealError`] if the challenge has no code or its key is gone.
+    /// [`SealError`] if its key is gone.
     pub fn code_matches(
         &self,
         code: &Code,
-        factor: &Factor,
-        challenge: &Challenge,
+        kept: &CodeMac,
+        factor: FactorId,
+        challenge: ChallengeId,
     ) -> Result<bool, SealError> {
-        let kept = challenge.code.as_ref().ok_or(SealError::Broken)?;
-        let given = self.code_mac(kept.key, code, factor, challenge.id)?;
+        let given = self.code_mac(kept.key, code, factor, challenge)?;
         Ok(given.ct_eq(&kept.mac).into())
     }
 
@@ -133,8 +130,8 @@ impl Seal {
     /// # Errors
     ///
     /// [`SealError`] never happens: HMAC takes any key.
-    pub fn request(&self, idempotency_key: &str, factor: &Factor) -> Result<RequestMac, SealError> {
-        let context = format!("request/{}/{}/", factor.environment, factor.id);
+    pub fn request(&self, idempotency_key: &str, factor: FactorId) -> Result<RequestMac, SealError> {
+        let context = format!("request/{}/{factor}/", self.environment);
         mac(&self.budget, &context, idempotency_key).map(RequestMac)
     }
 
@@ -142,22 +139,22 @@ impl Seal {
         self.keys.get(&id).map(|EnvironmentKey(key)| &**key).ok_or(SealError::Missing(id))
     }
 
+    /// The place of a factor's secret.
+    fn secret_context(&self, factor: FactorId) -> String {
+        format!("{TOTP_SECRET}/{}/{factor}", self.environment)
+    }
+
     /// The ids have one spelling of fixed length each, so the text names exactly one tuple.
     fn code_mac(
         &self,
         key: EnvironmentKeyId,
         code: &Code,
-        factor: &Factor,
-        id: ChallengeId,
+        factor: FactorId,
+        challenge: ChallengeId,
     ) -> Result<[u8; 32], SealError> {
-        let context = format!("{}/{}/{id}/", factor.environment, factor.id);
+        let context = format!("{}/{factor}/{challenge}/", self.environment);
         mac(&cipher::derive(self.key(key)?, CODE), &context, code.expose())
     }
-}
-
-/// The place of a factor's secret.
-fn secret_context(factor: &Factor) -> String {
-    format!("{TOTP_SECRET}/{}/{}", factor.environment, factor.id)
 }
 
 fn mac(key: &[u8; 32], context: &str, text: &str) -> Result<[u8; 32], SealError> {

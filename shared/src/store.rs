@@ -21,7 +21,7 @@ pub use sweep::{Place, Removed};
 pub use table::Table;
 
 use crate::domain::challenge::Challenge;
-use crate::domain::factor::{Guarded, Sealed};
+use crate::domain::factor::{Factor, Sealed};
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, EnvironmentId, FactorId};
 use aws_sdk_dynamodb::Client;
@@ -45,9 +45,9 @@ pub enum Settled {
     /// It was written: what was decided on it may be told.
     Written,
     /// It was not: the factor has changed. This is how it is now; `None` if it was deleted.
-    Changed(Option<Box<Guarded>>),
+    Changed(Option<Box<Factor>>),
     /// Nobody knows. This is the factor as it was found after that, and why the write was not heard of.
-    Unknown(Option<Box<Guarded>>, StoreError),
+    Unknown(Option<Box<Factor>>, StoreError),
 }
 
 impl Store {
@@ -68,8 +68,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if nobody knows whether it was written.
-    pub async fn enroll(&self, guarded: &Guarded) -> Result<(), StoreError> {
-        self.create("enroll", item::from_factor(guarded)).await
+    pub async fn enroll(&self, factor: &Factor) -> Result<(), StoreError> {
+        self.create("enroll", item::from_factor(factor)).await
     }
 
     /// Writes a new challenge. One write.
@@ -90,7 +90,7 @@ impl Store {
         &self,
         environment: EnvironmentId,
         id: FactorId,
-    ) -> Result<Option<Guarded>, StoreError> {
+    ) -> Result<Option<Factor>, StoreError> {
         let item = self.read("read factor", schema::factor_key(environment, id)).await?;
         item.map(|item| item::to_factor(&item)).transpose()
     }
@@ -109,7 +109,7 @@ impl Store {
         item.map(|item| item::to_challenge(&item)).transpose()
     }
 
-    /// Writes `next` over the guard `seen` was read with, and the secret, if it was sealed again: one conditional write.
+    /// Writes `next` over the guard `seen` was read with: one conditional write.
     ///
     /// A refused write, and one whose fate is unknown, answer with the factor as it stands, for the caller to look for
     /// its own attempt. The client repeats a write that was not heard of, so a refusal may be caused by itself.
@@ -117,22 +117,13 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError`] if the fate of the write cannot be found out.
-    pub async fn settle(
-        &self,
-        seen: &Guarded,
-        next: &Guard,
-        resealed: Option<&Sealed>,
-    ) -> Result<Settled, StoreError> {
-        let (environment, id) = (seen.factor.environment, seen.factor.id);
-        let secret = resealed.map(item::from_sealed).unwrap_or_default();
-        let mut assigned = vec!["#version = :next".to_owned(), "#guard = :guard".to_owned()];
-        assigned.extend(secret.keys().map(|name| format!("#{name} = :{name}")));
+    pub async fn settle(&self, seen: &Factor, next: &Guard) -> Result<Settled, StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(schema::factor_key(environment, id)))
-            .update_expression(format!("SET {}", assigned.join(", ")))
+            .set_key(Some(schema::factor_key(seen.environment, seen.id)))
+            .update_expression("SET #version = :next, #guard = :guard")
             .condition_expression("#version = :seen")
             .expression_attribute_names("#version", attr::VERSION)
             .expression_attribute_names("#guard", attr::GUARD)
@@ -140,18 +131,42 @@ impl Store {
             .expression_attribute_values(":next", item::number(next.version))
             .expression_attribute_values(":guard", item::guard::from_guard(next))
             .return_values_on_condition_check_failure(AllOld);
-        let update = secret.into_iter().fold(update, |update, (name, value)| {
-            update
-                .expression_attribute_values(format!(":{name}"), value)
-                .expression_attribute_names(format!("#{name}"), name)
-        });
         let Err(error) = update.send().await else { return Ok(Settled::Written) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
             let current = refused.item().map(item::to_factor).transpose()?;
             return Ok(Settled::Changed(current.map(Box::new)));
         }
-        let current = self.factor(environment, id).await?;
+        let current = self.factor(seen.environment, seen.id).await?;
         Ok(Settled::Unknown(current.map(Box::new), error::unavailable("write a verdict", &error)))
+    }
+
+    /// Writes a secret that was sealed again in the place of `seen`, unless it is no longer there: one conditional write. It
+    /// leaves the guard alone, so it and a verify at the same moment do not disturb each other.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the outcome is unknown. Sealing again is harmless.
+    pub async fn rewrap(&self, factor: &Factor, seen: &Sealed, next: &Sealed) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(schema::factor_key(factor.environment, factor.id)))
+            .update_expression("SET #key = :next_key, #secret = :next")
+            .condition_expression("#secret = :seen")
+            .expression_attribute_names("#key", attr::KEY)
+            .expression_attribute_names("#secret", attr::SECRET)
+            .expression_attribute_values(":seen", item::bytes(&seen.bytes))
+            .expression_attribute_values(":next_key", item::text(next.key))
+            .expression_attribute_values(":next", item::bytes(&next.bytes));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                // Deleted, or sealed again by another run, or by this one without its being heard of.
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(error::unavailable("seal a factor again", &error)),
+            },
+        }
     }
 
     /// Deletes a factor; its challenges cannot be verified from then on. Deleting twice is deleting once.

@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use shared::aws;
 use shared::config::Settings;
 use shared::domain::api_key::{ApiKey, Scope};
-use shared::domain::challenge::{Challenge, CodeMac};
+use shared::domain::challenge::{Challenge, ChallengeCode, CodeMac};
 use shared::domain::environment::{Environment, Registration, Tag, WrappedKey};
-use shared::domain::factor::{Factor, Guarded, Kind, Sealed};
+use shared::domain::factor::{Credential, Factor, FactorType, Sealed};
 use shared::domain::guard::{Evidence, Guard};
 use shared::domain::id::{
     ApiKeyId, AttemptId, ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId,
@@ -64,29 +64,32 @@ impl Engine {
         Self { store, client, table, rng, now, environment, _embedded: None }
     }
 
-    fn factor(&mut self) -> Guarded {
+    fn factor(&mut self) -> Factor {
         let label = |text| Label::parse(text).unwrap();
-        let secret =
-            Sealed { key: EnvironmentKeyId::new(self.now, &mut self.rng), bytes: vec![0, 1, 254, 255] };
-        let factor = Factor {
+        let key = EnvironmentKeyId::new(self.now, &mut self.rng);
+        Factor {
             id: FactorId::new(self.now, &mut self.rng),
             environment: self.environment,
             created_at: self.now,
             user: Some(UserId::parse("jürgen 🔑").unwrap()),
-            kind: Kind::Totp { issuer: label("Foo & Söhne"), account: label("alice") },
-        };
-        Guarded { factor, secret: Some(secret), guard: Guard::default() }
+            credential: Credential::Totp {
+                issuer: label("Foo & Söhne"),
+                account: label("alice"),
+                secret: Sealed { key, bytes: vec![0, 1, 254, 255] },
+            },
+            guard: Guard::default(),
+        }
     }
 
     fn challenge(&mut self, factor: &Factor) -> Challenge {
         let mac = CodeMac { key: EnvironmentKeyId::new(self.now, &mut self.rng), mac: [7; 32] };
-        Challenge::of(factor, ChallengeId::new(self.now, &mut self.rng), Some(mac), self.now)
+        Challenge::of(factor, ChallengeId::new(self.now, &mut self.rng), ChallengeCode::Sent(mac), self.now)
     }
 
     /// The guard after one more wrong guess at a new challenge.
-    fn after_a_guess(&mut self, guarded: &Guarded) -> Guard {
-        let challenge = self.challenge(&guarded.factor);
-        let admission = guarded.guard.admit(&challenge, self.now).unwrap();
+    fn after_a_guess(&mut self, factor: &Factor) -> Guard {
+        let challenge = self.challenge(factor);
+        let admission = factor.guard.admit(&challenge, self.now).unwrap();
         admission.judge(Evidence::Wrong, AttemptId::new(self.now, &mut self.rng)).1
     }
 
@@ -137,6 +140,7 @@ contract!(
     a_challenge_reads_back_and_carries_a_ttl_in_seconds,
     what_exists_is_not_written_again,
     a_guard_is_written_over_the_version_it_was_decided_on,
+    a_secret_is_sealed_again_once_and_beside_a_guard,
     of_racing_guards_one_is_written,
     a_deleted_factor_takes_no_guard,
     a_page_follows_the_index_both_ways,
@@ -156,14 +160,14 @@ contract!(
 async fn a_factor_reads_back_as_it_was_written(mut engine: Engine) {
     let factor = engine.factor();
     engine.store.enroll(&factor).await.unwrap();
-    let id = factor.factor.id;
+    let id = factor.id;
     assert_eq!(engine.store.factor(engine.environment, id).await.unwrap(), Some(factor));
     let elsewhere = EnvironmentId::new(engine.now, &mut engine.rng);
     assert_eq!(engine.store.factor(elsewhere, id).await.unwrap(), None);
 }
 
 async fn a_challenge_reads_back_and_carries_a_ttl_in_seconds(mut engine: Engine) {
-    let factor = engine.factor().factor;
+    let factor = engine.factor();
     let challenge = engine.challenge(&factor);
     engine.store.open_challenge(&challenge).await.unwrap();
     assert_eq!(
@@ -180,24 +184,42 @@ async fn what_exists_is_not_written_again(mut engine: Engine) {
     engine.store.enroll(&factor).await.unwrap();
     engine.store.enroll(&factor).await.unwrap(); // Ours, whose answer was not heard.
     let mut other = factor.clone();
-    other.secret.as_mut().unwrap().bytes.push(9);
+    other.created_at = engine.now.plus(Duration::from_millis(1));
     assert!(engine.store.enroll(&other).await.is_err(), "another one's");
-    assert_eq!(engine.store.factor(engine.environment, factor.factor.id).await.unwrap(), Some(factor));
+    assert_eq!(engine.store.factor(engine.environment, factor.id).await.unwrap(), Some(factor));
 }
 
 async fn a_guard_is_written_over_the_version_it_was_decided_on(mut engine: Engine) {
     let seen = engine.factor();
     engine.store.enroll(&seen).await.unwrap();
     let next = engine.after_a_guess(&seen);
-    let sealed = Sealed { key: EnvironmentKeyId::new(engine.now, &mut engine.rng), bytes: vec![5] };
-    assert!(matches!(engine.store.settle(&seen, &next, Some(&sealed)).await.unwrap(), Settled::Written));
-    let written = Guarded { guard: next, secret: Some(sealed), ..seen.clone() };
+    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), Settled::Written));
+    let written = Factor { guard: next, ..seen.clone() };
     // What was refused tells what stands there instead.
     let late = engine.after_a_guess(&seen);
-    let Settled::Changed(Some(current)) = engine.store.settle(&seen, &late, None).await.unwrap() else {
+    let Settled::Changed(Some(current)) = engine.store.settle(&seen, &late).await.unwrap() else {
         panic!("an outdated guard was written");
     };
     assert_eq!(*current, written);
+}
+
+async fn a_secret_is_sealed_again_once_and_beside_a_guard(mut engine: Engine) {
+    let seen = engine.factor();
+    engine.store.enroll(&seen).await.unwrap();
+    let old = seen.credential.secret().unwrap();
+    let next = Sealed { key: EnvironmentKeyId::new(engine.now, &mut engine.rng), bytes: vec![5] };
+    let late = Sealed { bytes: vec![6], ..next.clone() };
+    for sealed in [&next, &late] {
+        engine.store.rewrap(&seen, old, sealed).await.unwrap();
+    }
+    // A verify that read the factor before is written all the same.
+    let guard = engine.after_a_guess(&seen);
+    assert!(matches!(engine.store.settle(&seen, &guard).await.unwrap(), Settled::Written));
+    let now = engine.store.factor(engine.environment, seen.id).await.unwrap().unwrap();
+    assert_eq!((now.credential.secret(), &now.guard), (Some(&next), &guard));
+    engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
+    engine.store.rewrap(&seen, old, &next).await.unwrap();
+    assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
 }
 
 async fn of_racing_guards_one_is_written(mut engine: Engine) {
@@ -207,9 +229,7 @@ async fn of_racing_guards_one_is_written(mut engine: Engine) {
     let mut racing = tokio::task::JoinSet::new();
     for next in guards {
         let (store, seen) = (engine.store.clone(), seen.clone());
-        racing.spawn(
-            async move { matches!(store.settle(&seen, &next, None).await.unwrap(), Settled::Written) },
-        );
+        racing.spawn(async move { matches!(store.settle(&seen, &next).await.unwrap(), Settled::Written) });
     }
     assert_eq!(racing.join_all().await.into_iter().filter(|written| *written).count(), 1);
 }
@@ -218,11 +238,11 @@ async fn a_deleted_factor_takes_no_guard(mut engine: Engine) {
     let seen = engine.factor();
     engine.store.enroll(&seen).await.unwrap();
     for _ in 0..2 {
-        engine.store.delete_factor(engine.environment, seen.factor.id).await.unwrap();
+        engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
     }
     let next = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &next, None).await.unwrap(), Settled::Changed(None)));
-    assert_eq!(engine.store.factor(engine.environment, seen.factor.id).await.unwrap(), None);
+    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), Settled::Changed(None)));
+    assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
 }
 
 async fn a_page_follows_the_index_both_ways(mut engine: Engine) {
@@ -231,17 +251,17 @@ async fn a_page_follows_the_index_both_ways(mut engine: Engine) {
         engine.now = engine.now.plus(Duration::from_millis(1));
         let factor = engine.factor();
         engine.store.enroll(&factor).await.unwrap();
-        ids.push(factor.factor.id);
+        ids.push(factor.id);
     }
     let user = UserId::parse("jürgen 🔑").unwrap();
-    for (from, kind, expected, more) in [
+    for (from, factor_type, expected, more) in [
         (From::Newest, None, vec![ids[4], ids[3]], true),
-        (From::Oldest, Some("totp"), vec![ids[0], ids[1]], true),
+        (From::Oldest, Some(FactorType::Totp), vec![ids[0], ids[1]], true),
         (From::OlderThan(ids[1]), None, vec![ids[0]], false),
         (From::NewerThan(ids[2]), None, vec![ids[3], ids[4]], false),
-        (From::Newest, Some("sms"), vec![], false),
+        (From::Newest, Some(FactorType::Sms), vec![], false),
     ] {
-        let page = Page { from, kind, limit: 2 };
+        let page = Page { from, factor_type, limit: 2 };
         let (found, next) = engine.store.factors_of(engine.environment, &user, &page).await.unwrap();
         let found: Vec<FactorId> = found.iter().map(|factor| factor.id).collect();
         assert_eq!(next, expected.last().copied().filter(|_| more), "{page:?}");
@@ -259,8 +279,8 @@ struct Message {
 
 impl Message {
     fn of(engine: &mut Engine, policy: Policy) -> Self {
-        let mut factor = engine.factor().factor;
-        factor.kind = Kind::Sms { phone: Phone::parse("+15005550006").unwrap() };
+        let mut factor = engine.factor();
+        factor.credential = Credential::Sms { phone: Phone::parse("+15005550006").unwrap() };
         let mut macs = PhoneMacs { number: [0; 32], prefix: [3; 32] };
         rand::Rng::fill_bytes(&mut engine.rng, &mut macs.number);
         let token = AttemptId::new(engine.now, &mut engine.rng);
@@ -298,7 +318,7 @@ async fn a_message_is_reserved_once_and_its_log_comes_back(mut engine: Engine) {
     let (log, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
     assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
     message.token = AttemptId::new(engine.now, &mut engine.rng);
-    let factor = engine.factor().factor;
+    let factor = engine.factor();
     let other = Message { challenge: engine.challenge(&factor), ..message };
     let (_, refused) = other.reserve(&engine, &PhoneLog::default()).await;
     let LogWritten::Changed(current) = refused else { panic!("{refused:?}") };
@@ -324,7 +344,7 @@ async fn a_message_is_marked_over_the_log_it_was_decided_on(mut engine: Engine) 
 async fn a_reserved_message_is_taken_over_with_its_challenge(mut engine: Engine) {
     let first = Message::of(&mut engine, policy());
     let (reserved, _) = first.reserve(&engine, &PhoneLog::default()).await;
-    let factor = engine.factor().factor;
+    let factor = engine.factor();
     let token = AttemptId::new(engine.now, &mut engine.rng);
     let policy = Policy { sms_daily_budget: MicroUsd(1), ..policy() };
     let second = Message { challenge: engine.challenge(&factor), phone: first.phone, policy, token };

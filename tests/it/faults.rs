@@ -18,7 +18,7 @@ use serde_json::json;
 use shared::aws;
 use shared::config::Settings;
 use shared::core::Core;
-use shared::domain::factor::Guarded;
+use shared::domain::factor::Factor;
 use shared::domain::id::FactorId;
 use shared::http::{app as application, challenge, enroll, factors, verify};
 use shared::ports::OsEntropy;
@@ -49,7 +49,7 @@ fn read_consistently(operation: Operation, calls: &[Call]) {
 }
 
 /// A factor as the table holds it.
-async fn stored(app: &App, factor: &str) -> Option<Guarded> {
+async fn stored(app: &App, factor: &str) -> Option<Factor> {
     let store = &app.local.core.store;
     let local = store.environment(app.local.api_key.tag()).await.unwrap().unwrap();
     store.factor(local.environment.id, FactorId::parse(factor).unwrap()).await.unwrap()

@@ -8,13 +8,13 @@ use crate::error::Error;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use shared::domain::environment::{Registration, WrappedKey};
-use shared::domain::factor::{Guarded, Sealed};
+use shared::domain::factor::Factor;
 use shared::domain::id::EnvironmentKeyId;
-use shared::domain::policy::{KEY_KEPT, KEY_SETTLES, VERIFY_ROUNDS};
+use shared::domain::policy::{KEY_KEPT, KEY_SETTLES};
 use shared::domain::time::Timestamp;
 use shared::keyring::Keyring;
 use shared::seal::{Seal, SealError};
-use shared::store::{Changed, Listing, Settled};
+use shared::store::{Changed, Listing};
 
 /// What a run did.
 #[derive(Serialize, Default)]
@@ -115,13 +115,12 @@ async fn environment(
         let (factors, next) = deployment.store.sealed_before(one.environment.id, newest.id, from).await?;
         done.left.extend(factors.damaged.iter().map(ToString::to_string));
         for factor in factors.readable {
-            let id = factor.factor.id;
-            match reseal(factor, newest.id, &seal, deployment).await? {
+            match reseal(&factor, &seal, deployment).await? {
                 Ok(()) => {
                     moved = moved.saturating_add(1);
                     bar.inc(1);
                 }
-                Err(cause) => done.left.push(format!("{id}: {cause}")),
+                Err(cause) => done.left.push(format!("{}: {cause}", factor.id)),
             }
         }
         from = next;
@@ -154,31 +153,22 @@ async fn environment(
     Ok(())
 }
 
-/// Seals one factor's secret under `key`, over the version that was read: a verify at the same moment is decided again.
+/// Seals one factor's secret again, under the key that seals now.
 async fn reseal(
-    mut factor: Guarded,
-    key: EnvironmentKeyId,
+    factor: &Factor,
     seal: &Seal,
     deployment: &Deployment,
 ) -> Result<Result<(), SealError>, Error> {
-    let id = factor.factor.id;
-    for _ in 0..VERIFY_ROUNDS {
-        let outdated = |sealed: &&Sealed| sealed.key < key;
-        let Some(sealed) = factor.secret.as_ref().filter(outdated) else { return Ok(Ok(())) };
-        let mut rng = deployment.rng()?;
-        let opened = seal.open_secret(sealed, &factor.factor);
-        let resealed = match opened.and_then(|secret| seal.secret(&secret, &factor.factor, &mut rng)) {
-            Ok(resealed) => resealed,
-            Err(cause) => return Ok(Err(cause)),
-        };
-        let next = factor.guard.rewritten();
-        factor = match deployment.store.settle(&factor, &next, Some(&resealed)).await? {
-            Settled::Written | Settled::Changed(None) | Settled::Unknown(None, _) => return Ok(Ok(())),
-            // A verify was faster, and may have sealed it, too; or the write was made and not heard of.
-            Settled::Changed(Some(current)) | Settled::Unknown(Some(current), _) => *current,
-        };
+    let Some(sealed) = factor.credential.secret() else { return Ok(Ok(())) };
+    let mut rng = deployment.rng()?;
+    let opened = seal.open_secret(sealed, factor.id);
+    match opened.and_then(|secret| seal.secret(&secret, factor.id, &mut rng)) {
+        Ok(resealed) => {
+            deployment.store.rewrap(factor, sealed, &resealed).await?;
+            Ok(Ok(()))
+        }
+        Err(cause) => Ok(Err(cause)),
     }
-    Err(Error::Contended(id))
 }
 
 /// Keys of an environment that were replaced long enough ago.

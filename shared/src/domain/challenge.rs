@@ -17,8 +17,17 @@ pub struct Challenge {
     pub created_at: Timestamp,
     /// From when on it cannot be verified any more.
     pub expires_at: Timestamp,
-    /// What its code must hash to; `None` for TOTP, whose codes come from the factor's secret.
-    pub code: Option<CodeMac>,
+    /// The code it asks for.
+    pub code: ChallengeCode,
+}
+
+/// The code a challenge asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChallengeCode {
+    /// One that was made for this challenge, and sent.
+    Sent(CodeMac),
+    /// One that the factor's credential computes.
+    Computed,
 }
 
 /// A code at rest: a keyed MAC bound to environment, factor and challenge (see `seal.rs`).
@@ -31,15 +40,15 @@ pub struct CodeMac {
 }
 
 impl Challenge {
-    /// A challenge of `factor`, open from `now` for as long as its kind allows.
+    /// A challenge of `factor`, open from `now` for as long as the factor's type allows.
     #[must_use]
-    pub fn of(factor: &Factor, id: ChallengeId, code: Option<CodeMac>, now: Timestamp) -> Self {
+    pub fn of(factor: &Factor, id: ChallengeId, code: ChallengeCode, now: Timestamp) -> Self {
         Self {
             id,
             environment: factor.environment,
             factor: factor.id,
             created_at: now,
-            expires_at: now.plus(factor.kind.challenge_lifetime()),
+            expires_at: now.plus(factor.credential.factor_type().challenge_lifetime()),
             code,
         }
     }

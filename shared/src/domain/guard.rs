@@ -154,13 +154,6 @@ impl Guard {
         }
     }
 
-    /// The same guard, as it is written with a secret that was sealed again: whoever decided on the version before
-    /// decides again, and finds all it has spent.
-    #[must_use]
-    pub fn rewritten(&self) -> Self {
-        Self { version: self.version.saturating_add(1), ..self.clone() }
-    }
-
     /// Whether only an operator can unlock it (THR-05).
     #[must_use]
     pub fn is_disabled(&self) -> bool {

@@ -7,7 +7,7 @@ mod metrics;
 
 use crate::core::Caller;
 use crate::domain::challenge::Challenge;
-use crate::domain::factor::{Factor, Kind};
+use crate::domain::factor::{Credential, Factor};
 use crate::domain::guard::{Locked, Verdict};
 use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId};
 use crate::domain::sms_budget::MicroUsd;
@@ -47,8 +47,8 @@ impl Trail {
 
     pub(super) fn factor(&self, factor: &Factor) {
         let mut notes = self.notes();
-        notes.factor = Some((factor.id, factor.kind.name()));
-        if let Kind::Sms { phone } = &factor.kind {
+        notes.factor = Some((factor.id, factor.credential.factor_type().name()));
+        if let Credential::Sms { phone } = &factor.credential {
             notes.country = Some(phone.country().to_string());
         }
     }

@@ -8,9 +8,9 @@ use super::error::{Entity, Error};
 use super::extract::{Body, Fields, IdempotencyKey, PathId};
 use super::wire::{ChallengeBody, Json, created};
 use crate::core::{Caller, Core};
-use crate::domain::challenge::Challenge;
+use crate::domain::challenge::{Challenge, ChallengeCode};
 use crate::domain::code::Code;
-use crate::domain::factor::{Factor, Guarded, Kind};
+use crate::domain::factor::{Credential, Factor};
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::seal::Seal;
 use crate::sms::Sms;
@@ -73,23 +73,22 @@ async fn open(
     let core = &sender.core;
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    let guarded = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
-    let Guarded { factor, guard, .. } = &guarded;
-    trail.factor(factor);
-    guard.accepts_challenges(core.now())?;
-    let (challenge, shown) = match &factor.kind {
-        Kind::Totp { .. } => {
-            let challenge = Challenge::of(factor, new_id(core)?, None, core.now());
+    let factor = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
+    trail.factor(&factor);
+    factor.guard.accepts_challenges(core.now())?;
+    let (challenge, shown) = match &factor.credential {
+        Credential::Totp { .. } => {
+            let challenge = Challenge::of(&factor, new_id(core)?, ChallengeCode::Computed, core.now());
             core.store.open_challenge(&challenge).await?;
             (challenge, None)
         }
-        Kind::GenericOtp => {
-            let (challenge, code) = with_code(core, &*core.seal(caller).await?, factor)?;
+        Credential::GenericOtp => {
+            let (challenge, code) = with_code(core, &*core.seal(caller).await?, &factor)?;
             core.store.open_challenge(&challenge).await?;
             (challenge, Some(code))
         }
-        Kind::Sms { phone } => {
-            (sms::challenge(sender, caller, trail, &guarded, phone, key, fields).await?, None)
+        Credential::Sms { phone } => {
+            (sms::challenge(sender, caller, trail, &factor, phone, key, fields).await?, None)
         }
     };
     trail.challenge(&challenge);
@@ -100,8 +99,8 @@ async fn open(
 fn with_code(core: &Core, seal: &Seal, factor: &Factor) -> Result<(Challenge, Code), Error> {
     let id = new_id(core)?;
     let code = Code::random(&mut core.rng()?);
-    let kept = seal.code(&code, factor, id)?;
-    Ok((Challenge::of(factor, id, Some(kept), core.now()), code))
+    let kept = seal.code(&code, factor.id, id)?;
+    Ok((Challenge::of(factor, id, ChallengeCode::Sent(kept), core.now()), code))
 }
 
 fn new_id(core: &Core) -> Result<ChallengeId, Error> {

@@ -6,8 +6,8 @@ use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
 use super::wire::{ChallengeBody, EnrollmentBody, FactorBody, Json, TotpEnrollment, created};
 use crate::core::{Caller, Core};
-use crate::domain::challenge::Challenge;
-use crate::domain::factor::{Factor, Guarded, Kind};
+use crate::domain::challenge::{Challenge, ChallengeCode};
+use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::domain::otpauth::{self, Label};
@@ -27,13 +27,6 @@ pub fn router(core: Core) -> Router {
         .with_state(core)
 }
 
-/// What a factor can be enrolled as.
-enum Type {
-    Totp,
-    Sms,
-    GenericOtp,
-}
-
 async fn enroll(
     State(core): State<Core>,
     Manager(caller): Manager,
@@ -41,26 +34,27 @@ async fn enroll(
     Body(mut fields): Body,
 ) -> Result<Json<FactorBody>, Error> {
     let user = fields.optional("user_id", UserId::parse);
-    let (kind, secret) = match fields.required("type", any_type) {
-        Some(Type::Totp) => {
+    let factor_type = fields.required("type", FactorType::parse);
+    let credential = match factor_type {
+        Some(FactorType::Totp) => {
             let issuer = fields.required("totp_issuer", Label::parse);
             let account = fields.required("totp_user", Label::parse);
             let (issuer, account) = fields.check(issuer.zip(account))?;
-            (Kind::Totp { issuer, account }, Some(Secret::random(&mut core.rng()?)))
+            Credential::Totp { issuer, account, secret: Secret::random(&mut core.rng()?) }
         }
-        Some(Type::Sms) => {
+        Some(FactorType::Sms) => {
             let number = fields.required_text("phone_number");
-            (Kind::Sms { phone: phone(&core, &fields.check(number)?)? }, None)
+            Credential::Sms { phone: phone(&core, &fields.check(number)?)? }
         }
-        named @ (Some(Type::GenericOtp) | None) => {
-            fields.check(named)?;
-            (Kind::GenericOtp, None)
+        Some(FactorType::GenericOtp) | None => {
+            fields.check(factor_type)?;
+            Credential::GenericOtp
         }
     };
-    let (guarded, enrollment) = new_factor(&core, &caller, user, kind, secret.as_ref()).await?;
-    trail.factor(&guarded.factor);
-    core.store.enroll(&guarded).await?;
-    Ok(created(FactorBody::enrolled(&guarded.factor, enrollment)))
+    let (factor, enrollment) = new_factor(&core, &caller, user, credential).await?;
+    trail.factor(&factor);
+    core.store.enroll(&factor).await?;
+    Ok(created(FactorBody::enrolled(&factor.summary(), enrollment)))
 }
 
 async fn enroll_for_user(
@@ -80,46 +74,47 @@ async fn enroll_for_user(
     let imported = fields.optional("totp_secret", Secret::from_base32);
     let (issuer, account) = fields.check(named.and(issuer.zip(account)))?;
 
-    let kind = Kind::Totp { issuer, account };
     let secret = imported.map_or_else(|| core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
-    let (guarded, enrollment) = new_factor(&core, &caller, Some(user), kind, Some(&secret)).await?;
-    trail.factor(&guarded.factor);
-    let now = guarded.factor.created_at;
-    let challenge = Challenge::of(&guarded.factor, ChallengeId::new(now, &mut core.rng()?), None, now);
+    let credential = Credential::Totp { issuer, account, secret };
+    let (factor, enrollment) = new_factor(&core, &caller, Some(user), credential).await?;
+    trail.factor(&factor);
+    let id = ChallengeId::new(factor.created_at, &mut core.rng()?);
+    let challenge = Challenge::of(&factor, id, ChallengeCode::Computed, factor.created_at);
     trail.challenge(&challenge);
     // A challenge without its factor is garbage that expires; a factor without its challenge would be half an answer.
     core.store.open_challenge(&challenge).await?;
-    core.store.enroll(&guarded).await?;
+    core.store.enroll(&factor).await?;
     Ok(created(EnrollmentBody {
-        authentication_factor: FactorBody::enrolled(&guarded.factor, enrollment),
+        authentication_factor: FactorBody::enrolled(&factor.summary(), enrollment),
         authentication_challenge: ChallengeBody::of(&challenge, None),
     }))
 }
 
+/// A new factor, and what its enrolment shows once.
 async fn new_factor(
     core: &Core,
     caller: &Caller,
     user: Option<UserId>,
-    kind: Kind,
-    secret: Option<&Secret>,
-) -> Result<(Guarded, Option<TotpEnrollment>), Error> {
-    let (now, mut rng) = (core.now(), core.rng()?);
-    let id = FactorId::new(now, &mut rng);
-    let factor = Factor { id, environment: caller.environment.id, created_at: now, user, kind };
-    let sealed = match secret {
-        Some(secret) => Some(core.seal(caller).await?.secret(secret, &factor, &mut rng)?),
-        None => None,
+    credential: Credential<Secret>,
+) -> Result<(Factor, Option<TotpEnrollment>), Error> {
+    let (created_at, mut rng) = (core.now(), core.rng()?);
+    let (id, environment) = (FactorId::new(created_at, &mut rng), caller.environment.id);
+    let (credential, enrollment) = match credential {
+        Credential::Totp { issuer, account, secret } => {
+            let sealed = core.seal(caller).await?.secret(&secret, id, &mut rng)?;
+            let shown = shown_once(&issuer, &account, &secret)?;
+            (Credential::Totp { issuer, account, secret: sealed }, Some(shown))
+        }
+        Credential::Sms { phone } => (Credential::Sms { phone }, None),
+        Credential::GenericOtp => (Credential::GenericOtp, None),
     };
-    let enrollment = match (&factor.kind, secret) {
-        (Kind::Totp { issuer, account }, Some(secret)) => Some(shown_once(issuer, account, secret)?),
-        _ => None,
-    };
-    Ok((Guarded { factor, secret: sealed, guard: Guard::default() }, enrollment))
+    Ok((Factor { id, environment, created_at, user, credential, guard: Guard::default() }, enrollment))
 }
 
 fn shown_once(issuer: &Label, account: &Label, secret: &Secret) -> Result<TotpEnrollment, Error> {
     let uri = otpauth::uri(issuer, account, secret);
-    let qr_code = qr::data_uri(&uri).map_err(|_| Error::Invalid(Vec::new()))?;
+    // Labels of the longest kind fit: a failure is ours.
+    let qr_code = qr::data_uri(&uri).map_err(Error::internal)?;
     Ok(TotpEnrollment { qr_code, secret: secret.to_base32(), uri })
 }
 
@@ -129,15 +124,6 @@ fn phone(core: &Core, number: &str) -> Result<Phone, Error> {
         PhoneError::NotSupported => Error::PhoneNotSupported,
     })?;
     if core.policy.sms_countries.allow(phone.country()) { Ok(phone) } else { Err(Error::PhoneNotSupported) }
-}
-
-fn any_type(text: &str) -> Result<Type, &'static str> {
-    match text {
-        "totp" => Ok(Type::Totp),
-        "sms" => Ok(Type::Sms),
-        "generic_otp" => Ok(Type::GenericOtp),
-        _ => Err("must be totp, sms or generic_otp"),
-    }
 }
 
 fn only_totp(text: &str) -> Result<(), &'static str> {

@@ -1,4 +1,4 @@
-//! Every error a client can see: one enum, one match to status and body (contract §5).
+//! Every error a client can see: one enum, one row per error (contract §5).
 //!
 //! No body has a key `error`, every body has a non-empty `code`, and a 5xx tells nothing of its cause.
 
@@ -87,12 +87,14 @@ pub struct Violation {
     pub code: String,
 }
 
-/// What can be not found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What can be not found, by the name its message gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum Entity {
     /// A factor.
+    #[strum(to_string = "Authentication Factor")]
     Factor,
     /// A challenge.
+    #[strum(to_string = "Authentication Challenge")]
     Challenge,
     /// A user.
     User,
@@ -157,95 +159,41 @@ impl Error {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// Status, code and message: one row per error (contract §5).
+    #[rustfmt::skip]
+    fn row(&self) -> (StatusCode, &'static str, String) {
+        const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+        const INTERNAL: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+        let row = |status, code, message: &str| (status, code, message.to_owned());
         match self {
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::Foreign => StatusCode::FORBIDDEN,
-            Self::NoRoute | Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::MalformedRequest | Self::MalformedJson | Self::TooManyAttempts(_) => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Invalid(_)
-            | Self::InvalidPhone(_)
-            | Self::PhoneNotSupported
-            | Self::PhoneOptedOut
-            | Self::SmsLimit(_)
-            | Self::Expired(_)
-            | Self::Verified(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) | Self::Panic => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden | Self::Foreign => "forbidden",
-            Self::NoRoute => "route_not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::BodyTooLarge => "request_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::MalformedRequest => "malformed_request",
-            Self::MalformedJson => "malformed_json",
-            Self::Invalid(_) => "invalid_request_parameters",
-            Self::NotFound { .. } => "entity_not_found",
-            Self::InvalidPhone(_) => "invalid_phone_number",
-            Self::PhoneNotSupported => "phone_number_not_supported",
-            Self::PhoneOptedOut => "phone_number_opted_out",
-            Self::SmsLimit(_) => "sms_send_limit_exceeded",
-            Self::Expired(_) => "authentication_challenge_expired",
-            Self::Verified(_) => "authentication_challenge_previously_verified",
-            Self::TooManyAttempts(_) => "one_time_code_too_many_attempts",
-            Self::Unavailable(_) => "service_unavailable",
-            Self::Internal(_) | Self::Panic => "internal_server_error",
-        }
-    }
-
-    fn message(&self) -> String {
-        match self {
-            Self::Unauthorized => "Unauthorized".to_owned(),
-            Self::Forbidden => "The API key's scope does not cover this.".to_owned(),
-            Self::Foreign => "The request's Host or Origin is not one of this server's own.".to_owned(),
-            Self::NoRoute => "Not Found".to_owned(),
-            Self::MethodNotAllowed => "Method Not Allowed".to_owned(),
-            Self::BodyTooLarge => "The request body is larger than 16 KiB.".to_owned(),
-            Self::UnsupportedMediaType => "The request body must be application/json.".to_owned(),
-            Self::MalformedRequest => "The request cannot be read.".to_owned(),
-            Self::MalformedJson => "The request body must be a JSON object.".to_owned(),
-            Self::Invalid(_) => "Validation failed".to_owned(),
-            Self::NotFound { what: Entity::Factor, id } => {
-                format!("Authentication Factor not found: '{id}'.")
-            }
-            Self::NotFound { what: Entity::Challenge, id } => {
-                format!("Authentication Challenge not found: '{id}'.")
-            }
-            Self::NotFound { what: Entity::User, id } => format!("User not found: '{id}'."),
-            Self::InvalidPhone(text) => format!("Phone number is invalid: '{text}'"),
-            Self::PhoneNotSupported => "Text messages to this phone number are not supported.".to_owned(),
-            Self::SmsLimit(over) => format!("Too many text messages. Try again after {}.", over.retry_at),
-            Self::PhoneOptedOut => "The phone number has opted out of text messages.".to_owned(),
-            Self::Expired(id) => {
-                format!("The authentication challenge '{id}' has expired.")
-            }
-            Self::Verified(id) => {
-                format!("The authentication challenge '{id}' has already been verified.")
-            }
-            Self::TooManyAttempts(None) => "Too many attempts.".to_owned(),
-            Self::TooManyAttempts(Some(retry_at)) => {
-                format!("Too many attempts. Try again after {retry_at}.")
-            }
-            Self::Unavailable(_) => "The service is temporarily unavailable.".to_owned(),
-            Self::Internal(_) | Self::Panic => "An internal error occurred.".to_owned(),
+            Self::Unauthorized => row(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+            Self::Forbidden => row(StatusCode::FORBIDDEN, "forbidden", "The API key's scope does not cover this."),
+            Self::Foreign => row(StatusCode::FORBIDDEN, "forbidden", "The request's Host or Origin is not one of this server's own."),
+            Self::NoRoute => row(StatusCode::NOT_FOUND, "route_not_found", "Not Found"),
+            Self::MethodNotAllowed => row(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed"),
+            Self::MalformedRequest => row(StatusCode::BAD_REQUEST, "malformed_request", "The request cannot be read."),
+            Self::BodyTooLarge => row(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", "The request body is larger than 16 KiB."),
+            Self::UnsupportedMediaType => row(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The request body must be application/json."),
+            Self::MalformedJson => row(StatusCode::BAD_REQUEST, "malformed_json", "The request body must be a JSON object."),
+            Self::Invalid(_) => row(UNPROCESSABLE, "invalid_request_parameters", "Validation failed"),
+            Self::NotFound { what, id } => row(StatusCode::NOT_FOUND, "entity_not_found", &format!("{what} not found: '{id}'.")),
+            Self::InvalidPhone(text) => row(UNPROCESSABLE, "invalid_phone_number", &format!("Phone number is invalid: '{text}'")),
+            Self::PhoneNotSupported => row(UNPROCESSABLE, "phone_number_not_supported", "Text messages to this phone number are not supported."),
+            Self::PhoneOptedOut => row(UNPROCESSABLE, "phone_number_opted_out", "The phone number has opted out of text messages."),
+            Self::SmsLimit(over) => row(UNPROCESSABLE, "sms_send_limit_exceeded", &format!("Too many text messages. Try again after {}.", over.retry_at)),
+            Self::TooManyAttempts(None) => row(StatusCode::BAD_REQUEST, "one_time_code_too_many_attempts", "Too many attempts."),
+            Self::TooManyAttempts(Some(retry_at)) => row(StatusCode::BAD_REQUEST, "one_time_code_too_many_attempts", &format!("Too many attempts. Try again after {retry_at}.")),
+            Self::Expired(id) => row(UNPROCESSABLE, "authentication_challenge_expired", &format!("The authentication challenge '{id}' has expired.")),
+            Self::Verified(id) => row(UNPROCESSABLE, "authentication_challenge_previously_verified", &format!("The authentication challenge '{id}' has already been verified.")),
+            Self::Unavailable(_) => row(StatusCode::SERVICE_UNAVAILABLE, "service_unavailable", "The service is temporarily unavailable."),
+            Self::Internal(_) | Self::Panic => row(INTERNAL, "internal_server_error", "An internal error occurred."),
         }
     }
 }
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, code, message) = (self.status(), self.code(), self.message());
+        let (status, code, message) = self.row();
         let mut body = Body { code, message, errors: Vec::new(), entity_id: None, retry_at: None };
         let mut cause = None;
         match self {

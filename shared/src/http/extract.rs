@@ -70,7 +70,8 @@ impl Fields {
             .ok_or_else(|| Error::Invalid(take(&mut self.violations)))
     }
 
-    fn violation(&mut self, field: &'static str, rule: impl Display) {
+    /// Notes what is wrong with a field.
+    pub(super) fn violation(&mut self, field: &'static str, rule: impl Display) {
         self.violations.push(Violation { field, code: format!("{field} {rule}") });
     }
 

@@ -6,7 +6,7 @@ use super::error::{Entity, Error};
 use super::extract::{Fields, PathId, Query};
 use super::wire::{FactorBody, Json, ListBody, ListMetadata};
 use crate::core::{Caller, Core};
-use crate::domain::factor::Factor;
+use crate::domain::factor::{Factor, FactorType};
 use crate::domain::id::FactorId;
 use crate::domain::policy::{PAGE_DEFAULT, PAGE_LIMITS};
 use crate::domain::user::UserId;
@@ -32,7 +32,7 @@ async fn read(
     PathId(given): PathId,
 ) -> Result<Json<FactorBody>, Error> {
     let factor = find(&core, &caller, &trail, &given).await?;
-    Ok(Json(StatusCode::OK, FactorBody::of(&factor)))
+    Ok(Json(StatusCode::OK, FactorBody::of(&factor.summary())))
 }
 
 async fn delete(
@@ -49,7 +49,7 @@ async fn delete(
 async fn find(core: &Core, caller: &Caller, trail: &Trail, given: &str) -> Result<Factor, Error> {
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    let factor = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?.factor;
+    let factor = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
     trail.factor(&factor);
     Ok(factor)
 }
@@ -61,9 +61,9 @@ async fn list(
     Query(mut fields): Query,
 ) -> Result<Json<ListBody>, Error> {
     let user = fields.required("user_id", UserId::parse);
-    let kind = fields.optional("type", listable);
+    let factor_type = fields.optional("type", FactorType::parse);
     let user = fields.check(user)?;
-    page(&core, &caller, &user, kind, fields).await
+    page(&core, &caller, &user, factor_type, fields).await
 }
 
 /// A user's TOTP factors only: SDKs of four major versions break on any other (contract §3.7).
@@ -74,24 +74,28 @@ async fn list_for_user(
     Query(fields): Query,
 ) -> Result<Json<ListBody>, Error> {
     let user = UserId::parse(&given).map_err(|_| Error::not_found(Entity::User, &given))?;
-    page(&core, &caller, &user, Some("totp"), fields).await
+    page(&core, &caller, &user, Some(FactorType::Totp), fields).await
 }
 
 async fn page(
     core: &Core,
     caller: &Caller,
     user: &UserId,
-    kind: Option<&'static str>,
+    factor_type: Option<FactorType>,
     mut fields: Fields,
 ) -> Result<Json<ListBody>, Error> {
     let limit = fields.optional("limit", limit).unwrap_or(PAGE_DEFAULT);
     let order = fields.optional("order", Order::parse).unwrap_or(Order::Descending);
     let before = fields.optional("before", FactorId::parse);
     let after = fields.optional("after", FactorId::parse);
-    let from = fields.check(order.start(before, after))?;
+    let from = order.start(before, after);
+    if from.is_none() {
+        fields.violation("after", "must not be given together with before");
+    }
+    let from = fields.check(from)?;
 
     let (mut factors, next) =
-        core.store.factors_of(caller.environment.id, user, &Page { from, kind, limit }).await?;
+        core.store.factors_of(caller.environment.id, user, &Page { from, factor_type, limit }).await?;
     factors.sort_by_key(|factor| factor.id);
     // Onwards there is what the store did not get to; back there is more, if the page was come to from there.
     let (oldest, newest) = (factors.first().map(|factor| factor.id), factors.last().map(|factor| factor.id));
@@ -154,9 +158,4 @@ impl Order {
 fn limit(text: &str) -> Result<usize, String> {
     let limit = text.parse().ok().filter(|limit| PAGE_LIMITS.contains(limit));
     limit.ok_or_else(|| format!("must be a number from {} to {}", PAGE_LIMITS.start(), PAGE_LIMITS.end()))
-}
-
-fn listable(text: &str) -> Result<&'static str, &'static str> {
-    let known = ["totp", "sms", "generic_otp"].into_iter().find(|kind| *kind == text);
-    known.ok_or("must be totp, sms or generic_otp")
 }

@@ -6,12 +6,12 @@
 use super::audit::Trail;
 use super::auth::Verifier;
 use super::error::{Entity, Error};
-use super::extract::{Body, PathId};
+use super::extract::{Body, Fields, PathId};
 use super::wire::{ChallengeBody, Json, VerificationBody, created};
 use crate::core::{Caller, Core};
-use crate::domain::challenge::Challenge;
+use crate::domain::challenge::{Challenge, ChallengeCode};
 use crate::domain::code::Code;
-use crate::domain::factor::{Guarded, Kind, Sealed};
+use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::{Evidence, Guard, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::policy::VERIFY_ROUNDS;
@@ -37,8 +37,9 @@ async fn verify(
     PathId(id): PathId,
     Body(mut fields): Body,
 ) -> Result<Json<VerificationBody>, Error> {
-    let code = fields.required("code", Code::parse);
-    answer(&core, &caller, &trail, &id, &fields.check(code)?).await
+    let code = fields.required_text("code");
+    fields.check(code)?;
+    answer(&core, &caller, &trail, &id, fields).await
 }
 
 async fn verify_by_body(
@@ -48,9 +49,9 @@ async fn verify_by_body(
     Body(mut fields): Body,
 ) -> Result<Json<VerificationBody>, Error> {
     let id = fields.required_text("authentication_challenge_id");
-    let code = fields.required("code", Code::parse);
-    let (id, code) = fields.check(id.zip(code))?;
-    answer(&core, &caller, &trail, &id, &code).await
+    let code = fields.required_text("code");
+    let (id, _) = fields.check(id.zip(code))?;
+    answer(&core, &caller, &trail, &id, fields).await
 }
 
 async fn answer(
@@ -58,20 +59,24 @@ async fn answer(
     caller: &Caller,
     trail: &Trail,
     given: &str,
-    code: &Code,
+    mut fields: Fields,
 ) -> Result<Json<VerificationBody>, Error> {
     let unknown = || Error::not_found(Entity::Challenge, given);
     let (environment, id) = (caller.environment.id, ChallengeId::parse(given).map_err(|_| unknown())?);
     let challenge = core.store.challenge(environment, id).await?.ok_or_else(unknown)?;
     trail.challenge(&challenge);
     let factor = core.store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?;
-    trail.factor(&factor.factor);
-    let generic = factor.factor.kind == Kind::GenericOtp;
-    let (verdict, guard) = settle(core, caller, factor, &challenge, code).await?;
+    trail.factor(&factor);
+    let factor_type = factor.credential.factor_type();
+    let code = match factor_type {
+        FactorType::Totp | FactorType::Sms | FactorType::GenericOtp => fields.required("code", Code::parse),
+    };
+    let code = fields.check(code)?;
+    let (verdict, guard) = settle(core, caller, factor, &challenge, &code).await?;
     trail.verdict(verdict, guard.accepts_challenges(core.now()).err());
     let valid = verdict == Verdict::Valid;
     // Only a MAC of the code is kept, so it can be shown again only to whoever just gave it.
-    let shown = (valid && generic).then_some(code);
+    let shown = Some(&code).filter(|_| valid && factor_type == FactorType::GenericOtp);
     Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
 }
 
@@ -79,7 +84,7 @@ async fn answer(
 async fn settle(
     core: &Core,
     caller: &Caller,
-    mut factor: Guarded,
+    mut factor: Factor,
     challenge: &Challenge,
     code: &Code,
 ) -> Result<(Verdict, Guard), Error> {
@@ -89,9 +94,9 @@ async fn settle(
         let now = core.now();
         let admission =
             factor.guard.admit(challenge, now).map_err(|refusal| Error::refused(challenge.id, refusal))?;
-        let (evidence, resealed) = examine(core, &*core.seal(caller).await?, &factor, challenge, code, now)?;
+        let evidence = examine(core, &*core.seal(caller).await?, &factor, challenge, code, now)?;
         let (verdict, next) = admission.judge(evidence, attempt);
-        factor = match core.store.settle(&factor, &next, resealed.as_ref()).await? {
+        factor = match core.store.settle(&factor, &next).await? {
             Settled::Written => return Ok((verdict, next)),
             Settled::Unknown(current, cause) => {
                 return current.and_then(|current| told(&current.guard)).ok_or(cause.into());
@@ -108,24 +113,27 @@ async fn settle(
     Err(Error::busy())
 }
 
-/// What the code turns out to be: a TOTP step's, this challenge's, or neither; and the secret under the current key, if
-/// it was sealed with an older one.
+/// What the code turns out to be: a TOTP step's, this challenge's, or neither.
 fn examine(
     core: &Core,
     seal: &Seal,
-    factor: &Guarded,
+    factor: &Factor,
     challenge: &Challenge,
     code: &Code,
     now: Timestamp,
-) -> Result<(Evidence, Option<Sealed>), Error> {
-    let Some(sealed) = &factor.secret else {
-        let matches = seal.code_matches(code, &factor.factor, challenge)?;
-        return Ok((if matches { Evidence::Code } else { Evidence::Wrong }, None));
-    };
-    let secret = seal.open_secret(sealed, &factor.factor)?;
-    let step = secret.matching_step(code, now, core.policy.totp_skew).map_err(|_| SealError::Broken)?;
-    let outdated = seal.is_outdated(sealed);
-    let resealed =
-        outdated.then(|| Ok::<_, Error>(seal.secret(&secret, &factor.factor, &mut core.rng()?)?));
-    Ok((step.map_or(Evidence::Wrong, Evidence::Step), resealed.transpose()?))
+) -> Result<Evidence, Error> {
+    match (&factor.credential, &challenge.code) {
+        (Credential::Totp { secret, .. }, _) => {
+            let secret = seal.open_secret(secret, factor.id)?;
+            let step = secret.matching_step(code, now, core.policy.totp_skew);
+            Ok(step.map_err(|_| SealError::Broken)?.map_or(Evidence::Wrong, Evidence::Step))
+        }
+        (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Sent(kept)) => {
+            let matches = seal.code_matches(code, kept, factor.id, challenge.id)?;
+            Ok(if matches { Evidence::Code } else { Evidence::Wrong })
+        }
+        (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Computed) => {
+            Err(SealError::Broken.into())
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
-use crate::domain::factor::{Factor, Kind};
+use crate::domain::factor::{Credential, FactorSummary};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -115,18 +115,18 @@ pub(super) struct ListMetadata {
 
 impl FactorBody {
     /// A factor as every answer but the enrolment's shows it.
-    pub(super) fn of(factor: &Factor) -> Self {
+    pub(super) fn of(factor: &FactorSummary) -> Self {
         Self::enrolled(factor, None)
     }
 
     /// A factor as its enrolment's answer shows it.
-    pub(super) fn enrolled(factor: &Factor, enrollment: Option<TotpEnrollment>) -> Self {
-        let (totp, sms) = match &factor.kind {
-            Kind::Totp { issuer, account } => {
+    pub(super) fn enrolled(factor: &FactorSummary, enrollment: Option<TotpEnrollment>) -> Self {
+        let (totp, sms) = match &factor.credential {
+            Credential::Totp { issuer, account, secret: () } => {
                 (Some(TotpBody { issuer: issuer.to_string(), user: account.to_string(), enrollment }), None)
             }
-            Kind::Sms { phone } => (None, Some(SmsBody { phone_number: phone.as_str().to_owned() })),
-            Kind::GenericOtp => (None, None),
+            Credential::Sms { phone } => (None, Some(SmsBody { phone_number: phone.as_str().to_owned() })),
+            Credential::GenericOtp => (None, None),
         };
         Self {
             object: "authentication_factor",
@@ -134,7 +134,7 @@ impl FactorBody {
             created_at: factor.created_at.to_string(),
             updated_at: factor.created_at.to_string(),
             user_id: factor.user.as_ref().map(ToString::to_string),
-            r#type: factor.kind.name(),
+            r#type: factor.credential.factor_type().name(),
             totp,
             sms,
         }

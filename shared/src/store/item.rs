@@ -5,8 +5,8 @@ pub(super) mod guard;
 
 use super::StoreError;
 use super::schema::{self, attr};
-use crate::domain::challenge::{Challenge, CodeMac};
-use crate::domain::factor::{Factor, Guarded, Kind, Sealed};
+use crate::domain::challenge::{Challenge, ChallengeCode, CodeMac};
+use crate::domain::factor::{Credential, Factor, FactorSummary, FactorType, Sealed};
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
@@ -26,57 +26,65 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 const NULL: AttributeValue = AttributeValue::Null(true);
 type Read<T> = Result<T, StoreError>;
 
-pub(super) fn from_factor(guarded: &Guarded) -> Item {
-    let Guarded { factor, secret, guard } = guarded;
+pub(super) fn from_factor(factor: &Factor) -> Item {
     let mut item = schema::factor_key(factor.environment, factor.id);
     put(&mut item, attr::ID, text(factor.id));
     put(&mut item, attr::ENVIRONMENT, text(factor.environment));
-    put(&mut item, attr::TYPE, text(factor.kind.name()));
+    put(&mut item, attr::TYPE, text(factor.credential.factor_type().name()));
     put(&mut item, attr::CREATED_AT, number(factor.created_at.millis()));
     if let Some(user) = &factor.user {
         put(&mut item, attr::USER, text(user));
         put(&mut item, attr::OWNER, text(schema::owner(factor.environment, user)));
     }
-    match &factor.kind {
-        Kind::Totp { issuer, account } => {
+    match &factor.credential {
+        Credential::Totp { issuer, account, secret } => {
             put(&mut item, attr::ISSUER, text(issuer));
             put(&mut item, attr::ACCOUNT, text(account));
+            put(&mut item, attr::KEY, text(secret.key));
+            put(&mut item, attr::SECRET, bytes(&secret.bytes));
         }
-        Kind::Sms { phone } => {
+        Credential::Sms { phone } => {
             put(&mut item, attr::PHONE, text(phone.as_str()));
             put(&mut item, attr::COUNTRY, text(phone.country()));
         }
-        Kind::GenericOtp => {}
+        Credential::GenericOtp => {}
     }
-    if let Some(secret) = secret {
-        item.extend(from_sealed(secret));
-    }
-    put(&mut item, attr::VERSION, number(guard.version));
-    put(&mut item, attr::GUARD, guard::from_guard(guard));
+    put(&mut item, attr::VERSION, number(factor.guard.version));
+    put(&mut item, attr::GUARD, guard::from_guard(&factor.guard));
     item
 }
 
-/// A sealed secret, as attributes of its factor.
-pub(super) fn from_sealed(secret: &Sealed) -> Item {
-    let mut item = Item::new();
-    put(&mut item, attr::KEY, text(secret.key));
-    put(&mut item, attr::SECRET, bytes(&secret.bytes));
-    item
-}
-
-pub(super) fn to_factor(item: &Item) -> Read<Guarded> {
-    let factor = to_listed_factor(item)?;
-    let secret = match &factor.kind {
-        Kind::Totp { .. } => Some(Sealed {
-            key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?,
-            bytes: blob(item, attr::SECRET)?.to_vec(),
-        }),
-        Kind::Sms { .. } | Kind::GenericOtp => None,
-    };
-    Ok(Guarded {
-        factor,
-        secret,
+pub(super) fn to_factor(item: &Item) -> Read<Factor> {
+    Ok(Factor {
+        id: parsed(item, attr::ID, FactorId::parse)?,
+        environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
+        created_at: moment(item, attr::CREATED_AT)?,
+        user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
+        credential: to_credential(item, to_sealed)?,
         guard: guard::to_guard(integer(item, attr::VERSION)?, map(item, attr::GUARD)?)?,
+    })
+}
+
+/// A credential, whose secret is read by `secret`.
+fn to_credential<S>(item: &Item, secret: impl FnOnce(&Item) -> Read<S>) -> Read<Credential<S>> {
+    Ok(match parsed(item, attr::TYPE, FactorType::parse)? {
+        FactorType::Totp => Credential::Totp {
+            issuer: Label::stored(string(item, attr::ISSUER)?),
+            account: Label::stored(string(item, attr::ACCOUNT)?),
+            secret: secret(item)?,
+        },
+        FactorType::Sms => {
+            let country = parsed(item, attr::COUNTRY, Country::parse)?;
+            Credential::Sms { phone: Phone::stored(string(item, attr::PHONE)?.to_owned(), country) }
+        }
+        FactorType::GenericOtp => Credential::GenericOtp,
+    })
+}
+
+fn to_sealed(item: &Item) -> Read<Sealed> {
+    Ok(Sealed {
+        key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?,
+        bytes: blob(item, attr::SECRET)?.to_vec(),
     })
 }
 
@@ -85,26 +93,13 @@ pub(super) fn to_listed_id(key: &Item) -> Read<FactorId> {
     parsed(key, attr::ID, FactorId::parse)
 }
 
-/// A factor as the index holds it: without secret and guard.
-pub(super) fn to_listed_factor(item: &Item) -> Read<Factor> {
-    let kind = match string(item, attr::TYPE)? {
-        "totp" => Kind::Totp {
-            issuer: Label::stored(string(item, attr::ISSUER)?),
-            account: Label::stored(string(item, attr::ACCOUNT)?),
-        },
-        "sms" => {
-            let country = parsed(item, attr::COUNTRY, Country::parse)?;
-            Kind::Sms { phone: Phone::stored(string(item, attr::PHONE)?.to_owned(), country) }
-        }
-        "generic_otp" => Kind::GenericOtp,
-        _ => return Err(StoreError::Corrupt(attr::TYPE)),
-    };
-    Ok(Factor {
+/// A factor as the index holds it.
+pub(super) fn to_summary(item: &Item) -> Read<FactorSummary> {
+    Ok(FactorSummary {
         id: parsed(item, attr::ID, FactorId::parse)?,
-        environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
         created_at: moment(item, attr::CREATED_AT)?,
         user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
-        kind,
+        credential: to_credential(item, |_| Ok(()))?,
     })
 }
 
@@ -117,9 +112,12 @@ pub(super) fn from_challenge(challenge: &Challenge) -> Item {
     put(&mut item, attr::EXPIRES_AT, number(challenge.expires_at.millis()));
     // Seconds, not milliseconds: DynamoDB takes nothing else (EXP-05).
     put(&mut item, attr::TTL, number(challenge.expires_at.plus(CHALLENGE_KEPT).seconds()));
-    if let Some(code) = &challenge.code {
-        put(&mut item, attr::KEY, text(code.key));
-        put(&mut item, attr::CODE, bytes(&code.mac));
+    match &challenge.code {
+        ChallengeCode::Sent(code) => {
+            put(&mut item, attr::KEY, text(code.key));
+            put(&mut item, attr::CODE, bytes(&code.mac));
+        }
+        ChallengeCode::Computed => {}
     }
     item
 }
@@ -134,7 +132,7 @@ pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
         factor: parsed(item, attr::FACTOR, FactorId::parse)?,
         created_at: moment(item, attr::CREATED_AT)?,
         expires_at: moment(item, attr::EXPIRES_AT)?,
-        code,
+        code: code.map_or(ChallengeCode::Computed, ChallengeCode::Sent),
     })
 }
 
@@ -201,11 +199,11 @@ pub(super) fn number(value: impl Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn text(value: impl Display) -> AttributeValue {
+pub(super) fn text(value: impl Display) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
-fn bytes(value: &[u8]) -> AttributeValue {
+pub(super) fn bytes(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 

@@ -2,7 +2,7 @@
 
 use super::schema::{self, attr};
 use super::{Listing, Store, StoreError, error, item};
-use crate::domain::factor::Factor;
+use crate::domain::factor::{FactorSummary, FactorType};
 use crate::domain::id::{EnvironmentId, FactorId};
 use crate::domain::policy::{LIST_EXAMINED, LIST_QUERIES};
 use crate::domain::user::UserId;
@@ -16,7 +16,7 @@ pub struct Page {
     /// Where it starts, and so which way it runs.
     pub from: From,
     /// Only factors of this type.
-    pub kind: Option<&'static str>,
+    pub factor_type: Option<FactorType>,
     /// At most this many.
     pub limit: usize,
 }
@@ -49,7 +49,7 @@ impl Store {
         environment: EnvironmentId,
         user: &UserId,
         page: &Page,
-    ) -> Result<(Vec<Factor>, Option<FactorId>), StoreError> {
+    ) -> Result<(Vec<FactorSummary>, Option<FactorId>), StoreError> {
         let one_more = page.limit.saturating_add(1);
         let (mut factors, mut start) = (Vec::new(), None);
         let sizes = iter::once(one_more).chain(iter::repeat(LIST_EXAMINED)).take(LIST_QUERIES);
@@ -58,7 +58,7 @@ impl Store {
             let query = self.list(environment, user, page).set_exclusive_start_key(start).limit(size);
             let answer = query.send().await.map_err(|error| error::unavailable("list factors", &error))?;
             for item in answer.items() {
-                factors.push(item::to_listed_factor(item)?);
+                factors.push(item::to_summary(item)?);
             }
             if factors.len() >= one_more {
                 factors.truncate(page.limit);
@@ -95,11 +95,11 @@ impl Store {
                 .expression_attribute_names("#id", attr::ID)
                 .expression_attribute_values(":cursor", AttributeValue::S(cursor.to_string()));
         }
-        if let Some(kind) = page.kind {
+        if let Some(factor_type) = page.factor_type {
             query = query
                 .filter_expression("#type = :type")
                 .expression_attribute_names("#type", attr::TYPE)
-                .expression_attribute_values(":type", AttributeValue::S(kind.to_owned()));
+                .expression_attribute_values(":type", AttributeValue::S(factor_type.name().to_owned()));
         }
         query
     }
@@ -114,11 +114,11 @@ impl Store {
         &self,
         environment: EnvironmentId,
         user: &UserId,
-    ) -> Result<Listing<Factor>, StoreError> {
-        let all = Page { from: From::Newest, kind: None, limit: usize::MAX };
+    ) -> Result<Listing<FactorSummary>, StoreError> {
+        let all = Page { from: From::Newest, factor_type: None, limit: usize::MAX };
         let items =
             self.list(environment, user, &all).into_paginator().items().send().collect::<Result<Vec<_>, _>>();
         let items = items.await.map_err(|error| error::unavailable("list factors", &error))?;
-        Listing::of(&items, attr::ID, item::to_listed_factor)
+        Listing::of(&items, attr::ID, item::to_summary)
     }
 }

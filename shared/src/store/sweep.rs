@@ -3,7 +3,7 @@
 use super::item::{self, Item};
 use super::schema::{self, attr};
 use super::{Listing, Store, StoreError, error};
-use crate::domain::factor::Guarded;
+use crate::domain::factor::Factor;
 use crate::domain::id::{EnvironmentId, EnvironmentKeyId};
 use crate::domain::policy::{BATCH_ITEMS, BATCH_PAUSE, BATCH_TRIES};
 use aws_sdk_dynamodb::error::BuildError;
@@ -61,7 +61,7 @@ impl Store {
         environment: EnvironmentId,
         key: EnvironmentKeyId,
         from: Option<Place>,
-    ) -> Result<(Listing<Guarded>, Option<Place>), StoreError> {
+    ) -> Result<(Listing<Factor>, Option<Place>), StoreError> {
         let [factors, _] = schema::held_by(environment);
         // Ids sort by age, as text too. Only factors with a secret, and challenges with a code, name a key.
         let scan = self

@@ -6,7 +6,7 @@
 use super::{Sender, with_code};
 use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
-use crate::domain::factor::Guarded;
+use crate::domain::factor::Factor;
 use crate::domain::id::AttemptId;
 use crate::domain::phone::Phone;
 use crate::domain::phone_log::{MessageRequest, MessageState, NextStep, PhoneLog};
@@ -23,7 +23,7 @@ pub(super) async fn challenge(
     sender: &Sender,
     caller: &Caller,
     trail: &Trail,
-    factor: &Guarded,
+    factor: &Factor,
     phone: &Phone,
     IdempotencyKey(key): IdempotencyKey,
     mut fields: Fields,
@@ -35,8 +35,8 @@ pub(super) async fn challenge(
         return Err(Error::PhoneNotSupported);
     }
     let seal = core.seal(caller).await?;
-    let key = key.map(|key| seal.request(&key, &factor.factor)).transpose()?;
-    let (challenge, code) = with_code(core, &seal, &factor.factor)?;
+    let key = key.map(|key| seal.request(&key, factor.id)).transpose()?;
+    let (challenge, code) = with_code(core, &seal, factor)?;
     let request = MessageRequest { challenge: challenge.id, key };
     let message = Message { core, trail, factor, phone: seal.phone(phone)?, challenge: &challenge, request };
     match message.claim().await? {
@@ -52,7 +52,7 @@ pub(super) async fn challenge(
 struct Message<'a> {
     core: &'a Core,
     trail: &'a Trail,
-    factor: &'a Guarded,
+    factor: &'a Factor,
     phone: PhoneMacs,
     challenge: &'a Challenge,
     request: MessageRequest,
@@ -85,7 +85,7 @@ impl Message<'_> {
                 NextStep::Publish => return Ok(Claim::Own(log)),
                 NextStep::Repeat { challenge, otherwise } => {
                     let finished = self.factor.guard.is_finished(challenge);
-                    let earlier = core.store.challenge(self.factor.factor.environment, challenge).await?;
+                    let earlier = core.store.challenge(self.factor.environment, challenge).await?;
                     let open = earlier.filter(|earlier| !finished && earlier.is_open(now));
                     return open.map(Claim::Earlier).ok_or(otherwise.into());
                 }
