@@ -34,6 +34,8 @@ pub struct GatewayResponse {
     headers: BTreeMap<String, String>,
     body: String,
     is_base64_encoded: bool,
+    /// None. `cargo lambda watch` takes no answer without them.
+    cookies: [String; 0],
 }
 
 /// The request an event is about.
@@ -106,6 +108,7 @@ impl GatewayResponse {
                 .collect::<Result<_, Error>>()?,
             body: String::from_utf8(to_bytes(body, usize::MAX).await?.into())?,
             is_base64_encoded: false,
+            cookies: [],
         })
     }
 }
