@@ -48,7 +48,7 @@ pub struct Operator {
     pub settings: Settings,
 }
 
-/// Every variable the code reads. A test compares the list with `template.yaml` and the README.
+/// Every variable the code reads. A test compares the list with `template.yaml` and docs/CONFIGURATION.md.
 pub const VARIABLES: [&str; 11] = [
     "LATCHKEY_TABLE",
     "LATCHKEY_KMS_KEY_ID",

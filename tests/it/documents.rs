@@ -1,9 +1,11 @@
-//! docs/SECURITY.md says the numbers the code decides by (THR-16).
+//! What documents say is so: docs/SECURITY.md the numbers the code decides by (THR-16), the README its tour.
 
+use crate::app::App;
 use crate::architecture::root;
 use shared::domain::policy as p;
 use shared::domain::sms_budget::MicroUsd;
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 fn page() -> String {
@@ -99,4 +101,42 @@ fn thr_16_the_odds_are_recomputed() {
         |n: u32| (p::BACKOFF_FIRST * 2_u32.saturating_pow(n - p::BACKOFF_FROM)).min(p::BACKOFF_LONGEST);
     let waits: Duration = (p::BACKOFF_FROM..p::DISABLED_AT).map(wait).sum();
     assert!(page.contains(&format!("over {} h", waits.as_secs() / 3_600)));
+}
+
+/// The README's tour, pasted as one block beside a server that has just been started.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tour_of_the_readme_ends_in_a_verified_code() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, tour) = readme.split_once("paste this as it stands:\n\n```sh\n").unwrap();
+    let (tour, _) = tour.split_once("```").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let app = App::start_in(Some(dir.path().join(".latchkey"))).await;
+    let mut bash = Command::new("bash");
+    bash.args(["-c", tour]).current_dir(dir.path()).env("URL", &app.local.url);
+    let pasted = tokio::task::block_in_place(|| bash.output()).unwrap();
+    let said = String::from_utf8(pasted.stdout).unwrap();
+    assert!(said.contains("data:image/png;base64,"), "{said}");
+    assert!(said.ends_with(r#""valid":true}"#), "{said}");
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(fs::read_to_string(root().join("README.md")).unwrap().lines().count() <= 120);
+}
+
+/// Every relative link of every document leads to a file.
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for (path, text) in crate::architecture::files() {
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(path.parent().unwrap().join(target).exists(), "{}: {target}", path.display());
+        }
+    }
 }
