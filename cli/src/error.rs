@@ -10,10 +10,10 @@ use shared::domain::environment::Tag;
 use shared::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, FactorId};
 use shared::domain::policy::API_KEYS;
 use shared::domain::time::Timestamp;
-use shared::keyring::KeyringError;
-use shared::kms::KmsError;
 use shared::ports::NoEntropy;
 use shared::store::{Damaged, StoreError};
+use shared::vault::keyring::KeyringError;
+use shared::vault::kms::KmsError;
 use std::io;
 use std::path::PathBuf;
 

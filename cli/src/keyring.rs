@@ -16,12 +16,12 @@ use crate::error::Error;
 use clap::Subcommand;
 use serde::Serialize;
 use shared::domain::environment::Registration;
+use shared::domain::environment::WrappedDataKey;
 use shared::domain::id::DataKeyId;
 use shared::domain::policy::KEY_SETTLES;
 use shared::domain::time::Timestamp;
-use shared::keyring::Keyring;
-use shared::kms::WrappedDataKey;
 use shared::store::Changed;
+use shared::vault::keyring::Keyring;
 
 /// What to do with the keyring.
 #[derive(Subcommand, Debug)]

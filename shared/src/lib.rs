@@ -1,11 +1,11 @@
 //! The core of Latchkey: everything the four functions and the local server are made of.
 //!
 //! ```text
-//! http ─▶ {store, sms, seal} ─▶ domain
+//! http ─▶ core ─▶ {vault, sms} ─▶ store ─▶ domain
 //! ```
 //!
 //! [`domain`] is pure: no I/O, no clock, no randomness of its own. [`ports`] is where time and randomness enter.
-//! [`store`], [`sms`] and [`kms`] are the only ways out. [`http`] is the wire contract, one file an endpoint.
+//! [`store`], [`sms`] and [`vault::kms`] are the only ways out. [`http`] is the wire contract, one file per endpoint.
 
 #![cfg_attr(
     test,
@@ -13,16 +13,13 @@
 )]
 
 pub mod aws;
-pub mod cipher;
 pub mod config;
 pub mod core;
 pub mod domain;
 pub mod http;
-pub mod keyring;
-pub mod kms;
 pub mod lambda;
 pub mod logs;
 pub mod ports;
-pub mod seal;
 pub mod sms;
 pub mod store;
+pub mod vault;

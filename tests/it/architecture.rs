@@ -65,6 +65,28 @@ fn the_domain_imports_nothing_but_the_domain_and_maths() {
     }
 }
 
+/// The modules of the core in the order of docs/ARCHITECTURE.md. Each may use those before it, so there is no circle.
+const LAYERS: [&str; 11] =
+    ["domain", "ports", "logs", "aws", "sms", "store", "vault", "config", "core", "http", "lambda"];
+
+#[test]
+fn a_module_of_the_core_uses_only_those_before_it() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    assert!(page.contains(&LAYERS.join(" · ")), "docs/ARCHITECTURE.md has another order");
+    let modules = fs::read_to_string(root().join("shared/src/lib.rs")).unwrap();
+    assert_eq!(modules.matches("pub mod ").count(), LAYERS.len());
+    for (path, text) in sources("shared/src") {
+        let own = path.strip_prefix(root().join("shared/src")).unwrap();
+        let own = own.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        let Some(layer) = LAYERS.iter().position(|name| *name == own) else { continue };
+        for used in text.split("crate::").skip(1) {
+            let used = used.split(|c: char| !c.is_ascii_lowercase()).next().unwrap();
+            let below = LAYERS[..=layer].contains(&used);
+            assert!(below || !LAYERS.contains(&used), "{} uses {used}", path.display());
+        }
+    }
+}
+
 #[test]
 fn net_12_no_function_can_have_a_dev_route() {
     for (path, text) in sources("shared/src").into_iter().chain(sources("functions")) {

@@ -8,11 +8,12 @@ use cli::serve::kms::KEY_ID;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use shared::domain::api_key::Scope;
+use shared::domain::environment::WrappedDataKey;
 use shared::domain::policy::{API_KEY_TRUSTED, KEY_SETTLES};
 use shared::http::{app as application, challenge, enroll, factors, verify};
-use shared::kms::{Kms, KmsError, WrappedDataKey};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::sms::Sms;
+use shared::vault::kms::{Kms, KmsError};
 
 /// All routes over a server that has just started: it holds no key yet.
 fn cold(app: &App) -> Router {

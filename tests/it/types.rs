@@ -3,7 +3,7 @@
 use shared::domain::api_key::ApiKey;
 use shared::domain::code::Code;
 use shared::domain::totp::Secret;
-use shared::keyring::{DataKey, EnvironmentKey};
+use shared::vault::keyring::{DataKey, EnvironmentKey};
 
 /// `Probe::<T>::ABLE`: whether a type has a trait. An inherent constant hides a trait's, and is there only where its bound
 /// holds.

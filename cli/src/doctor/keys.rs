@@ -3,12 +3,12 @@
 use super::Finding;
 use crate::deployment::Deployment;
 use crate::keyring;
+use shared::domain::environment::WrappedDataKey;
 use shared::domain::environment::{DamagedEntry, Registration};
 use shared::domain::text::escaped;
 use shared::domain::time::Timestamp;
-use shared::keyring::KeyringError;
-use shared::kms::WrappedDataKey;
 use shared::store::StoreError;
+use shared::vault::keyring::KeyringError;
 use std::time::Duration;
 
 /// How long before an API key ends the doctor says so.

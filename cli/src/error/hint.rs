@@ -1,8 +1,8 @@
 //! What to do about an error of a service, by its code.
 
-use shared::keyring::KeyringError;
-use shared::kms::KmsError;
 use shared::store::StoreError;
+use shared::vault::keyring::KeyringError;
+use shared::vault::kms::KmsError;
 
 /// What to do about a service that answered with this code.
 #[must_use]

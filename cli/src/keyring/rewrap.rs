@@ -12,9 +12,9 @@ use shared::domain::factor::Factor;
 use shared::domain::id::EnvironmentKeyId;
 use shared::domain::policy::{KEY_KEPT, KEY_SETTLES};
 use shared::domain::time::Timestamp;
-use shared::keyring::Keyring;
-use shared::seal::{Seal, SealError};
 use shared::store::{Changed, Listing};
+use shared::vault::keyring::Keyring;
+use shared::vault::seal::{Seal, SealError};
 
 /// What a run did.
 #[derive(Serialize, Default)]

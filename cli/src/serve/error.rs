@@ -1,9 +1,9 @@
 //! What keeps the local server from starting, and what to do about it.
 
 use shared::domain::environment::{MalformedTag, Tag};
-use shared::keyring::KeyringError;
 use shared::ports::NoEntropy;
 use shared::store::StoreError;
+use shared::vault::keyring::KeyringError;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

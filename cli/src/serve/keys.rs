@@ -5,9 +5,9 @@ use super::{LocalClock, ServeError};
 use shared::domain::api_key::{ApiKey, Scope};
 use shared::domain::environment::{Registration, Tag};
 use shared::domain::id::ApiKeyId;
-use shared::keyring::{Keyring, KeyringError};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::store::{Changed, Store, StoreError};
+use shared::vault::keyring::{Keyring, KeyringError};
 use std::path::PathBuf;
 
 /// The tag of the environment that is there from the start.

@@ -30,7 +30,7 @@ pub enum ChallengeCode {
     Computed,
 }
 
-/// A code at rest: a keyed MAC bound to environment, factor and challenge (see `seal.rs`).
+/// A code at rest: a keyed MAC bound to environment, factor and challenge (see `vault/seal.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeMac {
     /// The environment's key it is keyed with.

@@ -44,7 +44,16 @@ pub enum DamagedEntry {
     Key(String),
 }
 
-/// A key of an environment at rest, wrapped by an entry of the keyring (see `keyring.rs`).
+/// A data key at rest, wrapped by the KMS key: an entry of the keyring.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedDataKey {
+    /// Its name.
+    pub id: DataKeyId,
+    /// What KMS gave for it.
+    pub bytes: Vec<u8>,
+}
+
+/// A key of an environment at rest, wrapped by an entry of the keyring (see `vault/keyring.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedKey {
     /// Its name.

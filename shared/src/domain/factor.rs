@@ -78,7 +78,7 @@ pub enum FactorType {
 #[error("must be {}", any_of(FactorType::VARIANTS))]
 pub struct UnknownFactorType;
 
-/// A secret at rest: ciphertext, and the key that opens it (see `seal.rs`).
+/// A secret at rest: ciphertext, and the key that opens it (see `vault/seal.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The environment's key it is sealed with.

@@ -46,7 +46,16 @@ pub enum MessageState {
     Sent,
 }
 
-/// A keyed MAC of an idempotency key, bound to the environment and the factor it came for (see `seal.rs`).
+/// What the budgets know a phone number and its range by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhoneMacs {
+    /// The number.
+    pub number: [u8; 32],
+    /// Its first eight digits.
+    pub prefix: [u8; 32],
+}
+
+/// A keyed MAC of an idempotency key, bound to the environment and the factor it came for (see `vault/seal.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestMac(pub [u8; 32]);
 

@@ -6,6 +6,7 @@ pub(super) mod guard;
 use super::StoreError;
 use super::schema::{self, attr};
 use crate::domain::challenge::{Challenge, ChallengeCode, CodeMac};
+use crate::domain::environment::WrappedDataKey;
 use crate::domain::factor::{Credential, Factor, FactorSummary, FactorType, Sealed};
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::otpauth::Label;
@@ -14,7 +15,6 @@ use crate::domain::phone_log::{LastMessage, MessageRequest, MessageState, PhoneL
 use crate::domain::policy::{CHALLENGE_KEPT, PHONE_DAY};
 use crate::domain::time::Timestamp;
 use crate::domain::user::UserId;
-use crate::kms::WrappedDataKey;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;

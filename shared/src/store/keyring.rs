@@ -3,8 +3,8 @@
 use super::item;
 use super::schema::{self, attr};
 use super::{Listing, Store, StoreError, error};
+use crate::domain::environment::WrappedDataKey;
 use crate::domain::id::DataKeyId;
-use crate::kms::WrappedDataKey;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 impl Store {

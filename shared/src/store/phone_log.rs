@@ -7,10 +7,10 @@ use super::{Store, StoreError, error};
 use crate::domain::challenge::Challenge;
 use crate::domain::id::{AttemptId, ChallengeId, EnvironmentId};
 use crate::domain::phone_log::PhoneLog;
+use crate::domain::phone_log::PhoneMacs;
 use crate::domain::policy::{PHONE_DAY, PREFIX_SENDS, Policy};
 use crate::domain::sms_budget::{OverBudget, Window};
 use crate::domain::time::Timestamp;
-use crate::seal::PhoneMacs;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{

@@ -9,13 +9,13 @@ use crate::domain::challenge::Challenge;
 use crate::domain::factor::Factor;
 use crate::domain::id::AttemptId;
 use crate::domain::phone::Phone;
+use crate::domain::phone_log::PhoneMacs;
 use crate::domain::phone_log::{MessageRequest, MessageState, NextStep, PhoneLog};
 use crate::domain::policy::{MAX_MESSAGE_STEPS, MESSAGE_WRITE_PAUSE, MESSAGE_WRITE_TRIES};
 use crate::domain::sms_text::SmsTemplate;
 use crate::http::audit::Trail;
 use crate::http::error::Error;
 use crate::http::extract::{Fields, IdempotencyKey};
-use crate::seal::PhoneMacs;
 use crate::store::{LogChange, LogWrite, LogWritten, StoreError};
 use rand::RngExt as _;
 

@@ -1,8 +1,9 @@
 //! The root of trust: an AWS KMS key that makes data keys and unwraps them. It never leaves KMS.
 
 use crate::aws;
-use crate::cipher::Key;
+use crate::domain::environment::WrappedDataKey;
 use crate::domain::id::DataKeyId;
+use crate::vault::cipher::Key;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
@@ -15,15 +16,6 @@ use zeroize::Zeroizing;
 pub struct Kms {
     client: Client,
     key: String,
-}
-
-/// A data key at rest, wrapped by the KMS key: an entry of the keyring.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WrappedDataKey {
-    /// Its name.
-    pub id: DataKeyId,
-    /// What KMS gave for it.
-    pub bytes: Vec<u8>,
 }
 
 /// KMS did not do what it was asked.

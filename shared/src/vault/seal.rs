@@ -2,15 +2,15 @@
 //!
 //! What is sealed for one factor opens for no other, and a MAC made for one challenge matches in no other.
 
-use crate::cipher::{self, Key};
 use crate::domain::challenge::CodeMac;
 use crate::domain::code::Code;
 use crate::domain::factor::Sealed;
 use crate::domain::id::{ChallengeId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::phone::Phone;
-use crate::domain::phone_log::RequestMac;
+use crate::domain::phone_log::{PhoneMacs, RequestMac};
 use crate::domain::totp::Secret;
-use crate::keyring::EnvironmentKey;
+use crate::vault::cipher::{self, Key};
+use crate::vault::keyring::EnvironmentKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand::CryptoRng;
 use sha2::Sha256;
@@ -29,15 +29,6 @@ pub struct Seal {
     current: EnvironmentKeyId,
     /// The same in every environment: a number has one budget in the whole deployment (SMS-04).
     budget: Key,
-}
-
-/// What the budgets know a phone number and its range by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PhoneMacs {
-    /// The number.
-    pub number: [u8; 32],
-    /// Its first eight digits.
-    pub prefix: [u8; 32],
 }
 
 /// A sealed thing does not open.

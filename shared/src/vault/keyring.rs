@@ -11,15 +11,15 @@ mod error;
 
 pub use error::KeyringError;
 
-use crate::cipher::{self, Key};
-use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
+use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedDataKey, WrappedKey};
 use crate::domain::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
 use crate::domain::policy::KEY_SETTLES;
 use crate::domain::time::Timestamp;
-use crate::kms::{Kms, WrappedDataKey};
-use crate::seal::Seal;
 use crate::store::schema::attr;
 use crate::store::{Store, StoreError};
+use crate::vault::cipher::{self, Key};
+use crate::vault::kms::Kms;
+use crate::vault::seal::Seal;
 use rand::CryptoRng;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
 //! What keeps a key from being had, and whether that passes.
 
 use crate::domain::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
-use crate::kms::KmsError;
 use crate::store::StoreError;
+use crate::vault::kms::KmsError;
 
 /// A key cannot be had.
 #[derive(Debug, thiserror::Error)]
