@@ -18,7 +18,7 @@ use std::ffi::OsString;
 pub const OK: u8 = 0;
 /// It failed; stderr says why.
 pub const FAILED: u8 = 1;
-/// It was not understood.
+/// Usage error: the arguments are not valid.
 pub const USAGE: u8 = 2;
 /// `doctor` found faults.
 pub const FAULTS: u8 = 3;
@@ -28,12 +28,12 @@ pub const FAULTS: u8 = 3;
 #[command(
     name = "latchkey",
     version,
-    after_help = "Exit codes: 0 done, 1 failed, 2 not understood, 3 the doctor found faults."
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage error, 3 `doctor` found faults."
 )]
 pub struct Arguments {
     #[command(flatten)]
     target: Target,
-    /// Writes results as JSON
+    /// Print results as JSON
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -42,27 +42,27 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Serves the API on this machine, with its table, its keys and an outbox for text messages (the default)
+    /// Serve the API on this machine, with its table, its keys and an outbox for text messages (the default)
     Serve(Serve),
-    /// Makes what a deployment needs: table, keyring, an environment and its first API key. Safe to repeat
+    /// Create what a deployment needs: table, keyring, an environment and its first API key. Safe to repeat
     Init(Init),
-    /// Makes, lists and deletes environments, the tenants
+    /// Create, list and delete environments, the tenants
     #[command(subcommand)]
     Env(Env),
-    /// Makes, lists and revokes API keys
+    /// Create, list and revoke API keys
     #[command(subcommand)]
     Keys(Keys),
-    /// Lists, shows, unlocks and deletes factors
+    /// List, show, unlock and delete factors
     #[command(subcommand)]
     Factors(Factors),
-    /// Lists and rotates the keys that seal secrets
+    /// List and rotate the keys that seal secrets
     #[command(subcommand)]
     Keyring(Rings),
-    /// Looks at everything a deployment needs, and says how to mend what is wrong
+    /// Check everything a deployment needs, and say how to fix what is wrong
     Doctor,
-    /// Writes completions for a shell: `latchkey completions bash > /etc/bash_completion.d/latchkey`
+    /// Print completions for a shell: `latchkey completions bash > /etc/bash_completion.d/latchkey`
     Completions {
-        /// Which
+        /// Shell to print completions for
         shell: Shell,
     },
 }

@@ -25,22 +25,22 @@ const ONE_TRY: Duration = Duration::from_secs(20);
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Deployment")]
 pub struct Target {
-    /// The table on AWS; if not given, `LATCHKEY_TABLE`
+    /// Table name on AWS [default: `LATCHKEY_TABLE`]
     #[arg(long, global = true, value_name = "NAME")]
     pub table: Option<String>,
-    /// The KMS key that wraps the keyring: its id, ARN or alias; if not given, `LATCHKEY_KMS_KEY_ID`
+    /// KMS key that wraps the keyring, by its ID, ARN or alias [default: `LATCHKEY_KMS_KEY_ID`]
     #[arg(long, global = true, value_name = "ID")]
     pub kms_key_id: Option<String>,
-    /// The profile of your AWS configuration
+    /// Profile of the AWS configuration
     #[arg(long, global = true)]
     pub profile: Option<String>,
-    /// The AWS region
+    /// AWS region
     #[arg(long, global = true)]
     pub region: Option<String>,
-    /// Where all AWS services are reached, instead of AWS
+    /// Endpoint URL of all AWS services, instead of AWS
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
-    /// The data directory of a `latchkey serve`, running or not, instead of AWS
+    /// Data directory of a `latchkey serve`, running or not, instead of AWS
     #[arg(long, global = true, value_name = "DIR", conflicts_with_all = ["table", "kms_key_id", "profile", "region", "endpoint_url"])]
     pub local: Option<PathBuf>,
 }

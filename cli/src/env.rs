@@ -16,20 +16,20 @@ use shared::store::{Changed, DeletionState};
 /// What to do with environments.
 #[derive(Subcommand, Debug)]
 pub enum Env {
-    /// Makes an environment
+    /// Create an environment
     Create {
-        /// Its name: 1 to 32 lower-case letters, digits and hyphens. Its API keys show it
+        /// Environment tag: 1 to 32 lower-case letters, digits and hyphens, shown in its API keys
         #[arg(value_parser = Tag::parse)]
         tag: Tag,
     },
-    /// Lists the environments
+    /// List the environments
     List,
-    /// Destroys an environment's keys and removes everything it holds
+    /// Destroy an environment's keys and remove everything it holds
     Delete {
-        /// Its name
+        /// Environment tag
         #[arg(value_parser = Tag::parse)]
         tag: Tag,
-        /// Does not ask
+        /// Skip the confirmation prompt
         #[arg(long)]
         yes: bool,
     },

@@ -18,30 +18,30 @@ use shared::store::{Damaged, Settled, StoreError};
 /// What to do with factors.
 #[derive(Subcommand, Debug)]
 pub enum Factors {
-    /// Lists a user's factors, newest first
+    /// List a user's factors, newest first
     List {
-        /// Whose
+        /// User ID whose factors to list
         #[arg(long, value_name = "ID", value_parser = UserId::parse)]
         user: UserId,
-        /// In which environment
+        /// Environment tag
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Tag,
     },
-    /// Shows a factor, and the guesses made at it
+    /// Show a factor and the guesses made at it
     Show(One),
-    /// Forgives a factor's failures, so that it can be verified again. What was spent stays spent
+    /// Clear a factor's failures, so that it can be verified again. Codes and challenges that were used stay used
     Unlock(One),
-    /// Deletes a factor. Its challenges cannot be verified from then on
+    /// Delete a factor. Its challenges cannot be verified from then on
     Delete(One),
 }
 
 /// Which factor.
 #[derive(Args, Debug)]
 pub struct One {
-    /// Its id, as `latchkey factors list` shows it
+    /// Factor ID, as `latchkey factors list` shows it
     #[arg(value_parser = FactorId::parse)]
     id: FactorId,
-    /// In which environment
+    /// Environment tag
     #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
     environment: Tag,
 }
@@ -53,7 +53,7 @@ struct Listed {
     kind: &'static str,
     created_at: String,
     user_id: Option<String>,
-    /// Whose account at whom, or the country and the last two digits of a number.
+    /// Account and issuer, or the country and the last two digits of a number.
     about: String,
 }
 

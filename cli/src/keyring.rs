@@ -26,11 +26,11 @@ use shared::vault::keyring::Keyring;
 /// What to do with the keyring.
 #[derive(Subcommand, Debug)]
 pub enum Rings {
-    /// Lists the entries, and which environments have keys under them
+    /// List the entries and the environments that have keys under each
     List,
-    /// Adds an entry, and under it a new key for every environment. They seal after two minutes
+    /// Add an entry, and under it a new key for every environment. They are used after two minutes
     Rotate,
-    /// Seals every factor again under its environment's newest key, and removes keys that nothing names any more
+    /// Seal every factor again under its environment's newest key, and remove keys that nothing uses any more
     Rewrap,
 }
 

@@ -19,30 +19,30 @@ use std::time::Duration;
 /// What to do with API keys.
 #[derive(Subcommand, Debug)]
 pub enum Keys {
-    /// Makes an API key and shows it, this once
+    /// Create an API key and show it, this once
     Create {
-        /// The environment it speaks for
+        /// Tag of the environment the key gives access to
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Tag,
-        /// What it may do: full is everything, verify is to challenge and verify, read is to read and list
+        /// What the key may do: `full` everything, `verify` challenge and verify, `read` read and list
         #[arg(long, default_value = "full", value_parser = Scope::parse)]
         scope: Scope,
         /// After how long it ends, up to ten years: 90d, 12h or 30m [default: never]
         #[arg(long, value_name = "SPAN", value_parser = span)]
         expires_in: Option<Duration>,
     },
-    /// Lists API keys: their ids, not the keys
+    /// List API keys by their IDs, never the keys themselves
     List {
-        /// Only those of this environment
+        /// Tag of the environment whose API keys to list [default: all]
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Option<Tag>,
     },
-    /// Ends an API key
+    /// Revoke an API key
     Revoke {
-        /// Its id, as `latchkey keys list` shows it
+        /// API key ID, as `latchkey keys list` shows it
         #[arg(value_parser = ApiKeyId::parse)]
         id: ApiKeyId,
-        /// Its environment; if not given, every environment that can be read is searched
+        /// Environment tag; without it, every environment that can be read is searched
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Option<Tag>,
     },

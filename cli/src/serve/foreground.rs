@@ -14,32 +14,32 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How to serve.
 #[derive(Parser, Debug)]
 pub struct Serve {
-    /// The address to listen on. On any but a loopback address other machines can reach the API, and /_dev is closed
+    /// Address to listen on. On any but a loopback address other machines can reach the API, and /_dev is closed
     #[arg(long, default_value = "127.0.0.1")]
     addr: IpAddr,
-    /// The port to listen on; 0 picks a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
-    /// Opens /_dev to the other machines that --addr lets in: without a key they read messages and move the clock
+    /// Open /_dev to the other machines that --addr lets in: without a key they read messages and move the clock
     #[arg(long)]
     expose_dev: bool,
-    /// Where the table, root.key and api-key are kept
+    /// Directory for the table, root.key and api-key
     #[arg(long, default_value = ".latchkey")]
     data_dir: PathBuf,
-    /// Keeps nothing: the table, the keys and the outbox are gone when the server stops
+    /// Keep nothing: the table, the keys and the outbox are gone when the server stops
     #[arg(long, conflicts_with = "data_dir")]
     in_memory: bool,
-    /// The loopback port of the table's own DynamoDB endpoint; 0 picks a free one
+    /// Loopback port of the table's DynamoDB endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     dynamodb_port: u16,
-    /// The loopback port of the root key's own KMS endpoint; 0 picks a free one
+    /// Loopback port of the root key's KMS endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     kms_port: u16,
-    /// The loopback port of the outbox's own SNS endpoint; 0 picks a free one
+    /// Loopback port of the outbox's SNS endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     sns_port: u16,
-    /// Fails that share of the calls to its own table and outbox, to try an application against faults; 0.05 is one in
-    /// twenty, the same ones at every start
+    /// Share of the calls to its own table, keys and outbox that fail, from 0 to 1, to try an application against faults; the
+    /// same calls fail at every start
     #[arg(long, value_name = "RATE", value_parser = share)]
     faults: Option<f64>,
 }

@@ -94,7 +94,7 @@ async fn a_command_says_what_it_needs_and_what_to_type() {
     }
     let help = typed("", async |console| command::run(words("--help"), console).await).await;
     assert_eq!(help.code, OK);
-    assert!(help.out.contains("Exit codes: 0 done, 1 failed, 2 not understood, 3 the doctor found faults."));
+    assert!(help.out.contains("Exit codes: 0 done, 1 failed, 2 usage error, 3 `doctor` found faults."));
     for shell in ["bash", "zsh", "fish"] {
         let ended =
             typed("", async |console| command::run(words(&format!("completions {shell}")), console).await)
