@@ -1,4 +1,4 @@
-//! The `latchkey` command: the local server, and what an operator needs for a deployment, one file a family of commands.
+//! The `latchkey` command: the local server, and what an operator needs for a deployment, one file per command family.
 //!
 //! Its library starts the same assembly for tests.
 

@@ -1,4 +1,4 @@
-//! The wire contract: one file an endpoint, and what they share.
+//! The wire contract: one file per endpoint, and what they share.
 //!
 //! Each endpoint module has a `router` with the routes of one Lambda function. [`app`] puts around any of them what
 //! every answer has: a request id, the security headers, the error shape, one log line, and no panic.

@@ -51,7 +51,7 @@ impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for AuditLines
         let mut line = Line(String::new());
         event.record(&mut line);
         line.0.push('\n');
-        // Whoever reads the lines is gone: there is nobody to tell.
+        // The reader of the log is gone: there is nowhere to report it.
         let _ = self.0.make_writer().write_all(line.0.as_bytes());
     }
 }

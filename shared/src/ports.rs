@@ -39,7 +39,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's generator: 256 bits of it seed a `ChaCha12` stream a request.
+/// The operating system's generator: 256 bits of it seed one `ChaCha12` stream per request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 

@@ -29,13 +29,13 @@ pub struct Sms {
     config: SmsConfig,
 }
 
-/// A message was not sent, or nobody knows.
+/// A message was not sent, or it is unknown whether it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SmsError {
     /// SNS does not take the number.
     #[error("SNS refuses the number")]
     InvalidNumber,
-    /// Whoever has the number asked not to be texted.
+    /// The owner of the number asked not to be texted.
     #[error("the number has opted out")]
     OptedOut,
     /// SNS refuses to send it: throttled, not permitted, out of its own budget. `reason` is a code, never SNS's own text.
@@ -44,7 +44,7 @@ pub enum SmsError {
         /// The error's code.
         reason: String,
     },
-    /// Nobody knows whether it was sent. `reason` is a code, never SNS's own text.
+    /// It is unknown whether it was sent. `reason` is a code, never SNS's own text.
     #[error("SNS did not confirm: {reason}")]
     Unknown {
         /// The error's code.

@@ -46,7 +46,7 @@ pub enum Settled {
     Written,
     /// It was not: the factor has changed. This is how it is now; `None` if it was deleted.
     Changed(Option<Box<Factor>>),
-    /// Nobody knows. This is the factor as it was found after that, and why the write was not heard of.
+    /// The outcome is unknown. Carries the factor as it was re-read afterwards, and the error of the write.
     Unknown(Option<Box<Factor>>, StoreError),
 }
 
@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn enroll(&self, factor: &Factor) -> Result<(), StoreError> {
         self.create("enroll", item::from_factor(factor)).await
     }
@@ -76,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn open_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
         self.create("open challenge", item::from_challenge(challenge)).await
     }
@@ -173,7 +173,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was deleted.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was deleted.
     pub async fn delete_factor(&self, environment: EnvironmentId, id: FactorId) -> Result<(), StoreError> {
         self.delete("delete factor", schema::factor_key(environment, id)).await
     }

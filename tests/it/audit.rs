@@ -19,7 +19,7 @@ async fn line_of(request: reqwest::RequestBuilder) -> Value {
     let answer = send(request).await;
     let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
     let mut lines = lines_with(&id);
-    assert_eq!(lines.len(), 1, "one line a request");
+    assert_eq!(lines.len(), 1, "one line per request");
     lines.remove(0)
 }
 

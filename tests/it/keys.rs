@@ -184,7 +184,7 @@ async fn key_01_a_key_with_a_wrong_checksum_reaches_no_table() {
     assert!(app.faults().calls().is_empty());
 }
 
-/// KEY-05, and what a flood of keys costs: one read a second, not one each.
+/// KEY-05, and what a flood of keys costs: one read per second, not one each.
 #[tokio::test(flavor = "multi_thread")]
 async fn key_05_unknown_keys_of_an_environment_share_one_read() {
     let app = App::start_with_faults(Faults::none()).await;

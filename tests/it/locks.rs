@@ -147,5 +147,5 @@ async fn a4_thr_11_thr_13_no_header_buys_a_guess() {
         let answer = send(request.json(&json!({"code": app.wrong_code(&totp)}))).await;
         told += usize::from(answer.json().get("valid").is_some());
     }
-    assert_eq!(told, 5, "then the factor is locked, whoever asks");
+    assert_eq!(told, 5, "then the factor is locked, whatever the address");
 }

@@ -1,6 +1,6 @@
 //! Latchkey as its clients see it: the whole local server over HTTP, the real clients, the embedded engine.
 //!
-//! One file a behaviour; [`app`] is how a test arranges and acts in a line each. A test for a row of the security
+//! One file per behaviour; [`app`] is how a test arranges and acts in a line each. A test for a row of the security
 //! requirements carries the row's id in its name or its comment.
 
 #![expect(

@@ -89,7 +89,7 @@ fn sup_02_advisories_are_asked_for_every_week_of_the_graph_and_of_the_binaries()
     assert!(runs(".ci/release --arm64") && runs("audit bin target/lambda/*/bootstrap"));
 }
 
-/// An exemption counts for the series it names, so whoever moves to another one looks at it again.
+/// An exemption counts for the series it names, so a move to another one brings it up again.
 #[test]
 fn sup_04_the_crates_that_would_hurt_are_exempted_at_the_versions_in_use() {
     let (page, lock) = (read("docs/SUPPLY.md"), read("Cargo.lock"));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// Where what the server calls is reached. The URLs hold the token: whoever has them may use everything.
+/// Where what the server calls is reached. The URLs hold the token: anyone who has them may use everything.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Endpoints {
     /// The table.

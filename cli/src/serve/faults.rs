@@ -50,7 +50,7 @@ pub struct Call {
     pub body: Bytes,
     /// How often it was tried.
     pub tries: usize,
-    /// What befell its last try.
+    /// What happened to its last try.
     pub fault: Option<Fault>,
     id: Option<HeaderValue>,
 }
@@ -126,7 +126,7 @@ impl Faults {
         self.lock().calls.iter().cloned().collect()
     }
 
-    /// The call a try is of, with what befalls it. Tries of one call share the SDK's invocation id.
+    /// The call a try is of, with what happens to it. Tries of one call share the SDK's invocation id.
     fn next(&self, id: Option<&HeaderValue>, operation: impl FnOnce() -> String, body: &Bytes) -> Call {
         let State { plan, begun, calls, injected } = &mut *self.lock();
         let tried = calls.iter().position(|call| id.is_some() && call.id.as_ref() == id);

@@ -80,7 +80,7 @@ impl RootKey {
     }
 }
 
-/// KMS's endpoint. Whoever may use it can unwrap keys.
+/// KMS's endpoint. Anyone who may use it can unwrap keys.
 pub(super) fn router(root: RootKey) -> Router {
     Router::new().route("/", post(answer)).with_state(root)
 }

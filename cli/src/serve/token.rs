@@ -1,6 +1,6 @@
 //! The token: what a caller must know to use the server's table, root key and outbox.
 //!
-//! A loopback port is open to every user of the machine. The token stands in the data directory, so whoever can read it
+//! A loopback port is open to every user of the machine. The token stands in the data directory, so anyone who can read it
 //! there may use the port, and no one else. It is a part of the endpoint's URL, which every AWS SDK sends with each call.
 
 use super::ServeError;

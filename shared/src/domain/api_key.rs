@@ -83,7 +83,7 @@ impl ApiKey {
         Self { text, tag: tag.clone() }
     }
 
-    /// Reads a key; a mistyped one is told from a real one without asking anybody.
+    /// Reads a key; a mistyped one is told from a real one without a lookup.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! The guard of a factor: what has been spent of it, and the one place that says whether a guess may count.
 //!
 //! A verdict is reached in two steps. [`Guard::admit`] refuses what needs no look at the code; an [`Admission`] turns
-//! the evidence into a [`Verdict`] *and* the guard that remembers it. Whoever holds a verdict holds the guard that has
-//! to be written before anybody may be told.
+//! the evidence into a [`Verdict`] *and* the guard that remembers it. A caller that holds a verdict also holds the guard that has
+//! to be written before it may be returned.
 
 use super::challenge::Challenge;
 use super::id::{AttemptId, ChallengeId};

@@ -1,4 +1,4 @@
-//! The audit line: one JSON line a request, with its metrics.
+//! The audit line: one JSON line per request, with its metrics.
 //!
 //! Its fields are a promise (docs/EVENTS.md): what is there keeps its name and its meaning. A line names ids and outcomes;
 //! it must never hold a code, a secret, a key, a user or a phone number (LOG-01, LOG-04).

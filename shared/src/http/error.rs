@@ -55,7 +55,7 @@ pub enum Error {
     InvalidPhone(String),
     /// A phone number text messages may not go to.
     PhoneNotSupported,
-    /// Whoever has the number asked not to be texted.
+    /// The owner of the number asked not to be texted.
     PhoneOptedOut,
     /// A message would exceed a limit; there is room again at the moment given.
     SmsLimit(OverBudget),

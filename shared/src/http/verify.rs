@@ -75,7 +75,7 @@ async fn answer(
     let (verdict, guard) = settle(core, caller, factor, &challenge, &code).await?;
     trail.verdict(verdict, guard.accepts_challenges(core.now()).err());
     let valid = verdict == Verdict::Valid;
-    // Only a MAC of the code is kept, so it can be shown again only to whoever just gave it.
+    // Only a MAC of the code is kept, so it can be shown again only to the caller who just gave it.
     let shown = Some(&code).filter(|_| valid && factor_type == FactorType::GenericOtp);
     Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
 }

@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn add_environment(&self, new: &Registration) -> Result<Changed, StoreError> {
         let tag = &new.environment.tag;
         let put = |item: Item| {
@@ -100,7 +100,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn add_api_key(&self, tag: &Tag, key: &ApiKeyEntry) -> Result<Changed, StoreError> {
         let update = self
             .change(tag, "SET #api_keys.#id = :entry")
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was taken.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was taken.
     pub async fn revoke_api_key(&self, tag: &Tag, id: ApiKeyId) -> Result<Changed, StoreError> {
         self.take_out("revoke API key", tag, attr::API_KEYS, id.bare()).await
     }
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn add_environment_key(&self, tag: &Tag, key: &WrappedKey) -> Result<Changed, StoreError> {
         let update = self
             .change(tag, "SET #keys.#id = :key")
@@ -142,7 +142,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was removed.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was removed.
     pub async fn remove_environment_key(
         &self,
         tag: &Tag,
@@ -156,7 +156,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether they were destroyed.
+    /// [`StoreError::Unavailable`] if it is unknown whether they were destroyed.
     pub async fn erase_environment(&self, tag: &Tag, now: Timestamp) -> Result<Changed, StoreError> {
         let update = self
             .change(tag, "SET #deleted_at = :now REMOVE #keys, #api_keys")
@@ -173,7 +173,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was removed.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was removed.
     pub async fn remove_environment(&self, tag: &Tag) -> Result<Changed, StoreError> {
         let delete = |key: Item, condition: &str, name: &str| {
             let delete = Delete::builder()

@@ -32,7 +32,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was written.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn add_data_key(&self, key: &WrappedDataKey) -> Result<(), StoreError> {
         self.create("add data key", item::from_data_key(key)).await
     }
@@ -41,7 +41,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it was removed.
+    /// [`StoreError::Unavailable`] if it is unknown whether it was removed.
     pub async fn remove_data_key(&self, id: DataKeyId) -> Result<(), StoreError> {
         self.delete("remove data key", schema::data_key_key(id)).await
     }

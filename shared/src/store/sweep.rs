@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows what was removed.
+    /// [`StoreError::Unavailable`] if it is unknown what was removed.
     pub async fn remove_held(
         &self,
         environment: EnvironmentId,

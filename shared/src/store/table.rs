@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if nobody knows whether it is on.
+    /// [`StoreError::Unavailable`] if it is unknown whether it is on.
     pub async fn turn_on_point_in_time_recovery(&self) -> Result<(), StoreError> {
         let recovery =
             PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();

@@ -47,7 +47,7 @@ impl Keyring {
         Self { kms, store, held: Arc::default() }
     }
 
-    /// Unwraps every entry, so that no request has to: one query, and one call to KMS an entry. A damaged entry is logged
+    /// Unwraps every entry, so that no request has to: one query, and one call to KMS per entry. A damaged entry is logged
     /// and left out: it concerns only what is sealed under it.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`KeyringError`] if KMS makes none, or nobody knows whether it was written.
+    /// [`KeyringError`] if KMS makes none, or it is unknown whether it was written.
     pub async fn rotate(&self, now: Timestamp, rng: &mut impl CryptoRng) -> Result<DataKeyId, KeyringError> {
         let (key, entry) = self.kms.generate(DataKeyId::new(now, rng)).await?;
         self.store.add_data_key(&entry).await?;

@@ -97,7 +97,7 @@ async fn a_file_that_was_planted_never_becomes_a_key() {
     fs::write(&target, "precious").unwrap();
     fs::write(data.join("root.new"), "").unwrap();
     set_mode(&data.join("root.new"), 0o666);
-    // Held open, as whoever planted it would.
+    // Held open, as anyone who planted it would.
     let planted = fs::File::open(data.join("root.new")).unwrap();
     symlink(&target, data.join("api-key.new")).unwrap();
     symlink(&target, data.join("endpoint-token.new")).unwrap();

@@ -19,7 +19,7 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// Nobody knows whether it happened.
+    /// It is unknown whether it happened.
     pub(crate) fn is_unheard(&self) -> bool {
         self.answer.status == 503
     }
@@ -64,7 +64,7 @@ fn search(history: &[Event], lossy: bool, done: u128, spec: &Spec, dead: &mut Ha
     if !dead.insert((done, spec.clone())) {
         return false;
     }
-    // Whoever asked after somebody else had his answer comes after him.
+    // A request that began after another was answered comes after it.
     let first_over = left().map(|(_, event)| event.over()).min().unwrap();
     left().filter(|(_, event)| event.asked < first_over).any(|(at, event)| {
         let mut next = spec.clone();
@@ -73,7 +73,7 @@ fn search(history: &[Event], lossy: bool, done: u128, spec: &Spec, dead: &mut Ha
     })
 }
 
-/// A history to read: a line a request.
+/// A history to read: one line per request.
 pub(crate) fn listing(history: &[Event]) -> String {
     let line = |Event { now, asked, answered, request, answer, .. }: &Event| {
         format!("{asked:3}-{answered:3} at {now} {request:?} -> {answer:?}\n")

@@ -96,7 +96,7 @@ fn net_06_a_function_that_seals_or_opens_decrypts_the_keyring_and_nothing_else()
     assert_eq!(variables["LATCHKEY_KMS_KEY_ID"], "ServedKeyringKey.Value");
 }
 
-/// The table's key is DynamoDB's to use, in the name of whoever may read the table.
+/// The table's key is DynamoDB's to use, in the name of a principal that may read the table.
 #[test]
 fn net_06_the_tables_key_is_used_through_dynamodb_only() {
     let template = template();

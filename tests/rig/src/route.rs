@@ -23,7 +23,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// The path as an HTTP API gives it to a function: percent-decoded, `rawPath` for a name. An encoded slash separates from
-/// then on, and what follows an encoded question mark is gone. Not documented; seen by whoever puts a web framework behind one.
+/// then on, and what follows an encoded question mark is gone. Not documented; seen behind web frameworks.
 fn decoded(path: &str) -> String {
     let path = percent_decode_str(path).decode_utf8_lossy();
     path.split('?').next().unwrap_or_default().to_owned()

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Host {
     /// Holds `<function>/bootstrap`.
     pub(crate) functions: PathBuf,
-    /// Where instances write their logs, a file a function.
+    /// Where instances write their logs, one file per function.
     pub(crate) logs: PathBuf,
     pub(crate) clock: Arc<Clock>,
 }
@@ -68,7 +68,7 @@ async fn run(lambda: &Arc<Lambda>, host: &Arc<Host>, aws: &str) -> Result<(), Fa
         () = instance.ended() => process.kill().await?,
     }
     instance.over.send_replace(true);
-    drop(instance.state().held.take()); // Whoever waits for an answer hears that there will be none.
+    drop(instance.state().held.take()); // The waiting caller learns that there will be no answer.
     if instance.state().asked {
         Ok(())
     } else {
@@ -141,7 +141,7 @@ impl Instance {
     fn settle(&self, id: &str, outcome: Outcome) -> StatusCode {
         let held = self.state().held.take_if(|held| held.request_id == id);
         let Some(held) = held else { return StatusCode::FORBIDDEN };
-        let _ = held.reply.send(outcome); // Whoever asked may have gone.
+        let _ = held.reply.send(outcome); // The caller may have gone.
         let peak = peak_memory(self.process);
         let counts = &mut self.lambda.counts();
         counts.peak_kb = counts.peak_kb.max(peak);

@@ -30,7 +30,7 @@ pub struct Proxy {
     pub behind: Endpoints,
     /// Which of them fail.
     pub faults: Faults,
-    /// Is shown every try of every call, with what befalls it.
+    /// Is shown every try of every call, with its fault.
     pub watch: Option<Watch>,
 }
 
