@@ -1,4 +1,4 @@
-//! `latchkey doctor`: looks at everything a deployment needs, changes nothing, and says how to mend what is wrong.
+//! `latchkey doctor`: looks at everything a deployment needs, changes nothing, and says how to remedy what is wrong.
 //!
 //! A service that cannot be asked is a fault of its own, never the end of the examination.
 
@@ -39,20 +39,20 @@ struct Finding {
     check: String,
     found: String,
     /// A command to type, or a place to go.
-    mend: Option<String>,
+    remedy: Option<String>,
 }
 
 impl Finding {
     fn ok(check: &str, found: impl Display) -> Self {
-        Self { state: State::Ok, check: check.to_owned(), found: found.to_string(), mend: None }
+        Self { state: State::Ok, check: check.to_owned(), found: found.to_string(), remedy: None }
     }
 
-    fn hint(check: &str, found: impl Display, mend: impl Display) -> Self {
-        Self { state: State::Hint, mend: Some(mend.to_string()), ..Self::ok(check, found) }
+    fn hint(check: &str, found: impl Display, remedy: impl Display) -> Self {
+        Self { state: State::Hint, remedy: Some(remedy.to_string()), ..Self::ok(check, found) }
     }
 
-    fn fault(check: &str, found: impl Display, mend: impl Display) -> Self {
-        Self { state: State::Fault, mend: Some(mend.to_string()), ..Self::ok(check, found) }
+    fn fault(check: &str, found: impl Display, remedy: impl Display) -> Self {
+        Self { state: State::Fault, remedy: Some(remedy.to_string()), ..Self::ok(check, found) }
     }
 
     /// A service did not say. `error` says what to look at; looking needs a permission.
@@ -95,9 +95,9 @@ pub async fn run(deployment: &Deployment, console: &mut Console) -> Result<Healt
 
     console.list(&findings)?;
     let faults: Vec<&Finding> = findings.iter().filter(|finding| finding.state == State::Fault).collect();
-    let mendable = findings.iter().filter(|finding| finding.mend.is_some());
-    for Finding { check, mend, .. } in mendable {
-        console.say(format_args!("\n{check}: {}", mend.as_deref().unwrap_or_default()))?;
+    let mendable = findings.iter().filter(|finding| finding.remedy.is_some());
+    for Finding { check, remedy, .. } in mendable {
+        console.say(format_args!("\n{check}: {}", remedy.as_deref().unwrap_or_default()))?;
     }
     Ok(if faults.is_empty() { Health::Sound } else { Health::Faults })
 }

@@ -25,17 +25,17 @@ pub(super) async fn kms(deployment: &Deployment, findings: &mut Vec<Finding>) {
     let kms = match deployment.kms() {
         Ok(kms) => kms,
         Err(error) => {
-            let mend =
+            let remedy =
                 "name it with --kms-key-id or LATCHKEY_KMS_KEY_ID; the stack's functions have it in theirs";
-            return findings.push(Finding::fault(check, error, mend));
+            return findings.push(Finding::fault(check, error, remedy));
         }
     };
     findings.push(match kms.state().await {
         Ok(state) if state == "Enabled" => Finding::ok(check, "enabled"),
         Ok(state) => {
             let cancel = if state == "PendingDeletion" { "aws kms cancel-key-deletion, then " } else { "" };
-            let mend = format!("{cancel}aws kms enable-key --key-id {}", kms.key());
-            Finding::fault(check, format_args!("{state}: functions that start now open nothing"), mend)
+            let remedy = format!("{cancel}aws kms enable-key --key-id {}", kms.key());
+            Finding::fault(check, format_args!("{state}: functions that start now open nothing"), remedy)
         }
         Err(error) => Finding::unasked(check, error, "kms:DescribeKey on the key"),
     });
@@ -79,16 +79,16 @@ pub(super) async fn keyring(deployment: &Deployment, findings: &mut Vec<Finding>
 fn age(entries: &[WrappedDataKey], newest: &WrappedDataKey, now: Timestamp, findings: &mut Vec<Finding>) {
     let (check, made_at) = ("keyring's age", newest.id.made_at());
     if now >= made_at.plus(OLD) {
-        let mend = "latchkey keyring rotate, and two minutes later latchkey keyring rewrap";
-        findings.push(Finding::hint(check, format_args!("its newest entry is of {made_at}"), mend));
+        let remedy = "latchkey keyring rotate, and two minutes later latchkey keyring rewrap";
+        findings.push(Finding::hint(check, format_args!("its newest entry is of {made_at}"), remedy));
     }
     if let Some(seals_at) = keyring::seals_later(entries, newest.id, now).filter(|_| now < made_at) {
         let found = format!(
             "its newest entry was made by a clock that is ahead, at {made_at}: it seals nothing before {seals_at}"
         );
-        let mend = "set that clock right, then latchkey keyring rotate: the entry it adds seals after two minutes. latchkey \
+        let remedy = "set that clock right, then latchkey keyring rotate: the entry it adds seals after two minutes. latchkey \
                     keyring rewrap has to wait for the other one";
-        findings.push(Finding::fault(check, found, mend));
+        findings.push(Finding::fault(check, found, remedy));
     }
 }
 
@@ -102,10 +102,10 @@ pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Fin
     };
     for damaged in &all.damaged {
         let check = format!("environment {}", escaped(&damaged.name));
-        let mend = "restore its item from a backup, or give it up: latchkey env delete TAG. Its API keys: latchkey keys \
+        let remedy = "restore its item from a backup, or give it up: latchkey env delete TAG. Its API keys: latchkey keys \
                     revoke ID --environment TAG";
         let found = format!("its item is damaged: `{}` is missing or makes no sense", damaged.attribute);
-        findings.push(Finding::fault(&check, found, mend));
+        findings.push(Finding::fault(&check, found, remedy));
     }
     let all = all.readable;
     if all.is_empty() && findings.iter().all(|finding| !finding.check.starts_with("environment ")) {
@@ -120,17 +120,17 @@ pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Fin
     for one in &all {
         let (tag, check) = (&one.environment.tag, format!("environment {}", one.environment.tag));
         if one.deleted_at.is_some() {
-            let mend = format!("latchkey env delete {tag}");
-            findings.push(Finding::hint(&check, "its deletion is not finished", mend));
+            let remedy = format!("latchkey env delete {tag}");
+            findings.push(Finding::hint(&check, "its deletion is not finished", remedy));
             continue;
         }
         findings.push(api_keys(one, &check, deployment.now()));
         for entry in &one.damaged {
-            let mend = match entry {
+            let remedy = match entry {
                 DamagedEntry::ApiKey(_) => format!("latchkey keys revoke {entry} --environment {tag}"),
                 DamagedEntry::Key(_) => RESTORE.to_owned(),
             };
-            findings.push(Finding::fault(&check, format_args!("{entry} is damaged"), mend));
+            findings.push(Finding::fault(&check, format_args!("{entry} is damaged"), remedy));
         }
         let Some(keyring) = &keyring else { continue };
         let damage = keyring.damage(one).await.unwrap_or_else(|error| vec![error]);

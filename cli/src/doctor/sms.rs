@@ -49,9 +49,13 @@ async fn sandbox(sns: &Client) -> Finding {
     let check = "SMS sandbox";
     match sns.get_sms_sandbox_account_status().send().await {
         Ok(answer) if answer.is_in_sandbox => {
-            let mend =
+            let remedy =
                 format!("leave it: {CONSOLE}, Overview, Exit SMS sandbox (a support case, about a day)");
-            Finding::fault(check, "the account is in it: only numbers verified there are sent anything", mend)
+            Finding::fault(
+                check,
+                "the account is in it: only numbers verified there are sent anything",
+                remedy,
+            )
         }
         Ok(_) => Finding::ok(check, "the account is out of it"),
         Err(error) => unasked(check, &error, "sns:GetSMSSandboxAccountStatus"),
@@ -63,7 +67,7 @@ fn attributes(attributes: &HashMap<String, String>, settings: &Settings, finding
     let limit = attribute("MonthlySpendLimit").map_or(FIRST_SPEND_LIMIT, String::as_str);
     let daily = settings.policy.sms_daily_budget;
     let (budget, check) = (dollars(daily), "spending");
-    let mend = format!(
+    let remedy = format!(
         "raise the quota in Service Quotas (Amazon SNS, account spend threshold), then `aws sns set-sms-attributes \
          --attributes MonthlySpendLimit=…`; or lower LATCHKEY_SMS_DAILY_BUDGET_USD from {budget}"
     );
@@ -73,12 +77,12 @@ fn attributes(attributes: &HashMap<String, String>, settings: &Settings, finding
             format_args!("${} a month; the daily budget is ${budget}", dollars(MicroUsd(limit))),
         ),
         Ok(_) if limit == FIRST_SPEND_LIMIT => {
-            Finding::fault(check, "SNS stops at $1 a month, as for every new account", mend)
+            Finding::fault(check, "SNS stops at $1 a month, as for every new account", remedy)
         }
         _ => Finding::fault(
             check,
             format_args!("SNS stops at ${limit} a month, before one daily budget of ${budget}"),
-            mend,
+            remedy,
         ),
     });
     findings.push(match attribute("DefaultSMSType").map(String::as_str) {
@@ -117,18 +121,18 @@ async fn origination(sns: &Client, settings: &Settings) -> Finding {
     let register = format!("register a number (10DLC, toll-free or short code): {CONSOLE}, Phone numbers");
     match &settings.sms.origination_number {
         Some(chosen) if !numbers.contains(chosen) => {
-            let mend = format!("correct LATCHKEY_SMS_ORIGINATION_NUMBER, or {register}");
-            Finding::fault(check, "LATCHKEY_SMS_ORIGINATION_NUMBER is no number of this account", mend)
+            let remedy = format!("correct LATCHKEY_SMS_ORIGINATION_NUMBER, or {register}");
+            Finding::fault(check, "LATCHKEY_SMS_ORIGINATION_NUMBER is no number of this account", remedy)
         }
         _ if numbers.is_empty() && texts_us => {
             Finding::fault(check, "no number: US carriers take no message without one", register)
         }
         None if numbers.is_empty() && settings.sms.sender_id.is_none() => {
-            let mend = format!("set LATCHKEY_SMS_SENDER_ID where countries take names, or {register}");
+            let remedy = format!("set LATCHKEY_SMS_SENDER_ID where countries take names, or {register}");
             Finding::fault(
                 check,
                 "neither a number nor a name: messages come from anybody's, and some countries drop them",
-                mend,
+                remedy,
             )
         }
         _ => Finding::ok(
@@ -156,8 +160,8 @@ async fn opted_out(sns: &Client) -> Finding {
     if count == 0 {
         return Finding::ok(check, "nobody has opted out");
     }
-    let mend = "their users need another factor: Latchkey opts nobody in again. `aws sns list-phone-numbers-opted-out`";
-    Finding::hint(check, format_args!("numbers that have opted out: {count}"), mend)
+    let remedy = "their users need another factor: Latchkey opts nobody in again. `aws sns list-phone-numbers-opted-out`";
+    Finding::hint(check, format_args!("numbers that have opted out: {count}"), remedy)
 }
 
 fn unasked<E: ProvideErrorMetadata, R>(check: &str, error: &SdkError<E, R>, permission: &str) -> Finding {

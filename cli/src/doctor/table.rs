@@ -10,9 +10,9 @@ pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>
     let table = match store.describe().await {
         Ok(Some(table)) => table,
         Ok(None) => {
-            let mend =
+            let remedy =
                 "deploy template.yaml, or make it with `latchkey init`; or look at --table and --region";
-            findings.push(Finding::fault("table", format_args!("there is no table {name}"), mend));
+            findings.push(Finding::fault("table", format_args!("there is no table {name}"), remedy));
             return false;
         }
         Err(error) => {
@@ -28,8 +28,8 @@ pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>
     findings.push(if table.differences.is_empty() {
         Finding::ok("layout", "the key and the index are as the code needs them")
     } else {
-        let mend = "a key cannot be changed: name the right table with --table, or make another one with `latchkey init`";
-        Finding::fault("layout", table.differences.join("; "), mend)
+        let remedy = "a key cannot be changed: name the right table with --table, or make another one with `latchkey init`";
+        Finding::fault("layout", table.differences.join("; "), remedy)
     });
     findings.push(ttl(deployment).await);
     if deployment.is_local() {
@@ -40,20 +40,20 @@ pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>
     findings.push(if table.protected {
         Finding::ok("deletion", "the table is protected")
     } else {
-        let mend = format!("aws dynamodb update-table --table-name {name} --deletion-protection-enabled");
-        Finding::fault("deletion", "the table can be deleted by mistake", mend)
+        let remedy = format!("aws dynamodb update-table --table-name {name} --deletion-protection-enabled");
+        Finding::fault("deletion", "the table can be deleted by mistake", remedy)
     });
     findings.push(if table.on_demand {
         Finding::ok("capacity", "on demand")
     } else {
-        let mend = format!("aws dynamodb update-table --table-name {name} --billing-mode PAY_PER_REQUEST");
-        Finding::hint("capacity", "provisioned: when it is used up, logins fail", mend)
+        let remedy = format!("aws dynamodb update-table --table-name {name} --billing-mode PAY_PER_REQUEST");
+        Finding::hint("capacity", "provisioned: when it is used up, logins fail", remedy)
     });
     true
 }
 
 async fn ttl(deployment: &Deployment) -> Finding {
-    let mend = format!(
+    let remedy = format!(
         "aws dynamodb update-time-to-live --table-name {} --time-to-live-specification Enabled=true,AttributeName={}",
         deployment.store.table(),
         attr::TTL
@@ -61,9 +61,9 @@ async fn ttl(deployment: &Deployment) -> Finding {
     match deployment.store.ttl().await {
         Ok(Some(attribute)) if attribute == attr::TTL => Finding::ok("TTL", "what has expired is collected"),
         Ok(Some(other)) => {
-            Finding::fault("TTL", format_args!("it is on `{other}`, not on `{}`", attr::TTL), mend)
+            Finding::fault("TTL", format_args!("it is on `{other}`, not on `{}`", attr::TTL), remedy)
         }
-        Ok(None) => Finding::fault("TTL", "it is off: challenges and budgets pile up", mend),
+        Ok(None) => Finding::fault("TTL", "it is off: challenges and budgets pile up", remedy),
         Err(error) => Finding::unasked("TTL", error, "dynamodb:DescribeTimeToLive"),
     }
 }
@@ -73,12 +73,12 @@ async fn recovery(deployment: &Deployment) -> Finding {
     match deployment.store.point_in_time_recovery().await {
         Ok(true) => Finding::ok(check, "point-in-time recovery is on"),
         Ok(false) => {
-            let mend = format!(
+            let remedy = format!(
                 "aws dynamodb update-continuous-backups --table-name {} --point-in-time-recovery-specification \
                  PointInTimeRecoveryEnabled=true",
                 deployment.store.table()
             );
-            Finding::fault(check, "point-in-time recovery is off: a lost table is lost logins", mend)
+            Finding::fault(check, "point-in-time recovery is off: a lost table is lost logins", remedy)
         }
         Err(error) => Finding::unasked(check, error, "dynamodb:DescribeContinuousBackups"),
     }
