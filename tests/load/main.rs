@@ -134,7 +134,7 @@ async fn texts(client: &Client, arguments: &Arguments, first: usize, share: f64)
     let sent = client.check(&mut texts).await;
     let tally = Texts::of(&texts, &sent);
     println!("{}", tally.row(share, &injected));
-    tally.holds() && (share > 0.0 || sent.len() == first + arguments.texts)
+    tally.holds() && (share > 0.0 || tally.all_sent())
 }
 
 /// The logins, as many at a time as there are clients.

@@ -103,6 +103,10 @@ impl Texts {
         [self.promised_in_vain, self.doubled, self.unverified, self.refused] == [0; 4]
     }
 
+    pub(crate) fn all_sent(&self) -> bool {
+        self.sent == self.flows
+    }
+
     pub(crate) fn row(&self, share: f64, injected: &Value) -> String {
         let faults: u64 = injected.as_object().unwrap().values().filter_map(Value::as_u64).sum();
         format!(
