@@ -57,7 +57,7 @@ impl Ward {
             .iter()
             .filter(|finding| finding["state"] == "fault")
             .map(|finding| {
-                assert!(finding["mend"].as_str().is_some_and(|mend| mend.len() > 5), "{finding}");
+                assert!(finding["remedy"].as_str().is_some_and(|mend| mend.len() > 5), "{finding}");
                 format!("{}: {}", finding["check"].as_str().unwrap(), finding["found"].as_str().unwrap())
             })
             .collect();
