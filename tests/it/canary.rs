@@ -3,6 +3,7 @@
 //! Every test's table is looked through when the test ends, for every secret the test was told ([`Watch`]).
 
 use crate::app::{App, Item, logged, send};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 use shared::domain::totp::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use tokio::task::block_in_place;
 
 /// A thing that must not be seen.
 struct Canary {
@@ -101,8 +103,8 @@ impl Drop for Watch {
         }
         let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url).unwrap_or_default();
         let dynamodb_url = self.dynamodb_url.clone();
-        // The server runs on the threads of the test that ends; this one waits for it.
-        let table = std::thread::spawn(move || readable(&dynamodb_url)).join().unwrap();
+        // The server runs on the worker threads of the test. While this one waits, another takes its place.
+        let table = block_in_place(|| std::thread::spawn(move || readable(&dynamodb_url)).join().unwrap());
         if let Some(table) = table {
             let seen = told.iter().find(|(what, secret)| Canary::new(what, secret).stands_in(&table));
             assert!(seen.is_none(), "a {} can be read in the table", seen.unwrap().0);
@@ -115,7 +117,10 @@ fn readable(dynamodb_url: &str) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = shared::aws::dynamodb(&cli::serve::sdk(dynamodb_url));
     let items = client.scan().table_name(cli::serve::TABLE).into_paginator().items().send();
-    let items: Vec<Item> = runtime.block_on(items.collect::<Result<_, _>>()).ok()?;
+    let items: Vec<Item> = match runtime.block_on(items.collect::<Result<_, _>>()) {
+        Err(SdkError::DispatchFailure(_)) => return None,
+        items => items.unwrap(),
+    };
     Some(
         items
             .iter()
