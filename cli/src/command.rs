@@ -2,12 +2,12 @@
 
 use crate::console::Console;
 use crate::deployment::{Deployment, Target};
-use crate::env::Env;
-use crate::factors::Factors;
+use crate::env::EnvCommand;
+use crate::factors::FactorsCommand;
+use crate::foreground::{self, Serve};
 use crate::init::Init;
-use crate::keyring::Rings;
-use crate::keys::Keys;
-use crate::serve::foreground::{self, Serve};
+use crate::keyring::KeyringCommand;
+use crate::keys::KeysCommand;
 use crate::{doctor, env, factors, init, keyring, keys};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -48,16 +48,16 @@ enum Command {
     Init(Init),
     /// Create, list and delete environments, the tenants
     #[command(subcommand)]
-    Env(Env),
+    Env(EnvCommand),
     /// Create, list and revoke API keys
     #[command(subcommand)]
-    Keys(Keys),
+    Keys(KeysCommand),
     /// List, show, unlock and delete factors
     #[command(subcommand)]
-    Factors(Factors),
+    Factors(FactorsCommand),
     /// List and rotate the keys that seal secrets
     #[command(subcommand)]
-    Keyring(Rings),
+    Keyring(KeyringCommand),
     /// Check everything a deployment needs, and say how to fix what is wrong
     Doctor,
     /// Print completions for a shell: `latchkey completions bash > /etc/bash_completion.d/latchkey`
@@ -87,7 +87,7 @@ pub async fn run(line: impl IntoIterator<Item = OsString>, console: &mut Console
         }
         command => match Deployment::open(&arguments.target, matches!(command, Command::Init(_))).await {
             Ok(deployment) => {
-                let code = on(&command, &deployment, console).await;
+                let code = run_command(&command, &deployment, console).await;
                 deployment.close().await;
                 code
             }
@@ -105,13 +105,13 @@ pub async fn run_on(
     match Arguments::try_parse_from(line) {
         Ok(Arguments { json, command: Some(command), .. }) => {
             console.json = json;
-            on(&command, deployment, console).await
+            run_command(&command, deployment, console).await
         }
         _ => USAGE,
     }
 }
 
-async fn on(command: &Command, deployment: &Deployment, console: &mut Console) -> u8 {
+async fn run_command(command: &Command, deployment: &Deployment, console: &mut Console) -> u8 {
     let done = match command {
         Command::Init(init) => init::run(init, deployment, console).await,
         Command::Env(command) => env::run(command, deployment, console).await,

@@ -6,11 +6,12 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 use clap::Args;
 use rand::rngs::StdRng;
-use shared::config::{Operator, Settings};
+use shared::config::Settings;
 use shared::domain::environment::{Registration, Tag};
 use shared::domain::time::Timestamp;
+use shared::operate::{Operator, OperatorConfig};
 use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy, SystemClock};
-use shared::store::{Damaged, Store, StoreError};
+use shared::store::{Damaged, StoreError};
 use shared::vault::keyring::Keyring;
 use shared::vault::kms::Kms;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ pub struct Target {
 /// A deployment a command acts on.
 pub struct Deployment {
     /// Its table.
-    pub store: Store,
+    pub operator: Operator,
     /// What time it is there.
     pub clock: Arc<dyn Clock>,
     /// Who gives the command.
@@ -68,25 +69,24 @@ impl Deployment {
     ///
     /// [`Error`] if none is named, or the one named cannot be reached.
     pub async fn open(target: &Target, makes: bool) -> Result<Self, Error> {
-        let operator = Operator::from_env()?;
+        let config = OperatorConfig::from_env()?;
         match &target.local {
-            Some(dir) => Self::local(dir, makes, operator).await,
-            None => Self::aws(target, operator).await,
+            Some(dir) => Self::local(dir, makes, config).await,
+            None => Self::aws(target, config).await,
         }
     }
 
-    async fn local(dir: &Path, makes: bool, operator: Operator) -> Result<Self, Error> {
+    async fn local(dir: &Path, makes: bool, config: OperatorConfig) -> Result<Self, Error> {
         if !makes && !engine::is_made(dir) {
             return Err(Error::NothingThere(dir.to_owned()));
         }
         let reached = engine::reach(dir).await?;
-        let store =
-            Store::new(aws_sdk_dynamodb::Client::new(&serve::sdk(&reached.dynamodb_url)), TABLE.to_owned());
+        let table = aws_sdk_dynamodb::Client::new(&serve::sdk(&reached.dynamodb_url));
         let kms = aws_sdk_kms::Client::new(&serve::sdk(&reached.kms_url));
         Ok(Self {
-            store,
+            operator: Operator::new(table, TABLE.to_owned()),
             clock: Arc::new(reached.clock),
-            actor: operator.name,
+            actor: config.name,
             settings: Settings::from_env_for_local()?,
             sns: None,
             kms: Some(Kms::new(kms, serve::kms::KEY_ID.to_owned())),
@@ -94,22 +94,22 @@ impl Deployment {
         })
     }
 
-    async fn aws(target: &Target, operator: Operator) -> Result<Self, Error> {
-        let table = target.table.clone().or(operator.table).ok_or(Error::NoTarget)?;
+    async fn aws(target: &Target, config: OperatorConfig) -> Result<Self, Error> {
+        let table = target.table.clone().or(config.table).ok_or(Error::NoTarget)?;
         let sdk = sdk(target).await;
         if sdk.region().is_none() {
             return Err(Error::NoRegion);
         }
-        let key = target.kms_key_id.clone().or(operator.kms_key);
-        let deployment = Self::reached_by(&sdk, table, key, operator.settings);
-        Ok(Self { actor: operator.name, ..deployment })
+        let key = target.kms_key_id.clone().or(config.kms_key);
+        let deployment = Self::reached_by(&sdk, table, key, config.settings);
+        Ok(Self { actor: config.name, ..deployment })
     }
 
     /// The deployment all of whose services are reached this way.
     #[must_use]
     pub fn reached_by(sdk: &SdkConfig, table: String, kms_key: Option<String>, settings: Settings) -> Self {
         Self {
-            store: Store::new(aws_sdk_dynamodb::Client::new(sdk), table),
+            operator: Operator::new(aws_sdk_dynamodb::Client::new(sdk), table),
             clock: Arc::new(SystemClock),
             actor: "unknown".to_owned(),
             settings,
@@ -149,7 +149,7 @@ impl Deployment {
     ///
     /// [`Error`] if it cannot be opened.
     pub async fn keyring(&self) -> Result<Keyring, Error> {
-        let keyring = Keyring::new(self.kms()?, self.store.clone());
+        let keyring = Keyring::new(self.kms()?, self.operator.store.clone());
         keyring.load().await?;
         Ok(keyring)
     }
@@ -168,7 +168,7 @@ impl Deployment {
 
     /// An environment that is there and is not being deleted.
     pub(crate) async fn environment(&self, tag: &Tag) -> Result<Registration, Error> {
-        let found = self.store.environment(tag).await.map_err(|error| match error {
+        let found = self.operator.store.environment(tag).await.map_err(|error| match error {
             StoreError::Corrupt(attribute) => {
                 Error::damaged_environments(vec![Damaged { name: tag.to_string(), attribute }])
             }

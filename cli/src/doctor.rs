@@ -16,8 +16,8 @@ use std::fmt::Display;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
     /// Nothing is wrong with it.
-    Sound,
-    /// Something has to be mended.
+    Healthy,
+    /// Something does not work, or will stop working.
     Faults,
 }
 
@@ -26,7 +26,7 @@ pub enum Health {
 #[serde(rename_all = "snake_case")]
 enum State {
     Ok,
-    /// It works; it could be better, or nobody can tell from here.
+    /// It works; it could be better, or it cannot be seen from here.
     Hint,
     /// It does not work, or will stop.
     Fault,
@@ -95,9 +95,9 @@ pub async fn run(deployment: &Deployment, console: &mut Console) -> Result<Healt
 
     console.list(&findings)?;
     let faults: Vec<&Finding> = findings.iter().filter(|finding| finding.state == State::Fault).collect();
-    let mendable = findings.iter().filter(|finding| finding.remedy.is_some());
-    for Finding { check, remedy, .. } in mendable {
+    let with_remedy = findings.iter().filter(|finding| finding.remedy.is_some());
+    for Finding { check, remedy, .. } in with_remedy {
         console.say(format_args!("\n{check}: {}", remedy.as_deref().unwrap_or_default()))?;
     }
-    Ok(if faults.is_empty() { Health::Sound } else { Health::Faults })
+    Ok(if faults.is_empty() { Health::Healthy } else { Health::Faults })
 }

@@ -8,14 +8,14 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use clap::Subcommand;
 use serde::Serialize;
-use shared::domain::environment::{Environment, Registration, Tag};
+use shared::domain::environment::{DeletionState, Environment, Registration, Tag};
 use shared::domain::id::EnvironmentId;
-use shared::domain::policy::KEY_SETTLES;
-use shared::store::{Changed, DeletionState};
+use shared::domain::policy::NEW_KEY_DELAY;
+use shared::operate::Changed;
 
 /// What to do with environments.
 #[derive(Subcommand, Debug)]
-pub enum Env {
+pub enum EnvCommand {
     /// Create an environment
     Create {
         /// Environment tag: 1 to 32 lower-case letters, digits and hyphens, shown in its API keys
@@ -62,22 +62,22 @@ impl Row for Listed {
 /// # Errors
 ///
 /// [`Error`] says what kept it from that.
-pub async fn run(command: &Env, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+pub async fn run(command: &EnvCommand, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     match command {
-        Env::Create { tag } => {
+        EnvCommand::Create { tag } => {
             let made = add(tag, deployment, console).await?;
             console.say(format_args!(
                 "environment {tag} made; its first API key: `latchkey keys create --environment {tag}`"
             ))?;
             console.show(&listed(&made, deployment))
         }
-        Env::List => {
-            let all = deployment.store.environments().await?;
+        EnvCommand::List => {
+            let all = deployment.operator.environments().await?;
             let rows: Vec<Listed> = all.readable.iter().map(|one| listed(one, deployment)).collect();
             console.list(&rows)?;
             if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
         }
-        Env::Delete { tag, yes } => delete(tag, *yes, deployment, console).await,
+        EnvCommand::Delete { tag, yes } => delete(tag, *yes, deployment, console).await,
     }
 }
 
@@ -88,10 +88,10 @@ pub(crate) async fn add(
     console: &mut Console,
 ) -> Result<Registration, Error> {
     let keyring = deployment.keyring().await?;
-    let new = keyring.environment(tag.clone(), deployment.now(), &mut deployment.rng()?)?;
-    if deployment.store.add_environment(&new).await? == Changed::Refused {
+    let new = keyring.new_environment(tag.clone(), deployment.now(), &mut deployment.rng()?)?;
+    if deployment.operator.add_environment(&new).await? == Changed::Refused {
         // The call may have been made twice by the client, and found what it made itself.
-        let there = deployment.store.environment(tag).await?;
+        let there = deployment.operator.store.environment(tag).await?;
         return match there {
             Some(there) if there.environment == new.environment => Ok(new),
             Some(there) if there.deleted_at.is_some() => Err(Error::Deleted(tag.clone())),
@@ -104,7 +104,8 @@ pub(crate) async fn add(
 
 async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let missing = || Error::NoEnvironment(tag.clone());
-    let DeletionState { id, deleted_at } = deployment.store.deletion_state(tag).await?.ok_or_else(missing)?;
+    let DeletionState { id, deleted_at } =
+        deployment.operator.deletion_state(tag).await?.ok_or_else(missing)?;
     let erased_at = if let Some(erased_at) = deleted_at {
         erased_at
     } else {
@@ -119,20 +120,20 @@ async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Con
         }
         let now = deployment.now();
         // Refused if it was removed just now.
-        deployment.store.erase_environment(tag, now).await?;
+        deployment.operator.erase_environment(tag, now).await?;
         console.record(deployment, change("environment.deleted", tag, id))?;
         now
     };
     let environment =
         Environment { id: id.ok_or_else(|| Error::Unidentified(tag.clone()))?, tag: tag.clone() };
     // A function that read the environment before it was erased may go on for a minute, and write.
-    let quiet_from = erased_at.plus(KEY_SETTLES);
+    let quiet_from = erased_at.plus(NEW_KEY_DELAY);
     let last_pass = !deployment.is_served() || deployment.now() >= quiet_from;
     let removed = remove_held(&environment, deployment).await?;
     if !last_pass {
         return Err(Error::Erasing { tag: tag.clone(), until: quiet_from });
     }
-    deployment.store.remove_environment(tag).await?;
+    deployment.operator.remove_environment(tag).await?;
     console.say(format_args!("environment {tag} deleted, with {removed} items"))?;
     console.show(
         &serde_json::json!({"environment": tag.as_str(), "id": environment.id.to_string(), "items": removed}),
@@ -143,7 +144,7 @@ async fn remove_held(environment: &Environment, deployment: &Deployment) -> Resu
     let bar = progress(format!("removing what {} holds", environment.tag));
     let (mut from, mut removed) = (None, 0_usize);
     loop {
-        let page = deployment.store.remove_held(environment.id, from).await?;
+        let page = deployment.operator.remove_held(environment.id, from).await?;
         removed = removed.saturating_add(page.items);
         bar.set_position(u64::try_from(removed).unwrap_or_default());
         from = page.next;

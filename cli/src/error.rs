@@ -8,7 +8,7 @@ use crate::serve::ServeError;
 use shared::config::Mistakes;
 use shared::domain::environment::Tag;
 use shared::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, FactorId};
-use shared::domain::policy::API_KEYS;
+use shared::domain::policy::MAX_API_KEYS;
 use shared::domain::time::Timestamp;
 use shared::ports::NoEntropy;
 use shared::store::{Damaged, StoreError};
@@ -68,7 +68,7 @@ pub enum Error {
     },
     /// The environment has as many live API keys as it may.
     #[error(
-        "the environment {0} has {API_KEYS} live API keys, which is all it may have. Revoke one: `latchkey keys list`, \
+        "the environment {0} has {MAX_API_KEYS} live API keys, which is all it may have. Revoke one: `latchkey keys list`, \
          then `latchkey keys revoke ID`"
     )]
     TooManyApiKeys(Tag),
@@ -145,12 +145,12 @@ pub enum Error {
     Unsettled(Timestamp),
     /// Some factors could not be sealed again.
     #[error(
-        "could not seal {left} of the factors again, so the keys they name are kept; the first is {first}. Run \
+        "could not seal {factors} of the factors again, so the keys they name are kept; the first is {first}. Run \
          `latchkey keyring rewrap` again; if it stays, the factor's item was damaged: restore it or delete the factor"
     )]
-    Left {
+    Unsealed {
         /// How many.
-        left: usize,
+        factors: usize,
         /// One of them, and what was wrong with it.
         first: String,
     },

@@ -10,14 +10,13 @@ use shared::domain::environment::{Environment, Tag};
 use shared::domain::factor::{Credential, Factor, FactorSummary};
 use shared::domain::guard::Locked;
 use shared::domain::id::FactorId;
-use shared::domain::policy::VERIFY_ROUNDS;
 use shared::domain::text::escaped;
 use shared::domain::user::UserId;
-use shared::store::{Damaged, Settled, StoreError};
+use shared::store::{Damaged, Decided, StoreError};
 
 /// What to do with factors.
 #[derive(Subcommand, Debug)]
-pub enum Factors {
+pub enum FactorsCommand {
     /// List a user's factors, newest first
     List {
         /// User ID whose factors to list
@@ -28,16 +27,16 @@ pub enum Factors {
         environment: Tag,
     },
     /// Show a factor and the guesses made at it
-    Show(One),
+    Show(FactorArgs),
     /// Clear a factor's failures, so that it can be verified again. Codes and challenges that were used stay used
-    Unlock(One),
+    Unlock(FactorArgs),
     /// Delete a factor. Its challenges cannot be verified from then on
-    Delete(One),
+    Delete(FactorArgs),
 }
 
-/// Which factor.
+/// The factor a command is about.
 #[derive(Args, Debug)]
-pub struct One {
+pub struct FactorArgs {
     /// Factor ID, as `latchkey factors list` shows it
     #[arg(value_parser = FactorId::parse)]
     id: FactorId,
@@ -83,11 +82,15 @@ impl Row for Listed {
 /// # Errors
 ///
 /// [`Error`] says what kept it from that.
-pub async fn run(command: &Factors, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+pub async fn run(
+    command: &FactorsCommand,
+    deployment: &Deployment,
+    console: &mut Console,
+) -> Result<(), Error> {
     match command {
-        Factors::List { user, environment } => {
+        FactorsCommand::List { user, environment } => {
             let environment = deployment.environment(environment).await?.environment;
-            let all = deployment.store.readable_factors_of(environment.id, user).await?;
+            let all = deployment.operator.readable_factors_of(environment.id, user).await?;
             console.list(&all.readable.iter().map(listed).collect::<Vec<_>>())?;
             if all.damaged.is_empty() {
                 Ok(())
@@ -95,59 +98,54 @@ pub async fn run(command: &Factors, deployment: &Deployment, console: &mut Conso
                 Err(Error::damaged_factors(all.damaged, &environment.tag))
             }
         }
-        Factors::Show(one) => {
-            let (_, found) = find(one, deployment).await?;
+        FactorsCommand::Show(args) => {
+            let (_, found) = find(args, deployment).await?;
             show(&found, deployment, console)
         }
-        Factors::Unlock(one) => unlock(one, deployment, console).await,
-        Factors::Delete(one) => delete(one, deployment, console).await,
+        FactorsCommand::Unlock(args) => unlock(args, deployment, console).await,
+        FactorsCommand::Delete(args) => delete(args, deployment, console).await,
     }
 }
 
 /// The environment, and the factor in it, as far as it reads.
-async fn find(one: &One, deployment: &Deployment) -> Result<(Environment, Factor), Error> {
-    let environment = deployment.environment(&one.environment).await?.environment;
-    let found = deployment.store.factor(environment.id, one.id).await.map_err(|error| match error {
-        StoreError::Corrupt(attribute) => damaged(one, attribute),
-        StoreError::Unavailable { .. } => error.into(),
-    })?;
-    Ok((environment, found.ok_or_else(|| missing(one))?))
+async fn find(args: &FactorArgs, deployment: &Deployment) -> Result<(Environment, Factor), Error> {
+    let environment = deployment.environment(&args.environment).await?.environment;
+    let found =
+        deployment.operator.store.factor(environment.id, args.id).await.map_err(|error| match error {
+            StoreError::Corrupt(attribute) => damaged(args, attribute),
+            StoreError::Unavailable { .. } => error.into(),
+        })?;
+    Ok((environment, found.ok_or_else(|| missing(args))?))
 }
 
 /// Deletes a factor, even one whose item is damaged.
-async fn delete(one: &One, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let environment = deployment.environment(&one.environment).await?.environment;
-    let found = match deployment.store.factor(environment.id, one.id).await {
-        Ok(found) => Some(found.ok_or_else(|| missing(one))?),
+async fn delete(args: &FactorArgs, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let environment = deployment.environment(&args.environment).await?.environment;
+    let found = match deployment.operator.store.factor(environment.id, args.id).await {
+        Ok(found) => Some(found.ok_or_else(|| missing(args))?),
         Err(StoreError::Corrupt(_)) => None,
         Err(error @ StoreError::Unavailable { .. }) => return Err(error.into()),
     };
-    deployment.store.delete_factor(environment.id, one.id).await?;
-    console.record(deployment, change("factor.deleted", one))?;
-    console.say(format_args!("{} deleted", one.id))?;
+    deployment.operator.store.delete_factor(environment.id, args.id).await?;
+    console.record(deployment, change("factor.deleted", args))?;
+    console.say(format_args!("{} deleted", args.id))?;
     match found {
         Some(found) => console.show(&listed(&found.summary())),
-        None => console.show(&serde_json::json!({"id": one.id.to_string(), "damaged": true})),
+        None => console.show(&serde_json::json!({"id": args.id.to_string(), "damaged": true})),
     }
 }
 
-async fn unlock(one: &One, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let (_, mut found) = find(one, deployment).await?;
-    // Each lost round is a guess that was counted, as in a verify.
-    for _ in 0..VERIFY_ROUNDS {
-        let next = found.guard.unlock();
-        let current = match deployment.store.settle(&found, &next).await? {
-            Settled::Written => {
-                console.record(deployment, change("factor.unlocked", one))?;
-                console.say(format_args!("{} unlocked", one.id))?;
-                return console.show(&shown(&Factor { guard: next, ..found }, deployment));
-            }
-            // If it was written and not heard of, nothing is lost by forgiving twice.
-            Settled::Changed(current) | Settled::Unknown(current, _) => current,
-        };
-        found = *current.ok_or_else(|| missing(one))?;
+async fn unlock(args: &FactorArgs, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let (_, found) = find(args, deployment).await?;
+    match deployment.operator.unlock(found.clone()).await? {
+        Decided::Written((), guard) => {
+            console.record(deployment, change("factor.unlocked", args))?;
+            console.say(format_args!("{} unlocked", args.id))?;
+            console.show(&shown(&Factor { guard, ..found }, deployment))
+        }
+        Decided::Deleted => Err(missing(args)),
+        Decided::Contended => Err(Error::Contended(args.id)),
     }
-    Err(Error::Contended(one.id))
 }
 
 fn show(found: &Factor, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
@@ -197,19 +195,19 @@ fn listed(factor: &FactorSummary) -> Listed {
     }
 }
 
-fn damaged(one: &One, attribute: &'static str) -> Error {
-    Error::damaged_factors(vec![Damaged { name: one.id.to_string(), attribute }], &one.environment)
+fn damaged(args: &FactorArgs, attribute: &'static str) -> Error {
+    Error::damaged_factors(vec![Damaged { name: args.id.to_string(), attribute }], &args.environment)
 }
 
-fn missing(one: &One) -> Error {
-    Error::NoFactor { tag: one.environment.clone(), id: one.id }
+fn missing(args: &FactorArgs) -> Error {
+    Error::NoFactor { tag: args.environment.clone(), id: args.id }
 }
 
-fn change(event: &'static str, one: &One) -> Change {
+fn change(event: &'static str, args: &FactorArgs) -> Change {
     Change {
         event,
-        environment: Some(one.environment.to_string()),
-        factor: Some(one.id.to_string()),
+        environment: Some(args.environment.to_string()),
+        factor: Some(args.id.to_string()),
         ..Change::default()
     }
 }

@@ -3,12 +3,13 @@
 use crate::console::Console;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use crate::{env, keyring, keys};
+use crate::keys::{self, Access, NewApiKey};
+use crate::{env, keyring};
 use clap::Args;
 use serde::Serialize;
-use shared::domain::api_key::Scope;
 use shared::domain::environment::Tag;
-use shared::store::Changed;
+use shared::domain::scope::Scope;
+use shared::operate::Changed;
 
 /// What to make.
 #[derive(Args, Debug)]
@@ -28,7 +29,7 @@ struct Report {
     environment: String,
     environment_made: bool,
     /// Shown this once; `None` if the environment has one.
-    api_key: Option<keys::New>,
+    api_key: Option<NewApiKey>,
 }
 
 /// Makes what is not there: table, keyring, environment, API key.
@@ -37,16 +38,16 @@ struct Report {
 ///
 /// [`Error`] if something cannot be made. What was made before it stays, and the next run goes on from there.
 pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let (store, tag) = (&deployment.store, &init.environment);
+    let (operator, tag) = (&deployment.operator, &init.environment);
     // Asked for before anything is made.
     deployment.kms()?;
-    let table_made = store.create_table().await? == Changed::Done;
+    let table_made = operator.create_table().await? == Changed::Done;
     if table_made && !deployment.is_local() {
-        store.turn_on_point_in_time_recovery().await?;
+        operator.turn_on_point_in_time_recovery().await?;
     }
-    told(console, "table", store.table(), table_made)?;
+    report(console, "table", operator.store.table(), table_made)?;
 
-    let entries = store.keyring().await?;
+    let entries = operator.store.keyring().await?;
     let (data_key, data_key_made) = match entries.readable.last() {
         Some(newest) => {
             // That it opens is what the rest relies on.
@@ -56,7 +57,7 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
         None if !entries.damaged.is_empty() => return Err(Error::damaged_data_keys(entries.damaged)),
         None => (keyring::add_entry(deployment, console).await?, true),
     };
-    told(console, "data key", &data_key.to_string(), data_key_made)?;
+    report(console, "data key", &data_key.to_string(), data_key_made)?;
 
     let environment_made = match deployment.environment(tag).await {
         Err(Error::NoEnvironment(_)) => {
@@ -65,14 +66,17 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
         }
         found => found.map(|_| false)?,
     };
-    told(console, "environment", tag.as_str(), environment_made)?;
+    report(console, "environment", tag.as_str(), environment_made)?;
 
     let registration = deployment.environment(tag).await?;
     let live = registration.api_keys.iter().any(|key| key.is_live(deployment.now()));
     let api_key = if live {
         None
     } else {
-        Some(keys::add(&registration, Scope::Full, None, deployment, console).await?)
+        Some(
+            keys::add(&registration, Access { scope: Scope::Full, expires_at: None }, deployment, console)
+                .await?,
+        )
     };
     match &api_key {
         Some(key) => console.say(format_args!("API key      {}  shown this once", key.key))?,
@@ -81,7 +85,7 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
         ))?,
     }
     console.show(&Report {
-        table: store.table().to_owned(),
+        table: operator.store.table().to_owned(),
         table_made,
         data_key: data_key.to_string(),
         data_key_made,
@@ -91,6 +95,6 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
     })
 }
 
-fn told(console: &mut Console, what: &str, name: &str, made: bool) -> Result<(), Error> {
+fn report(console: &mut Console, what: &str, name: &str, made: bool) -> Result<(), Error> {
     console.say(format_args!("{what:<11}  {name}  {}", if made { "made" } else { "there already" }))
 }

@@ -18,14 +18,14 @@ use serde::Serialize;
 use shared::domain::environment::Registration;
 use shared::domain::environment::WrappedDataKey;
 use shared::domain::id::DataKeyId;
-use shared::domain::policy::KEY_SETTLES;
+use shared::domain::policy::NEW_KEY_DELAY;
 use shared::domain::time::Timestamp;
-use shared::store::Changed;
+use shared::operate::Changed;
 use shared::vault::keyring::Keyring;
 
 /// What to do with the keyring.
 #[derive(Subcommand, Debug)]
-pub enum Rings {
+pub enum KeyringCommand {
     /// List the entries and the environments that have keys under each
     List,
     /// Add an entry, and under it a new key for every environment. They are used after two minutes
@@ -63,16 +63,21 @@ impl Row for Listed {
 /// # Errors
 ///
 /// [`Error`] says what kept it from that.
-pub async fn run(command: &Rings, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+pub async fn run(
+    command: &KeyringCommand,
+    deployment: &Deployment,
+    console: &mut Console,
+) -> Result<(), Error> {
     match command {
-        Rings::List => list(deployment, console).await,
-        Rings::Rotate => rotate(deployment, console).await,
-        Rings::Rewrap => rewrap::run(deployment, console).await,
+        KeyringCommand::List => list(deployment, console).await,
+        KeyringCommand::Rotate => rotate(deployment, console).await,
+        KeyringCommand::Rewrap => rewrap::run(deployment, console).await,
     }
 }
 
 async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let (entries, all) = (deployment.store.keyring().await?, deployment.store.environments().await?);
+    let (entries, all) =
+        (deployment.operator.store.keyring().await?, deployment.operator.environments().await?);
     let newest = entries.readable.last().map(|entry| entry.id);
     let rows: Vec<Listed> = entries
         .readable
@@ -101,7 +106,7 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
 
 /// From when on an entry seals, if it does not yet. An only entry, and the oldest of several, seals at once.
 pub(crate) fn seals_later(entries: &[WrappedDataKey], id: DataKeyId, now: Timestamp) -> Option<Timestamp> {
-    let seals_at = id.made_at().plus(KEY_SETTLES);
+    let seals_at = id.made_at().plus(NEW_KEY_DELAY);
     let has_older = entries.first().is_some_and(|oldest| oldest.id < id);
     (has_older && now < seals_at).then_some(seals_at)
 }
@@ -112,13 +117,13 @@ async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Er
     let id = add_entry(deployment, console).await?;
     let keyring = deployment.keyring().await?;
     let mut environments = Vec::new();
-    let all = deployment.store.environments().await?;
+    let all = deployment.operator.environments().await?;
     for one in all.readable {
         if one.deleted_at.is_none() && add_key(&one, &keyring, deployment).await? {
             environments.push(one.environment.tag.to_string());
         }
     }
-    let seals_at = deployment.now().plus(KEY_SETTLES);
+    let seals_at = deployment.now().plus(NEW_KEY_DELAY);
     console.say(format_args!("{id} added; environments with a new key: {}", environments.join(" ")))?;
     console.say(format_args!(
         "they seal from {seals_at} on; then move what is sealed: `latchkey keyring rewrap`"
@@ -132,8 +137,7 @@ async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Er
 
 /// Adds an entry to the keyring.
 pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) -> Result<DataKeyId, Error> {
-    let keyring = Keyring::new(deployment.kms()?, deployment.store.clone());
-    let id = keyring.rotate(deployment.now(), &mut deployment.rng()?).await?;
+    let id = deployment.operator.rotate(&deployment.kms()?, deployment.now(), &mut deployment.rng()?).await?;
     console.record(
         deployment,
         Change { event: "keyring.rotated", data_key: Some(id.to_string()), ..Change::default() },
@@ -143,11 +147,11 @@ pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) ->
 
 /// Gives an environment a key under the newest entry, unless it was deleted.
 async fn add_key(one: &Registration, keyring: &Keyring, deployment: &Deployment) -> Result<bool, Error> {
-    let key = keyring.key_for(one.environment.id, deployment.now(), &mut deployment.rng()?)?;
-    Ok(deployment.store.add_environment_key(&one.environment.tag, &key).await? == Changed::Done)
+    let key = keyring.new_key(one.environment.id, deployment.now(), &mut deployment.rng()?)?;
+    Ok(deployment.operator.add_environment_key(&one.environment.tag, &key).await? == Changed::Done)
 }
 
 /// Since when a key is not sealed with: its successor seals instead.
 fn replaced_at(successor_made_at: Timestamp) -> Timestamp {
-    successor_made_at.plus(KEY_SETTLES)
+    successor_made_at.plus(NEW_KEY_DELAY)
 }

@@ -8,17 +8,19 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use clap::Subcommand;
 use serde::Serialize;
-use shared::domain::api_key::{ApiKey, ApiKeyEntry, Scope};
+use shared::domain::api_key::{ApiKey, ApiKeyEntry};
 use shared::domain::environment::{DamagedEntry, Registration, Tag};
 use shared::domain::id::ApiKeyId;
-use shared::domain::policy::{API_KEYS, MAX_API_KEY_LIFETIME};
+use shared::domain::policy::{MAX_API_KEY_LIFETIME, MAX_API_KEYS};
+use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
-use shared::store::{Changed, Listing};
+use shared::operate::Changed;
+use shared::store::Listing;
 use std::time::Duration;
 
 /// What to do with API keys.
 #[derive(Subcommand, Debug)]
-pub enum Keys {
+pub enum KeysCommand {
     /// Create an API key and show it, this once
     Create {
         /// Tag of the environment the key gives access to
@@ -48,9 +50,16 @@ pub enum Keys {
     },
 }
 
+/// What a new key may do, and until when.
+pub(crate) struct Access {
+    pub(crate) scope: Scope,
+    /// `None` if it is accepted until it is revoked.
+    pub(crate) expires_at: Option<Timestamp>,
+}
+
 /// A new key.
 #[derive(Serialize)]
-pub(crate) struct New {
+pub(crate) struct NewApiKey {
     #[serde(flatten)]
     listed: Listed,
     /// The key itself.
@@ -95,28 +104,29 @@ impl Row for Listed {
 /// # Errors
 ///
 /// [`Error`] says what kept it from that.
-pub async fn run(command: &Keys, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+pub async fn run(command: &KeysCommand, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     match command {
-        Keys::Create { environment, scope, expires_in } => {
+        KeysCommand::Create { environment, scope, expires_in } => {
             let registration = deployment.environment(environment).await?;
             let expires_at = expires_in.map(|span| deployment.now().plus(span));
-            let new = add(&registration, *scope, expires_at, deployment, console).await?;
+            let access = Access { scope: *scope, expires_at };
+            let new = add(&registration, access, deployment, console).await?;
             console.say(&new.key)?;
             console.show(&new)
         }
-        Keys::List { environment } => {
+        KeysCommand::List { environment } => {
             let all = match environment {
                 Some(tag) => {
                     Listing { readable: vec![deployment.environment(tag).await?], damaged: Vec::new() }
                 }
-                None => deployment.store.environments().await?,
+                None => deployment.operator.environments().await?,
             };
             let rows: Vec<Listed> =
                 all.readable.iter().flat_map(|one| api_keys(one, deployment.now())).collect();
             console.list(&rows)?;
             if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
         }
-        Keys::Revoke { id, environment } => {
+        KeysCommand::Revoke { id, environment } => {
             let found = match environment {
                 Some(tag) => revoke::find_in(tag, *id, deployment).await?,
                 None => revoke::search(*id, deployment).await?,
@@ -129,22 +139,21 @@ pub async fn run(command: &Keys, deployment: &Deployment, console: &mut Console)
 /// Makes an environment another API key. Those that have ended make room for it.
 pub(crate) async fn add(
     registration: &Registration,
-    scope: Scope,
-    expires_at: Option<Timestamp>,
+    Access { scope, expires_at }: Access,
     deployment: &Deployment,
     console: &mut Console,
-) -> Result<New, Error> {
+) -> Result<NewApiKey, Error> {
     let (tag, now) = (&registration.environment.tag, deployment.now());
-    if registration.api_keys.len().saturating_add(registration.damaged.len()) >= API_KEYS {
+    if registration.api_keys.len().saturating_add(registration.damaged.len()) >= MAX_API_KEYS {
         for ended in registration.api_keys.iter().filter(|key| !key.is_live(now)) {
-            deployment.store.revoke_api_key(tag, ended.id).await?;
+            deployment.operator.revoke_api_key(tag, ended.id).await?;
             console.record(deployment, change("api_key.revoked", tag, ended.id, Some(ended.scope)))?;
         }
     }
     let mut rng = deployment.rng()?;
     let key = ApiKey::random(tag, &mut rng);
     let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
-    if deployment.store.add_api_key(tag, &entry).await? == Changed::Refused {
+    if deployment.operator.add_api_key(tag, &entry).await? == Changed::Refused {
         // The call may have been made twice by the client, and found what it made itself.
         let there = deployment.environment(tag).await?;
         if !there.api_keys.contains(&entry) {
@@ -152,7 +161,7 @@ pub(crate) async fn add(
         }
     }
     console.record(deployment, change("api_key.created", tag, entry.id, Some(entry.scope)))?;
-    Ok(New { listed: listed(tag, &entry, now), key: key.expose().to_owned() })
+    Ok(NewApiKey { listed: listed(tag, &entry, now), key: key.expose().to_owned() })
 }
 
 fn change(event: &'static str, tag: &Tag, id: ApiKeyId, scope: Option<Scope>) -> Change {

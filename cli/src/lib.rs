@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod env;
 pub mod error;
 pub mod factors;
+pub mod foreground;
 pub mod init;
 pub mod keyring;
 pub mod keys;

@@ -10,9 +10,8 @@ mod dynamo;
 pub(crate) mod engine;
 mod error;
 pub mod faults;
-pub mod foreground;
+mod first_start;
 mod guard;
-mod keys;
 pub mod kms;
 pub mod listen;
 mod options;
@@ -30,7 +29,6 @@ pub use sns::{Message, Outbox};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -38,6 +36,7 @@ use data_dir::DataDir;
 use engine::Engine;
 use faults::Faults;
 use faults::proxy::Proxy;
+use first_start::FirstStart;
 use listen::{Listener, SHUTDOWN_GRACE};
 use running::Running;
 use shared::aws;
@@ -45,6 +44,7 @@ use shared::core::Core;
 use shared::domain::api_key::ApiKey;
 use shared::domain::phone;
 use shared::http;
+use shared::operate::Operator;
 use shared::ports::OsEntropy;
 use shared::sms::Sms;
 use shared::store::Store;
@@ -79,6 +79,10 @@ pub struct Local {
     pub clock: LocalClock,
     /// What its endpoints are given.
     pub core: Core,
+    /// What seals and opens for them.
+    pub keyring: Keyring,
+    /// An operator's access to its table, past its faults.
+    pub operator: Operator,
     /// Which of its calls fail.
     pub faults: Option<Faults>,
     reached: Endpoints,
@@ -109,11 +113,11 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let sns_url = sns.url().to_owned();
     behind.serve(sns, sns::router(outbox.clone()));
 
-    let store = Store::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
-    store.create_table().await?;
-    let keyring = keyring(&kms_url, &store);
-    keys::open_keyring(&keyring, &clock).await?;
-    let api_key = keys::open_environment(behind.data.as_ref(), &store, &keyring, &clock).await?;
+    let operator = Operator::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
+    operator.create_table().await?;
+    let first_start = FirstStart { data: behind.data.as_ref(), operator: &operator, clock: &clock };
+    let keyring = first_start.open_keyring(&root_key(&kms_url)).await?;
+    let api_key = first_start.open_environment(&keyring).await?;
 
     // The server has started without faults; from here on it is the one they are for.
     let mut reached =
@@ -127,21 +131,16 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
     }
     let store = Store::new(aws::dynamodb(&sdk(&reached.dynamodb)), TABLE.to_owned());
-    let keyring = self::keyring(&reached.kms, &store);
+    let keyring = Keyring::new(root_key(&reached.kms), store.clone());
     if let Err(error) = keyring.load().await {
         // As in a function: requests try again.
         tracing::error!(%error, "the keyring is not open yet");
     }
 
-    let core = Core::new(
-        store,
-        keyring,
-        options.settings.policy.clone(),
-        Arc::new(clock.clone()),
-        Arc::new(OsEntropy),
-    );
+    let policy = options.settings.policy.clone();
+    let core = Core::new(store, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
     let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms.clone());
-    let mut routes = routes(&core, sms);
+    let mut routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
         routes = routes.merge(dev::router(outbox.clone(), clock.clone(), options.faults.clone()));
     }
@@ -161,6 +160,8 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         outbox,
         clock,
         core,
+        keyring,
+        operator,
         faults,
         reached,
         api,
@@ -170,13 +171,13 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
 }
 
 impl Local {
-    /// What a server that has just started is given: it holds no key and knows no caller.
+    /// What a server that has just started is given: no environment is cached, and no key is unwrapped.
     #[must_use]
-    pub fn cold_core(&self) -> Core {
+    pub fn cold(&self) -> (Core, Keyring) {
         let store = self.core.store.clone();
-        let keyring = keyring(&self.reached.kms, &store);
+        let keyring = Keyring::new(root_key(&self.reached.kms), store.clone());
         let policy = (*self.core.policy).clone();
-        Core::new(store, keyring, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy))
+        (Core::new(store, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy)), keyring)
     }
 
     /// Finishes what is being answered and stops.
@@ -195,17 +196,9 @@ async fn to_its_end(State(answers): State<TaskTracker>, request: Request, next: 
     answered.unwrap_or_else(|_| http::Error::Panic.into_response())
 }
 
-/// The keyring in `store` under the root key that is reached there.
-fn keyring(kms_url: &str, store: &Store) -> Keyring {
-    Keyring::new(Kms::new(aws::kms(&sdk(kms_url)), kms::KEY_ID.to_owned()), store.clone())
-}
-
-/// All four functions' routes.
-fn routes(core: &Core, sms: Sms) -> Router {
-    http::enroll::router(core.clone())
-        .merge(http::challenge::router(core.clone(), sms))
-        .merge(http::verify::router(core.clone()))
-        .merge(http::factors::router(core.clone()))
+/// The root key behind KMS's protocol at `url`.
+fn root_key(url: &str) -> Kms {
+    Kms::new(aws::kms(&sdk(url)), kms::KEY_ID.to_owned())
 }
 
 /// How to reach a service on this machine: with any credentials, and through no proxy of the environment.

@@ -1,12 +1,12 @@
 //! The environment's variables, read once and nowhere else. All mistakes are reported together.
 
-mod reader;
+pub(crate) mod reader;
 
 pub use reader::Mistakes;
 
 use crate::domain::phone::Country;
 use crate::domain::policy::{
-    Countries, Policy, SMS_DAILY_BUDGET, SMS_DAILY_BUDGET_LOCAL, SMS_MAX_PRICE, Skew,
+    Countries, DEFAULT_SMS_DAILY_BUDGET, DEFAULT_SMS_MAX_PRICE, LOCAL_SMS_DAILY_BUDGET, Policy, Skew,
 };
 use crate::domain::sms_budget::MicroUsd;
 use crate::domain::sms_text::SmsTemplate;
@@ -32,19 +32,6 @@ pub struct Config {
     /// The KMS key that wraps the keyring: its id, ARN or alias.
     pub kms_key: String,
     /// The rest.
-    pub settings: Settings,
-}
-
-/// What an operator's command is told.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Operator {
-    /// The table's name, if no option says another.
-    pub table: Option<String>,
-    /// The KMS key, if no option says another.
-    pub kms_key: Option<String>,
-    /// The operating system's name for who gives the command, for the audit line.
-    pub name: String,
-    /// What the functions are told, as far as the operator has it.
     pub settings: Settings,
 }
 
@@ -80,30 +67,9 @@ impl Config {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
             kms_key: reader.required("LATCHKEY_KMS_KEY_ID").unwrap_or_default(),
-            settings: Settings::read(reader, Countries::Only([].into()), SMS_DAILY_BUDGET),
+            settings: Settings::read(reader, Countries::Only([].into()), DEFAULT_SMS_DAILY_BUDGET),
         };
         reader.finish(config)
-    }
-}
-
-impl Operator {
-    /// What the environment tells an operator's command.
-    ///
-    /// # Errors
-    ///
-    /// [`Mistakes`] with every variable that makes no sense.
-    pub fn from_env() -> Result<Self, Mistakes> {
-        let reader = Reader::new(&process);
-        let operator = Self {
-            table: reader.text("LATCHKEY_TABLE"),
-            kms_key: reader.text("LATCHKEY_KMS_KEY_ID"),
-            name: reader
-                .text("USER")
-                .or_else(|| reader.text("LOGNAME"))
-                .unwrap_or_else(|| "unknown".to_owned()),
-            settings: Settings::read(&reader, Countries::Only([].into()), SMS_DAILY_BUDGET),
-        };
-        reader.finish(operator)
     }
 }
 
@@ -124,11 +90,11 @@ impl Settings {
     /// [`Mistakes`] with every variable that makes no sense.
     pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
         let reader = Reader::new(source);
-        let settings = Self::read(&reader, Countries::All, SMS_DAILY_BUDGET_LOCAL);
+        let settings = Self::read(&reader, Countries::All, LOCAL_SMS_DAILY_BUDGET);
         reader.finish(settings)
     }
 
-    fn read(reader: &Reader<'_>, countries: Countries, budget: MicroUsd) -> Self {
+    pub(crate) fn read(reader: &Reader<'_>, countries: Countries, budget: MicroUsd) -> Self {
         for name in FORBIDDEN {
             if reader.text(name).is_some() {
                 reader.mistake(name, "must not be set: it makes the SDK log codes and secrets");
@@ -146,7 +112,7 @@ impl Settings {
                 sms_countries: reader
                     .parsed("LATCHKEY_SMS_COUNTRIES", "must be ISO codes like US,CA", listed_countries)
                     .unwrap_or(countries),
-                sms_max_price: dollars("LATCHKEY_SMS_MAX_PRICE_USD").unwrap_or(SMS_MAX_PRICE),
+                sms_max_price: dollars("LATCHKEY_SMS_MAX_PRICE_USD").unwrap_or(DEFAULT_SMS_MAX_PRICE),
                 sms_daily_budget: daily_budget,
                 sms_environment_daily_budget: dollars("LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD")
                     .unwrap_or(daily_budget),

@@ -1,17 +1,17 @@
-//! What every endpoint is given: the table, the keyring, the policy, time and randomness.
+//! What every function needs: the table, the policy, time and randomness, and who makes a request.
+//!
+//! A core opens nothing that is sealed. A function that does is given a [`Keyring`](crate::vault::keyring::Keyring) beside it.
 
-mod callers;
+mod environment_cache;
 
-pub use callers::Caller;
+pub use environment_cache::Caller;
 
 use crate::domain::api_key::ApiKey;
 use crate::domain::policy::{Policy, UNKNOWN_KEY_DELAY};
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy, NoEntropy};
 use crate::store::{Store, StoreError};
-use crate::vault::keyring::{Keyring, KeyringError};
-use crate::vault::seal::Seal;
-use callers::Callers;
+use environment_cache::EnvironmentCache;
 use rand::rngs::StdRng;
 use std::sync::Arc;
 
@@ -20,25 +20,17 @@ use std::sync::Arc;
 pub struct Core {
     /// The table.
     pub store: Store,
-    /// Keys.
-    pub keyring: Keyring,
     /// Limits.
     pub policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    callers: Arc<Callers>,
+    environments: Arc<EnvironmentCache>,
 }
 
 impl Core {
     /// A core of its parts.
-    pub fn new(
-        store: Store,
-        keyring: Keyring,
-        policy: Policy,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Self {
-        Self { store, keyring, policy: Arc::new(policy), clock, entropy, callers: Arc::default() }
+    pub fn new(store: Store, policy: Policy, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { store, policy: Arc::new(policy), clock, entropy, environments: Arc::default() }
     }
 
     /// The time.
@@ -56,27 +48,18 @@ impl Core {
         self.entropy.rng()
     }
 
-    /// Who asks with `key`; `None` if it is not one of ours, revoked or expired. That takes as long for an environment that
-    /// does not exist as for one that does.
+    /// Authenticates `key`; `None` if it is unknown, revoked or expired. That takes as long for an environment that does not
+    /// exist as for one that does.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be asked.
-    pub async fn caller(&self, key: &ApiKey) -> Result<Option<Caller>, StoreError> {
+    /// [`StoreError`] if the table cannot be read.
+    pub async fn authenticate(&self, key: &ApiKey) -> Result<Option<Caller>, StoreError> {
         let refusal = tokio::time::sleep(UNKNOWN_KEY_DELAY);
-        let caller = self.callers.find(key, &self.store, self.now()).await?;
+        let caller = self.environments.find(key, &self.store, self.now()).await?;
         if caller.is_none() {
             refusal.await;
         }
         Ok(caller)
-    }
-
-    /// What seals and opens for a caller's environment: its keys are unwrapped when the first request needs them.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyringError`] if they cannot be.
-    pub async fn seal(&self, caller: &Caller) -> Result<Arc<Seal>, KeyringError> {
-        caller.seal(&self.keyring, self.now()).await
     }
 }

@@ -1,6 +1,6 @@
 //! The wire contract: one file per endpoint, and what they share.
 //!
-//! Each endpoint module has a `router` with the routes of one Lambda function. [`app`] puts around any of them what
+//! `routes.rs` lists the routes. Each endpoint module has a `router` with those of one Lambda function. [`app`] puts around any of them what
 //! every answer has: a request id, the security headers, the error shape, one log line, and no panic.
 
 pub mod challenge;
@@ -9,16 +9,20 @@ pub mod factors;
 pub mod verify;
 
 mod audit;
-mod auth;
+mod call;
 mod error;
 mod extract;
+mod routes;
 mod trace;
 mod wire;
 
 pub use error::{Error, Violation};
+pub use extract::MAX_IDEMPOTENCY_KEY_BYTES;
+pub use routes::{Function, Operation, ROUTES, Route, Verb};
 
 use crate::core::Core;
-use crate::domain::policy::BODY_BYTES;
+use crate::sms::Sms;
+use crate::vault::keyring::Keyring;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
@@ -28,13 +32,24 @@ use http::header::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
+/// Bytes of a request body (NET-10).
+pub const MAX_BODY_BYTES: usize = 16 * 1024;
+
 /// A complete application from the routes of one or more functions.
 pub fn app(core: Core, routes: Router) -> Router {
     let routes = routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES));
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     observed(core, routes)
+}
+
+/// The routes of all four functions, for one process that serves them together.
+pub fn all_routes(core: &Core, keyring: &Keyring, sms: Sms) -> Router {
+    enroll::router(core.clone(), keyring.clone())
+        .merge(challenge::router(core.clone(), keyring.clone(), sms))
+        .merge(verify::router(core.clone(), keyring.clone()))
+        .merge(factors::router(core.clone()))
 }
 
 /// An application that answers every request with one error: what never reaches the routes has the contract's shape, a

@@ -45,21 +45,23 @@ impl Function {
         tracing::subscriber::set_global_default(logs::subscriber(&config.settings.log, std::io::stdout)?)?;
         let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
         let store = Store::new(aws::dynamodb(&sdk), config.table.clone());
-        let keyring = Keyring::new(Kms::new(aws::kms(&sdk), config.kms_key.clone()), store.clone());
         let policy = config.settings.policy.clone();
-        let core = Core::new(store, keyring, policy, Arc::new(SystemClock), Arc::new(OsEntropy));
+        let core = Core::new(store, policy, Arc::new(SystemClock), Arc::new(OsEntropy));
         Ok(Self { core, sdk, config })
     }
 
-    /// Unwraps the keyring, for a function that seals or opens. Reading it is the first call to DynamoDB, so it also
+    /// The keyring, for a function that seals or opens, with its entries unwrapped. Reading it is the first call to DynamoDB, so it also
     /// opens the connection later requests use.
     ///
     /// A function that cannot serves all the same: requests try again, and answer in the contract's shape. What Lambda
     /// answers for a function that does not start has no `code`, and an old SDK takes it for a verdict.
-    pub async fn open_keyring(&self) {
-        if let Err(error) = self.core.keyring.load().await {
+    pub async fn keyring(&self) -> Keyring {
+        let kms = Kms::new(aws::kms(&self.sdk), self.config.kms_key.clone());
+        let keyring = Keyring::new(kms, self.core.store.clone());
+        if let Err(error) = keyring.load().await {
             tracing::error!(%error, "the keyring is not open yet");
         }
+        keyring
     }
 
     /// The way to send messages.

@@ -19,6 +19,7 @@ pub mod domain;
 pub mod http;
 pub mod lambda;
 pub mod logs;
+pub mod operate;
 pub mod ports;
 pub mod sms;
 pub mod store;

@@ -3,40 +3,35 @@
 //! Nothing here decides about codes. [`Store::settle`] is the one write that makes a verdict true, and it happens only
 //! over the very guard the verdict was reached on.
 
+mod decide;
 mod environment;
-mod error;
-mod item;
+pub(crate) mod error;
+pub(crate) mod item;
 mod keyring;
 mod list;
 mod phone_log;
 pub mod schema;
-mod sweep;
 mod table;
 
-pub use environment::{Changed, DeletionState};
+pub use decide::{Decided, Decision, MAX_WRITE_CONFLICTS};
 pub use error::{Damaged, Listing, StoreError};
-pub use list::{From, Page};
+pub use list::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES, Page, PageStart};
 pub use phone_log::{LogChange, LogWrite, LogWritten};
-pub use sweep::{Place, Removed};
-pub use table::Table;
+pub(crate) use table::Table;
 
 use crate::domain::challenge::Challenge;
-use crate::domain::factor::{Factor, Sealed};
+use crate::domain::factor::Factor;
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, EnvironmentId, FactorId};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
-use item::Item;
 use schema::attr;
 
 /// One table in DynamoDB, DynamoDB Local or the embedded engine.
 #[derive(Debug, Clone)]
 pub struct Store {
-    client: Client,
-    table: String,
+    table: Table,
 }
 
 /// What became of a guard that was to be written.
@@ -54,13 +49,13 @@ impl Store {
     /// The table called `table`.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self { table: Table::new(client, table) }
     }
 
     /// The table's name.
     #[must_use]
     pub fn table(&self) -> &str {
-        &self.table
+        &self.table.name
     }
 
     /// Writes a new factor. One write.
@@ -69,7 +64,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn enroll(&self, factor: &Factor) -> Result<(), StoreError> {
-        self.create("enroll", item::from_factor(factor)).await
+        self.table.create("enroll", item::from_factor(factor)).await
     }
 
     /// Writes a new challenge. One write.
@@ -78,7 +73,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn open_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
-        self.create("open challenge", item::from_challenge(challenge)).await
+        self.table.create("open challenge", item::from_challenge(challenge)).await
     }
 
     /// A factor of an environment, read consistently.
@@ -91,7 +86,7 @@ impl Store {
         environment: EnvironmentId,
         id: FactorId,
     ) -> Result<Option<Factor>, StoreError> {
-        let item = self.read("read factor", schema::factor_key(environment, id)).await?;
+        let item = self.table.read("read factor", schema::factor_key(environment, id)).await?;
         item.map(|item| item::to_factor(&item)).transpose()
     }
 
@@ -105,7 +100,7 @@ impl Store {
         environment: EnvironmentId,
         id: ChallengeId,
     ) -> Result<Option<Challenge>, StoreError> {
-        let item = self.read("read challenge", schema::challenge_key(environment, id)).await?;
+        let item = self.table.read("read challenge", schema::challenge_key(environment, id)).await?;
         item.map(|item| item::to_challenge(&item)).transpose()
     }
 
@@ -119,9 +114,10 @@ impl Store {
     /// [`StoreError`] if the fate of the write cannot be found out.
     pub async fn settle(&self, seen: &Factor, next: &Guard) -> Result<Settled, StoreError> {
         let update = self
+            .table
             .client
             .update_item()
-            .table_name(&self.table)
+            .table_name(&self.table.name)
             .set_key(Some(schema::factor_key(seen.environment, seen.id)))
             .update_expression("SET #version = :next, #guard = :guard")
             .condition_expression("#version = :seen")
@@ -140,88 +136,12 @@ impl Store {
         Ok(Settled::Unknown(current.map(Box::new), error::unavailable("write a verdict", &error)))
     }
 
-    /// Writes a secret that was sealed again in the place of `seen`, unless it is no longer there: one conditional write. It
-    /// leaves the guard alone, so it and a verify at the same moment do not disturb each other.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if the outcome is unknown. Sealing again is harmless.
-    pub async fn rewrap(&self, factor: &Factor, seen: &Sealed, next: &Sealed) -> Result<(), StoreError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(schema::factor_key(factor.environment, factor.id)))
-            .update_expression("SET #key = :next_key, #secret = :next")
-            .condition_expression("#secret = :seen")
-            .expression_attribute_names("#key", attr::KEY)
-            .expression_attribute_names("#secret", attr::SECRET)
-            .expression_attribute_values(":seen", item::bytes(&seen.bytes))
-            .expression_attribute_values(":next_key", item::text(next.key))
-            .expression_attribute_values(":next", item::bytes(&next.bytes));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // Deleted, or sealed again by another run, or by this one without its being heard of.
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(error::unavailable("seal a factor again", &error)),
-            },
-        }
-    }
-
     /// Deletes a factor; its challenges cannot be verified from then on. Deleting twice is deleting once.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was deleted.
     pub async fn delete_factor(&self, environment: EnvironmentId, id: FactorId) -> Result<(), StoreError> {
-        self.delete("delete factor", schema::factor_key(environment, id)).await
-    }
-
-    async fn read(&self, operation: &'static str, key: Item) -> Result<Option<Item>, StoreError> {
-        let read = self.client.get_item().table_name(&self.table).set_key(Some(key)).consistent_read(true);
-        let answer = read.send().await.map_err(|error| error::unavailable(operation, &error))?;
-        Ok(answer.item)
-    }
-
-    async fn delete(&self, operation: &'static str, key: Item) -> Result<(), StoreError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .condition_expression("attribute_exists(#pk)")
-            .expression_attribute_names("#pk", attr::PK);
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(error::unavailable(operation, &error)),
-            },
-        }
-    }
-
-    /// Writes an item that does not exist yet. The client may have tried before and not heard the answer: an item
-    /// that equals ours is ours, for its key holds at least 80 random bits.
-    async fn create(&self, operation: &'static str, item: Item) -> Result<(), StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item.clone()))
-            .condition_expression("attribute_not_exists(#pk)")
-            .expression_attribute_names("#pk", attr::PK)
-            .return_values_on_condition_check_failure(AllOld);
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused))
-                    if refused.item() == Some(&item) =>
-                {
-                    Ok(())
-                }
-                _ => Err(error::unavailable(operation, &error)),
-            },
-        }
+        self.table.delete("delete factor", schema::factor_key(environment, id)).await
     }
 }

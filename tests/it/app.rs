@@ -3,19 +3,22 @@
 use crate::canary::{Watch, told, told_in};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::serve::faults::Faults;
+use cli::serve::kms::KEY_ID;
 use cli::serve::{self, Local, Options};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use shared::aws;
 use shared::config::Settings;
-use shared::core::Core;
-use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::api_key::ApiKey;
 use shared::domain::environment::Tag;
 use shared::domain::id::ApiKeyId;
+use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
 use shared::domain::totp::{Secret, Step};
 use shared::logs;
+use shared::operate::Changed;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
-use shared::store::Changed;
+use shared::vault::kms::Kms;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -95,14 +98,23 @@ impl App {
 
     /// Another API key: of the environment with this tag, which is made if there is none.
     pub(crate) async fn api_key(&self, tag: &str, scope: Scope, expires_at: Option<Timestamp>) -> String {
-        let (Core { store, keyring, .. }, tag) = (&self.local.core, Tag::parse(tag).unwrap());
+        let (operator, tag) = (&self.local.operator, Tag::parse(tag).unwrap());
         let (now, mut rng) = (self.local.clock.now(), OsEntropy.rng().unwrap());
         let key = ApiKey::random(&tag, &mut rng);
-        store.add_environment(&keyring.environment(tag.clone(), now, &mut rng).unwrap()).await.unwrap();
+        let environment = self.local.keyring.new_environment(tag.clone(), now, &mut rng).unwrap();
+        operator.add_environment(&environment).await.unwrap();
         let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
-        assert_eq!(store.add_api_key(&tag, &entry).await.unwrap(), Changed::Done);
+        assert_eq!(operator.add_api_key(&tag, &entry).await.unwrap(), Changed::Done);
         told(&self.local.url, "API key", key.expose().as_bytes());
         key.expose().to_owned()
+    }
+
+    /// Adds a data key to the keyring. New keys of environments are wrapped with it.
+    pub(crate) async fn add_data_key(&self) {
+        let kms = aws::kms(&serve::sdk(&self.local.kms_url));
+        let (kms, now) = (Kms::new(kms, KEY_ID.to_owned()), self.local.clock.now());
+        self.local.operator.rotate(&kms, now, &mut OsEntropy.rng().unwrap()).await.unwrap();
+        self.local.keyring.load().await.unwrap();
     }
 
     /// What fails, on a server that was started with faults.
@@ -212,7 +224,7 @@ impl App {
 
     /// A client of the table, past the API.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
-        shared::aws::dynamodb(&serve::sdk(&self.local.dynamodb_url))
+        aws::dynamodb(&serve::sdk(&self.local.dynamodb_url))
     }
 
     /// Every item of the table.

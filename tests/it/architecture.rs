@@ -65,24 +65,76 @@ fn the_domain_imports_nothing_but_the_domain_and_maths() {
     }
 }
 
-/// The modules of the core in the order of docs/ARCHITECTURE.md. Each may use those before it, so there is no circle.
-const LAYERS: [&str; 11] =
-    ["domain", "ports", "logs", "aws", "sms", "store", "vault", "config", "core", "http", "lambda"];
+/// The modules of `shared`, and of `cli`, in the order of docs/ARCHITECTURE.md. Each may use those before it, so there is no
+/// circle. What operators do comes after the handlers, so no handler can use it.
+const LAYERS: [(&str, &[&str]); 2] = [
+    (
+        "shared",
+        &[
+            "domain", "ports", "logs", "aws", "sms", "store", "vault", "config", "core", "http", "lambda",
+            "operate",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "serve",
+            "error",
+            "console",
+            "deployment",
+            "audit",
+            "keyring",
+            "env",
+            "keys",
+            "factors",
+            "init",
+            "doctor",
+            "foreground",
+            "command",
+        ],
+    ),
+];
 
 #[test]
-fn a_module_of_the_core_uses_only_those_before_it() {
+fn a_module_uses_only_those_before_it() {
     let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
-    assert!(page.contains(&LAYERS.join(" · ")), "docs/ARCHITECTURE.md has another order");
-    let modules = fs::read_to_string(root().join("shared/src/lib.rs")).unwrap();
-    assert_eq!(modules.matches("pub mod ").count(), LAYERS.len());
-    for (path, text) in sources("shared/src") {
-        let own = path.strip_prefix(root().join("shared/src")).unwrap();
-        let own = own.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
-        let Some(layer) = LAYERS.iter().position(|name| *name == own) else { continue };
-        for used in text.split("crate::").skip(1) {
-            let used = used.split(|c: char| !c.is_ascii_lowercase()).next().unwrap();
-            let below = LAYERS[..=layer].contains(&used);
-            assert!(below || !LAYERS.contains(&used), "{} uses {used}", path.display());
+    for (name, layers) in LAYERS {
+        assert!(page.contains(&layers.join(" · ")), "docs/ARCHITECTURE.md has another order of {name}");
+        let src = root().join(name).join("src");
+        let modules = fs::read_to_string(src.join("lib.rs")).unwrap();
+        let declared =
+            modules.lines().filter(|line| line.starts_with("mod ") || line.starts_with("pub mod "));
+        assert_eq!(declared.count(), layers.len(), "{name} has another module");
+        for (path, text) in sources(&format!("{name}/src")) {
+            let own = path.strip_prefix(&src).unwrap().components().next().unwrap();
+            let own = own.as_os_str().to_str().unwrap().trim_end_matches(".rs");
+            let Some(layer) = layers.iter().position(|module| *module == own) else { continue };
+            for used in text.split("crate::").skip(1).flat_map(first_segments) {
+                let below = layers[..=layer].contains(&used);
+                assert!(below || !layers.contains(&used), "{} uses {used}", path.display());
+            }
+        }
+    }
+}
+
+/// The first names of the paths after `crate::`: one, or several in braces.
+fn first_segments(after: &str) -> Vec<&str> {
+    let name = |path: &'_ str| path.len() - path.trim_start_matches(|c: char| c.is_ascii_lowercase()).len();
+    match after.strip_prefix('{') {
+        Some(list) => {
+            let list = list.split('}').next().unwrap();
+            list.split(',').map(str::trim).map(|path| &path[..name(path)]).collect()
+        }
+        None => vec![&after[..name(after)]],
+    }
+}
+
+/// A file of the product that is longer is two things.
+#[test]
+fn no_product_file_has_more_than_250_lines() {
+    for dir in ["shared/src", "cli/src", "functions"] {
+        for (path, text) in sources(dir) {
+            assert!(path.ends_with("tests.rs") || text.lines().count() <= 250, "{}", path.display());
         }
     }
 }

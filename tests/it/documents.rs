@@ -29,32 +29,32 @@ fn dollars(MicroUsd(micros): MicroUsd) -> String {
 fn thr_16_every_limit_is_documented_with_its_value() {
     let page = page();
     for (name, value) in [
-        ("ATTEMPTS_PER_CHALLENGE", p::ATTEMPTS_PER_CHALLENGE.to_string()),
-        ("TOTP_CHALLENGE_LIFETIME", span(p::TOTP_CHALLENGE_LIFETIME)),
-        ("SMS_CHALLENGE_LIFETIME", span(p::SMS_CHALLENGE_LIFETIME)),
-        ("GENERIC_CHALLENGE_LIFETIME", span(p::GENERIC_CHALLENGE_LIFETIME)),
-        ("BACKOFF_FROM", p::BACKOFF_FROM.to_string()),
-        ("BACKOFF_FIRST", span(p::BACKOFF_FIRST)),
-        ("BACKOFF_LONGEST", span(p::BACKOFF_LONGEST)),
-        ("ROLLING_FAILURES", p::ROLLING_FAILURES.to_string()),
-        ("ROLLING_WINDOW", span(p::ROLLING_WINDOW)),
-        ("DISABLED_AT", p::DISABLED_AT.to_string()),
-        ("TRIED_CHALLENGES", p::TRIED_CHALLENGES.to_string()),
-        ("PHONE_COOLDOWN", span(p::PHONE_COOLDOWN)),
-        ("PHONE_SENDS_A_SPELL", p::PHONE_SENDS_A_SPELL.to_string()),
-        ("PHONE_SENDS_A_DAY", p::PHONE_SENDS_A_DAY.to_string()),
-        ("PREFIX_SENDS", p::PREFIX_SENDS.to_string()),
-        ("SMS_MAX_PRICE", dollars(p::SMS_MAX_PRICE)),
-        ("SMS_DAILY_BUDGET", dollars(p::SMS_DAILY_BUDGET)),
+        ("MAX_ATTEMPTS_PER_CHALLENGE", p::MAX_ATTEMPTS_PER_CHALLENGE.to_string()),
+        ("TOTP_CHALLENGE_TTL", span(p::TOTP_CHALLENGE_TTL)),
+        ("SMS_CHALLENGE_TTL", span(p::SMS_CHALLENGE_TTL)),
+        ("GENERIC_CHALLENGE_TTL", span(p::GENERIC_CHALLENGE_TTL)),
+        ("LOCKOUT_THRESHOLD", p::LOCKOUT_THRESHOLD.to_string()),
+        ("MIN_LOCKOUT", span(p::MIN_LOCKOUT)),
+        ("MAX_LOCKOUT", span(p::MAX_LOCKOUT)),
+        ("MAX_FAILURES_PER_DAY", p::MAX_FAILURES_PER_DAY.to_string()),
+        ("FAILURE_WINDOW", span(p::FAILURE_WINDOW)),
+        ("MAX_CONSECUTIVE_FAILURES", p::MAX_CONSECUTIVE_FAILURES.to_string()),
+        ("MAX_TRIED_CHALLENGES", p::MAX_TRIED_CHALLENGES.to_string()),
+        ("SMS_COOLDOWN", span(p::SMS_COOLDOWN)),
+        ("MAX_SMS_PER_10_MIN", p::MAX_SMS_PER_10_MIN.to_string()),
+        ("MAX_SMS_PER_DAY", p::MAX_SMS_PER_DAY.to_string()),
+        ("MAX_SMS_PER_PREFIX", p::MAX_SMS_PER_PREFIX.to_string()),
+        ("DEFAULT_SMS_MAX_PRICE", dollars(p::DEFAULT_SMS_MAX_PRICE)),
+        ("DEFAULT_SMS_DAILY_BUDGET", dollars(p::DEFAULT_SMS_DAILY_BUDGET)),
     ] {
         let row = page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("{name} has no row"));
         assert!(row.contains(&format!("| {value} |")), "{name} is {value}: {row}");
     }
     for (name, value) in [
-        ("SPENT_REMEMBERED", span(p::SPENT_REMEMBERED)),
-        ("DYNAMODB_TIMEOUT", format!("{} s", p::DYNAMODB_TIMEOUT.as_secs_f64())),
-        ("API_KEY_TRUSTED", format!("{} s", p::API_KEY_TRUSTED.as_secs())),
+        ("SPENT_CHALLENGE_RETENTION", span(p::SPENT_CHALLENGE_RETENTION)),
+        ("DYNAMODB_TIMEOUT", format!("{} s", shared::aws::DYNAMODB_TIMEOUT.as_secs_f64())),
+        ("API_KEY_CACHE_TTL", format!("{} s", p::API_KEY_CACHE_TTL.as_secs())),
     ] {
         let line = page.replace('\n', " ");
         let (before, _) = line.split_once(&format!("`{name}`")).unwrap();
@@ -65,12 +65,14 @@ fn thr_16_every_limit_is_documented_with_its_value() {
 /// A number the page names that the code does not have.
 #[test]
 fn every_number_the_page_names_exists() {
-    let policy = fs::read_to_string(root().join("shared/src/domain/policy.rs")).unwrap();
+    let limits = ["shared/src/domain/policy.rs", "shared/src/aws.rs"]
+        .map(|file| fs::read_to_string(root().join(file)).unwrap())
+        .concat();
     let page = page();
     for name in page.split('`').skip(1).step_by(2) {
         let constant = name.len() > 4 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
         assert!(
-            !constant || name.starts_with("LATCHKEY") || policy.contains(&format!("pub const {name}:")),
+            !constant || name.starts_with("LATCHKEY") || limits.contains(&format!("pub const {name}:")),
             "{name}"
         );
     }
@@ -87,9 +89,9 @@ fn odds(right: u32, guesses: u32) -> String {
 #[test]
 fn thr_16_the_odds_are_recomputed() {
     let page = page();
-    let a_day = u32::try_from(p::ROLLING_FAILURES).unwrap();
-    let a_challenge = u32::try_from(p::ATTEMPTS_PER_CHALLENGE).unwrap();
-    let targeted = [a_challenge, a_day, p::DISABLED_AT, 30 * a_day, 365 * a_day];
+    let a_day = u32::try_from(p::MAX_FAILURES_PER_DAY).unwrap();
+    let a_challenge = u32::try_from(p::MAX_ATTEMPTS_PER_CHALLENGE).unwrap();
+    let targeted = [a_challenge, a_day, p::MAX_CONSECUTIVE_FAILURES, 30 * a_day, 365 * a_day];
     let sprayed = [100 * a_day, 1_000 * a_day, 10_000 * a_day];
     let one_step = u32::try_from(2 * p::Skew::OneStep.steps() + 1).unwrap();
     for guesses in targeted.into_iter().chain(sprayed) {
@@ -97,9 +99,8 @@ fn thr_16_the_odds_are_recomputed() {
         assert!(page.contains(&row), "{row}");
     }
     // The waits before the hundredth failure.
-    let wait =
-        |n: u32| (p::BACKOFF_FIRST * 2_u32.saturating_pow(n - p::BACKOFF_FROM)).min(p::BACKOFF_LONGEST);
-    let waits: Duration = (p::BACKOFF_FROM..p::DISABLED_AT).map(wait).sum();
+    let wait = |n: u32| (p::MIN_LOCKOUT * 2_u32.saturating_pow(n - p::LOCKOUT_THRESHOLD)).min(p::MAX_LOCKOUT);
+    let waits: Duration = (p::LOCKOUT_THRESHOLD..p::MAX_CONSECUTIVE_FAILURES).map(wait).sum();
     assert!(page.contains(&format!("over {} h", waits.as_secs() / 3_600)));
 }
 

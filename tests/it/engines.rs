@@ -7,7 +7,7 @@ use crate::app::App;
 use rand::rngs::StdRng;
 use shared::aws;
 use shared::config::Settings;
-use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::api_key::ApiKey;
 use shared::domain::challenge::{Challenge, ChallengeCode, CodeMac};
 use shared::domain::environment::WrappedDataKey;
 use shared::domain::environment::{Environment, Registration, Tag, WrappedKey};
@@ -20,17 +20,20 @@ use shared::domain::otpauth::Label;
 use shared::domain::phone::Phone;
 use shared::domain::phone_log::PhoneMacs;
 use shared::domain::phone_log::{MessageRequest, MessageState, PhoneLog, RequestMac};
-use shared::domain::policy::{API_KEYS, PREFIX_SENDS, Policy};
+use shared::domain::policy::{MAX_API_KEYS, MAX_SMS_PER_PREFIX, Policy};
+use shared::domain::scope::Scope;
 use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
+use shared::operate::{Changed, Operator};
 use shared::store::schema::attr;
-use shared::store::{Changed, From, LogChange, LogWrite, LogWritten, Page, Settled, Store};
+use shared::store::{LogChange, LogWrite, LogWritten, Page, PageStart, Settled, Store};
 use std::time::Duration;
 
 /// A fresh table on some engine, and what makes ids for it.
 struct Engine {
     store: Store,
+    operator: Operator,
     client: aws_sdk_dynamodb::Client,
     table: String,
     rng: StdRng,
@@ -59,9 +62,18 @@ impl Engine {
         let now = Timestamp::from_millis(1_800_000_000_000).unwrap();
         let environment = EnvironmentId::new(now, &mut rng);
         let table = format!("latchkey-{}", environment.bare());
-        let store = Store::new(client.clone(), table.clone());
-        store.create_table().await.unwrap();
-        Self { store, client, table, rng, now, environment, _embedded: None }
+        let operator = Operator::new(client.clone(), table.clone());
+        operator.create_table().await.unwrap();
+        Self {
+            store: operator.store.clone(),
+            operator,
+            client,
+            table,
+            rng,
+            now,
+            environment,
+            _embedded: None,
+        }
     }
 
     fn factor(&mut self) -> Factor {
@@ -210,7 +222,7 @@ async fn a_secret_is_sealed_again_once_and_beside_a_guard(mut engine: Engine) {
     let next = Sealed { key: EnvironmentKeyId::new(engine.now, &mut engine.rng), bytes: vec![5] };
     let late = Sealed { bytes: vec![6], ..next.clone() };
     for sealed in [&next, &late] {
-        engine.store.rewrap(&seen, old, sealed).await.unwrap();
+        engine.operator.rewrap(&seen, old, sealed).await.unwrap();
     }
     // A verify that read the factor before is written all the same.
     let guard = engine.after_a_guess(&seen);
@@ -218,7 +230,7 @@ async fn a_secret_is_sealed_again_once_and_beside_a_guard(mut engine: Engine) {
     let now = engine.store.factor(engine.environment, seen.id).await.unwrap().unwrap();
     assert_eq!((now.credential.secret(), &now.guard), (Some(&next), &guard));
     engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
-    engine.store.rewrap(&seen, old, &next).await.unwrap();
+    engine.operator.rewrap(&seen, old, &next).await.unwrap();
     assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
 }
 
@@ -255,13 +267,13 @@ async fn a_page_follows_the_index_both_ways(mut engine: Engine) {
     }
     let user = UserId::parse("jürgen 🔑").unwrap();
     for (from, factor_type, expected, more) in [
-        (From::Newest, None, vec![ids[4], ids[3]], true),
-        (From::Oldest, Some(FactorType::Totp), vec![ids[0], ids[1]], true),
-        (From::OlderThan(ids[1]), None, vec![ids[0]], false),
-        (From::NewerThan(ids[2]), None, vec![ids[3], ids[4]], false),
-        (From::Newest, Some(FactorType::Sms), vec![], false),
+        (PageStart::Newest, None, vec![ids[4], ids[3]], true),
+        (PageStart::Oldest, Some(FactorType::Totp), vec![ids[0], ids[1]], true),
+        (PageStart::OlderThan(ids[1]), None, vec![ids[0]], false),
+        (PageStart::NewerThan(ids[2]), None, vec![ids[3], ids[4]], false),
+        (PageStart::Newest, Some(FactorType::Sms), vec![], false),
     ] {
-        let page = Page { from, factor_type, limit: 2 };
+        let page = Page { start: from, factor_type, limit: 2 };
         let (found, next) = engine.store.factors_of(engine.environment, &user, &page).await.unwrap();
         let found: Vec<FactorId> = found.iter().map(|factor| factor.id).collect();
         assert_eq!(next, expected.last().copied().filter(|_| more), "{page:?}");
@@ -382,7 +394,7 @@ async fn a_repeated_reservation_is_the_same_one(mut engine: Engine) {
 }
 
 async fn a_budget_that_is_used_up_refuses_the_whole_transaction(mut engine: Engine) {
-    for _ in 0..PREFIX_SENDS {
+    for _ in 0..MAX_SMS_PER_PREFIX {
         let message = Message::of(&mut engine, policy());
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
         assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
@@ -400,12 +412,12 @@ async fn a_budget_that_is_used_up_refuses_the_whole_transaction(mut engine: Engi
 
 async fn an_environment_is_made_once_and_found_by_its_tag(mut engine: Engine) {
     let new = engine.registration("shop");
-    assert_eq!(engine.store.add_environment(&new).await.unwrap(), Changed::Done);
+    assert_eq!(engine.operator.add_environment(&new).await.unwrap(), Changed::Done);
     let second = engine.registration("shop");
-    assert_eq!(engine.store.add_environment(&second).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.add_environment(&second).await.unwrap(), Changed::Refused);
     assert_eq!(engine.store.environment(&new.environment.tag).await.unwrap(), Some(new.clone()));
     assert_eq!(engine.store.environment(&Tag::parse("other").unwrap()).await.unwrap(), None);
-    assert_eq!(engine.store.environments().await.unwrap().readable, [new]);
+    assert_eq!(engine.operator.environments().await.unwrap().readable, [new]);
 }
 
 async fn api_keys_come_and_go_within_their_room(mut engine: Engine) {
@@ -416,15 +428,15 @@ async fn api_keys_come_and_go_within_their_room(mut engine: Engine) {
         ApiKey::random(&tag, &mut engine.rng).entry(id, Scope::Verify, Some(engine.now))
     };
     let (orphan, first) = (entry(), entry());
-    let more: Vec<_> = (1..API_KEYS).map(|_| entry()).collect();
-    assert_eq!(engine.store.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
-    engine.store.add_environment(&new).await.unwrap();
+    let more: Vec<_> = (1..MAX_API_KEYS).map(|_| entry()).collect();
+    assert_eq!(engine.operator.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
+    engine.operator.add_environment(&new).await.unwrap();
     for key in [&first].into_iter().chain(&more) {
-        assert_eq!(engine.store.add_api_key(&tag, key).await.unwrap(), Changed::Done);
+        assert_eq!(engine.operator.add_api_key(&tag, key).await.unwrap(), Changed::Done);
     }
-    assert_eq!(engine.store.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
-    assert_eq!(engine.store.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Done);
-    assert_eq!(engine.store.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Done);
+    assert_eq!(engine.operator.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Refused);
     let mut kept = engine.store.environment(&tag).await.unwrap().unwrap().api_keys;
     let mut expected = more;
     expected.sort_by_key(|key| key.id);
@@ -435,15 +447,15 @@ async fn api_keys_come_and_go_within_their_room(mut engine: Engine) {
 async fn an_erased_environment_keeps_nothing_and_can_be_removed(mut engine: Engine) {
     let new = engine.registration("shop");
     let tag = new.environment.tag.clone();
-    engine.store.add_environment(&new).await.unwrap();
-    assert_eq!(engine.store.remove_environment(&tag).await.unwrap(), Changed::Refused, "not erased yet");
-    assert_eq!(engine.store.erase_environment(&tag, engine.now).await.unwrap(), Changed::Done);
+    engine.operator.add_environment(&new).await.unwrap();
+    assert_eq!(engine.operator.remove_environment(&tag).await.unwrap(), Changed::Refused, "not erased yet");
+    assert_eq!(engine.operator.erase_environment(&tag, engine.now).await.unwrap(), Changed::Done);
     let erased = engine.store.environment(&tag).await.unwrap().unwrap();
     assert_eq!((erased.keys, erased.deleted_at), (Vec::new(), Some(engine.now)));
     let late = engine.registration("shop").keys.remove(0);
-    assert_eq!(engine.store.add_environment_key(&tag, &late).await.unwrap(), Changed::Refused);
-    assert_eq!(engine.store.remove_environment(&tag).await.unwrap(), Changed::Done);
-    assert_eq!(engine.store.environments().await.unwrap().readable, []);
+    assert_eq!(engine.operator.add_environment_key(&tag, &late).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.remove_environment(&tag).await.unwrap(), Changed::Done);
+    assert_eq!(engine.operator.environments().await.unwrap().readable, []);
 }
 
 async fn the_keyring_reads_back_in_order(mut engine: Engine) {
@@ -453,16 +465,16 @@ async fn the_keyring_reads_back_in_order(mut engine: Engine) {
         entries.push(WrappedDataKey { id: DataKeyId::new(later, &mut engine.rng), bytes: vec![byte; 184] });
     }
     for entry in entries.iter().rev() {
-        engine.store.add_data_key(entry).await.unwrap();
+        engine.operator.add_data_key(entry).await.unwrap();
     }
     assert!(engine.store.keyring().await.unwrap().readable == entries);
-    engine.store.remove_data_key(entries[0].id).await.unwrap();
+    engine.operator.remove_data_key(entries[0].id).await.unwrap();
     assert!(engine.store.data_key(entries[0].id).await.unwrap().is_none());
     assert!(engine.store.data_key(entries[1].id).await.unwrap().as_ref() == entries.get(1));
 }
 
 async fn the_table_has_its_ttl(engine: Engine) {
-    engine.store.create_table().await.unwrap(); // Twice is once.
+    engine.operator.create_table().await.unwrap(); // Twice is once.
     let ttl = engine.client.describe_time_to_live().table_name(&engine.table).send().await.unwrap();
     let ttl = ttl.time_to_live_description().unwrap();
     assert_eq!(ttl.attribute_name(), Some(attr::TTL));

@@ -183,8 +183,8 @@ async fn otp_03_without_randomness_nothing_is_enrolled() {
     let local = &app.local;
     let policy = (*local.core.policy).clone();
     let clock = Arc::new(local.clock.clone());
-    let core = Core::new(local.core.store.clone(), local.core.keyring.clone(), policy, clock, Arc::new(Dry));
-    let routes = shared::http::app(core.clone(), shared::http::enroll::router(core));
+    let core = Core::new(local.core.store.clone(), policy, clock, Arc::new(Dry));
+    let routes = shared::http::app(core.clone(), shared::http::enroll::router(core, local.keyring.clone()));
     let request = http::Request::post(ENROLL)
         .header("authorization", format!("Bearer {}", local.api_key.expose()))
         .header("content-type", "application/json")

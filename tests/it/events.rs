@@ -42,6 +42,7 @@ fn body(answer: &Value) -> Value {
 async fn every_event_is_answered_by_its_function_as_the_contract_says() {
     let app = App::start().await;
     let core = || app.local.core.clone();
+    let keyring = || app.local.keyring.clone();
     let key = app.local.api_key.expose();
     let sms = || {
         let config =
@@ -62,17 +63,18 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
     for (name, kind) in
         [("enroll-totp.json", "totp"), ("enroll-sms.json", "sms"), ("enroll-generic-otp.json", "generic_otp")]
     {
-        let answer = ask(enroll::router(core()), name, &[]).await;
+        let answer = ask(enroll::router(core(), keyring()), name, &[]).await;
         assert_eq!((&answer["statusCode"], &body(&answer)["type"]), (&json!(201), &json!(kind)), "{name}");
     }
-    let answer = ask(enroll::router(core()), "enroll-for-user.json", &[]).await;
+    let answer = ask(enroll::router(core(), keyring()), "enroll-for-user.json", &[]).await;
     assert_eq!(answer["statusCode"], 201);
     assert!(body(&answer)["authentication_challenge"]["id"].is_string());
 
     for (name, factor) in
         [("challenge.json", &totp.id), ("challenge-legacy.json", &totp.id), ("challenge-sms.json", &phone)]
     {
-        let answer = ask(challenge::router(core(), sms()), name, &[("factor_id", factor.as_str())]).await;
+        let answer =
+            ask(challenge::router(core(), keyring(), sms()), name, &[("factor_id", factor.as_str())]).await;
         assert_eq!(answer["statusCode"], 201, "{name}");
         assert_eq!(body(&answer)["authentication_factor_id"], *factor);
     }
@@ -82,7 +84,7 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
         [("verify.json", &first, &code), ("verify-legacy.json", &second, &next_code)]
     {
         let values = [("challenge_id", challenge.as_str()), ("code", code.as_str())];
-        let answer = ask(verify::router(core()), name, &values).await;
+        let answer = ask(verify::router(core(), keyring()), name, &values).await;
         assert_eq!((&answer["statusCode"], &body(&answer)["valid"]), (&json!(201), &json!(true)), "{name}");
     }
 
@@ -112,7 +114,7 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
 async fn key_13_an_event_as_it_is_lets_nobody_in() {
     let app = App::start().await;
     let text = fs::read_to_string(root().join("events/enroll-totp.json")).unwrap();
-    let answer = invoke(&app, enroll::router(app.local.core.clone()), &text).await;
+    let answer = invoke(&app, enroll::router(app.local.core.clone(), app.local.keyring.clone()), &text).await;
     assert_eq!(answer["statusCode"], 401);
 }
 
@@ -125,7 +127,12 @@ async fn a_user_is_called_what_the_gateway_says() {
     for user in ["a%41", "50%", "jürgen b", "a#b", "a+b", "a;b=c,d"] {
         let mut event: Value = serde_json::from_str(&text).unwrap();
         event["rawPath"] = json!(format!("/user_management/users/{user}/auth_factors"));
-        let answer = invoke(&app, enroll::router(app.local.core.clone()), &event.to_string()).await;
+        let answer = invoke(
+            &app,
+            enroll::router(app.local.core.clone(), app.local.keyring.clone()),
+            &event.to_string(),
+        )
+        .await;
         assert_eq!(body(&answer)["authentication_factor"]["user_id"], user);
     }
 }
@@ -228,7 +235,12 @@ async fn a_body_that_is_not_utf8_is_malformed_json() {
     let mut event: Value = serde_json::from_str(&event).unwrap();
     for (text, code) in [("/w==", "malformed_json"), ("{", "malformed_request")] {
         (event["body"], event["isBase64Encoded"]) = (json!(text), json!(true));
-        let answer = invoke(&app, enroll::router(app.local.core.clone()), &event.to_string()).await;
+        let answer = invoke(
+            &app,
+            enroll::router(app.local.core.clone(), app.local.keyring.clone()),
+            &event.to_string(),
+        )
+        .await;
         assert_eq!((&answer["statusCode"], &body(&answer)["code"]), (&json!(400), &json!(code)), "{text}");
     }
 }

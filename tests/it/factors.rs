@@ -7,8 +7,8 @@ use cli::serve::faults::Faults;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::domain::id::FactorId;
-use shared::domain::policy::{LIST_EXAMINED, LIST_QUERIES};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
+use shared::store::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES};
 
 fn ids(list: &Value) -> Vec<String> {
     let data = list["data"].as_array().unwrap();
@@ -227,7 +227,7 @@ async fn a_page_of_one_type_makes_four_queries_at_most_and_its_cursors_reach_the
             let path = format!("/auth/factors?user_id=u&type=sms&limit=10&order={order}{cursor}");
             let list = app.get(&path, 200).await;
             assert_eq!(app.queried()[0], 11);
-            assert!(app.queried().len() <= LIST_QUERIES, "{:?}", app.queried());
+            assert!(app.queried().len() <= MAX_LIST_QUERIES, "{:?}", app.queried());
             walked.extend(list["data"].as_array().unwrap().iter().map(|factor| factor["id"].clone()));
             pages += 1;
             let Some(after) = list["list_metadata"]["after"].as_str() else { break };
@@ -250,7 +250,7 @@ async fn a_page_of_one_type_looks_past_hundreds_of_others() {
         app.enroll(json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a", "user_id": "u"})).await;
     app.advance(1);
     let one = app.enroll(json!({"type": "generic_otp", "user_id": "u"})).await;
-    app.copy(&one, LIST_EXAMINED * (LIST_QUERIES - 1)).await;
+    app.copy(&one, LIST_QUERY_LIMIT * (MAX_LIST_QUERIES - 1)).await;
     let list = app.get("/user_management/users/u/auth_factors?limit=1", 200).await;
     assert_eq!(ids(&list), [totp]);
 }

@@ -20,7 +20,7 @@ use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::factor::Factor;
 use shared::domain::id::FactorId;
-use shared::http::{app as application, challenge, enroll, factors, verify};
+use shared::http::{all_routes, app as application};
 use shared::ports::OsEntropy;
 use shared::sms::Sms;
 use shared::store::Store;
@@ -59,14 +59,11 @@ async fn stored(app: &App, factor: &str) -> Option<Factor> {
 fn assemble(app: &App, table: &str, outbox: &str) -> Router {
     let local = &app.local;
     let store = Store::new(aws::dynamodb(&cli::serve::sdk(table)), cli::serve::TABLE.to_owned());
-    let (keyring, policy) = (local.core.keyring.clone(), (*local.core.policy).clone());
-    let core = Core::new(store, keyring, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
+    let policy = (*local.core.policy).clone();
+    let core = Core::new(store, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
     let settings = Settings::for_local(&|_| None).unwrap();
     let sms = Sms::new(aws::sns(&cli::serve::sdk(outbox)), settings.sms);
-    let routes = enroll::router(core.clone())
-        .merge(challenge::router(core.clone(), sms))
-        .merge(verify::router(core.clone()))
-        .merge(factors::router(core.clone()))
+    let routes = all_routes(&core, &local.keyring, sms)
         .route("/panic", get(async || -> &'static str { panic!("panicked at the table latchkey") }));
     application(core, routes)
 }

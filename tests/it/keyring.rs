@@ -7,23 +7,20 @@ use cli::serve::faults::{Fault, Faults};
 use cli::serve::kms::KEY_ID;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use shared::domain::api_key::Scope;
 use shared::domain::environment::WrappedDataKey;
-use shared::domain::policy::{API_KEY_TRUSTED, KEY_SETTLES};
-use shared::http::{app as application, challenge, enroll, factors, verify};
+use shared::domain::policy::{API_KEY_CACHE_TTL, NEW_KEY_DELAY};
+use shared::domain::scope::Scope;
+use shared::http::{all_routes, app as application};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::sms::Sms;
 use shared::vault::kms::{Kms, KmsError};
 
 /// All routes over a server that has just started: it holds no key yet.
 fn cold(app: &App) -> Router {
-    let core = app.local.cold_core();
+    let (core, keyring) = app.local.cold();
     let sns = cli::serve::sdk(&app.local.sns_url);
     let sms = shared::config::Settings::for_local(&|_| None).unwrap().sms;
-    let routes = enroll::router(core.clone())
-        .merge(challenge::router(core.clone(), Sms::new(shared::aws::sns(&sns), sms)))
-        .merge(verify::router(core.clone()))
-        .merge(factors::router(core.clone()));
+    let routes = all_routes(&core, &keyring, Sms::new(shared::aws::sns(&sns), sms));
     application(core, routes)
 }
 
@@ -40,13 +37,13 @@ fn unwrapped(app: &App) -> usize {
 impl App {
     /// Gives the environment another key, under another entry of the keyring.
     async fn rotate(&self) {
-        let (core, now) = (&self.local.core, self.local.clock.now());
+        let (operator, keyring, now) = (&self.local.operator, &self.local.keyring, self.local.clock.now());
         let mut rng = OsEntropy.rng().unwrap();
-        core.keyring.rotate(now, &mut rng).await.unwrap();
+        self.add_data_key().await;
         let tag = self.local.api_key.tag();
-        let environment = core.store.environment(tag).await.unwrap().unwrap().environment.id;
-        let key = core.keyring.key_for(environment, now, &mut rng).unwrap();
-        core.store.add_environment_key(tag, &key).await.unwrap();
+        let environment = operator.store.environment(tag).await.unwrap().unwrap().environment.id;
+        let key = keyring.new_key(environment, now, &mut rng).unwrap();
+        operator.add_environment_key(tag, &key).await.unwrap();
     }
 
     /// The key a factor's secret is sealed with.
@@ -163,7 +160,7 @@ async fn sec_04_the_keys_of_an_environment_are_held_for_a_minute() {
     };
     app.verify(&open, &app.wrong_code(&totp)).await.expect(201);
     let warm = reads();
-    app.advance(i64::try_from(API_KEY_TRUSTED.as_secs()).unwrap() + 1);
+    app.advance(i64::try_from(API_KEY_CACHE_TTL.as_secs()).unwrap() + 1);
     app.verify(&open, &app.wrong_code(&totp)).await.expect(201);
     assert_eq!(reads(), warm + 1, "read, and unwrapped, again");
 }
@@ -176,11 +173,11 @@ async fn sec_04_an_erased_environment_opens_nothing_a_minute_later() {
     let list = || app.request(Method::GET, "/auth/factors?user_id=u").bearer_auth(&key);
     crate::app::send(list()).await.expect(200);
     let tag = shared::domain::environment::Tag::parse("shop").unwrap();
-    app.local.core.store.erase_environment(&tag, app.local.clock.now()).await.unwrap();
+    app.local.operator.erase_environment(&tag, app.local.clock.now()).await.unwrap();
     app.advance(61);
     crate::app::send(list()).await.expect(401);
     let erased = app.local.core.store.environment(&tag).await.unwrap().unwrap();
-    let error = app.local.core.keyring.seal(&erased, app.local.clock.now()).await.err().unwrap();
+    let error = app.local.keyring.seal(&erased, app.local.clock.now()).await.err().unwrap();
     assert!(error.to_string().ends_with("has no key"), "{error}");
 }
 
@@ -207,7 +204,7 @@ async fn sec_07_old_and_new_factors_verify_side_by_side_and_a_verify_seals_nothi
     app.rotate().await;
     let early = app.enroll_totp().await;
     assert_eq!(app.sealed_with(&early).await, first_key, "not every server knows the new key yet");
-    app.advance(i64::try_from(KEY_SETTLES.as_secs() + API_KEY_TRUSTED.as_secs()).unwrap());
+    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs() + API_KEY_CACHE_TTL.as_secs()).unwrap());
     let new = app.enroll_totp().await;
     let second_key = app.sealed_with(&new).await;
     assert!(second_key > first_key);

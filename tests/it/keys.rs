@@ -5,11 +5,12 @@ use crate::contract::ROUTES;
 use cli::serve::faults::{Fault, Faults};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::api_key::{ApiKey, Right, Scope};
+use shared::domain::api_key::ApiKey;
 use shared::domain::environment::Tag;
-use shared::domain::policy::{API_KEY_TRUSTED, API_KEYS, UNKNOWN_KEY_PAUSE};
+use shared::domain::policy::{API_KEY_CACHE_TTL, MAX_API_KEYS, UNKNOWN_KEY_READ_INTERVAL};
+use shared::domain::scope::{Right, Scope};
+use shared::operate::Changed;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
-use shared::store::Changed;
 use std::time::Duration;
 
 const LIST: &str = "/auth/factors?user_id=u";
@@ -31,10 +32,10 @@ impl App {
 
     async fn revoke(&self, key: &str) -> Changed {
         let key = ApiKey::parse(key).unwrap();
-        let (store, now) = (&self.local.core.store, self.local.clock.now());
-        let registration = store.environment(key.tag()).await.unwrap().unwrap();
+        let (operator, now) = (&self.local.operator, self.local.clock.now());
+        let registration = operator.store.environment(key.tag()).await.unwrap().unwrap();
         let entry = registration.api_key(&key.hash(), now).unwrap();
-        store.revoke_api_key(key.tag(), entry.id).await.unwrap()
+        operator.revoke_api_key(key.tag(), entry.id).await.unwrap()
     }
 }
 
@@ -89,11 +90,11 @@ async fn key_07_one_key_replaces_another_without_a_pause() {
     let old = app.api_key("shop", Scope::Full, None).await;
     app.list_with(&old).await.expect(200);
     let new = app.api_key("shop", Scope::Full, None).await;
-    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     app.list_with(&new).await.expect(200);
     app.list_with(&old).await.expect(200);
     assert_eq!(app.revoke(&old).await, Changed::Done);
-    app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+    app.advance(API_KEY_CACHE_TTL.as_secs().try_into().unwrap());
     app.list_with(&old).await.expect(401);
     app.list_with(&new).await.expect(200);
 }
@@ -101,14 +102,17 @@ async fn key_07_one_key_replaces_another_without_a_pause() {
 #[tokio::test(flavor = "multi_thread")]
 async fn key_07_an_environment_has_room_for_some_keys_and_no_more() {
     let app = App::start().await;
-    for _ in 0..API_KEYS {
+    for _ in 0..MAX_API_KEYS {
         app.api_key("shop", Scope::Read, None).await;
     }
     let tag = Tag::parse("shop").unwrap();
     let key = ApiKey::random(&tag, &mut OsEntropy.rng().unwrap());
     let id = shared::domain::id::ApiKeyId::new(app.local.clock.now(), &mut OsEntropy.rng().unwrap());
-    let store = &app.local.core.store;
-    assert_eq!(store.add_api_key(&tag, &key.entry(id, Scope::Full, None)).await.unwrap(), Changed::Refused);
+    let operator = &app.local.operator;
+    assert_eq!(
+        operator.add_api_key(&tag, &key.entry(id, Scope::Full, None)).await.unwrap(),
+        Changed::Refused
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,7 +121,7 @@ async fn key_06_a_revoked_key_stops_within_a_minute_on_a_warm_server() {
     let key = app.api_key("shop", Scope::Full, None).await;
     app.list_with(&key).await.expect(200);
     app.revoke(&key).await;
-    app.advance(i64::try_from(API_KEY_TRUSTED.as_secs()).unwrap() - 1);
+    app.advance(i64::try_from(API_KEY_CACHE_TTL.as_secs()).unwrap() - 1);
     app.list_with(&key).await.expect(200);
     app.advance(1);
     app.list_with(&key).await.expect(401);
@@ -133,10 +137,10 @@ async fn key_06_a_clock_that_is_set_back_extends_no_trust_and_keeps_no_new_key_o
     app.advance(-3_600);
     app.list_with(&revoked).await.expect(401);
     let new = app.api_key("shop", Scope::Full, None).await;
-    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     app.list_with(&new).await.expect(200);
     app.revoke(&new).await;
-    app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+    app.advance(API_KEY_CACHE_TTL.as_secs().try_into().unwrap());
     app.list_with(&new).await.expect(401);
 }
 
@@ -193,7 +197,7 @@ async fn key_05_unknown_keys_of_an_environment_share_one_read() {
         app.list_with(&unknown_key()).await.expect(401);
     }
     assert_eq!(app.faults().calls().len(), 1);
-    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     app.list_with(&unknown_key()).await.expect(401);
     assert_eq!(app.faults().calls().len(), 2, "and one a second after that");
 }
@@ -205,14 +209,14 @@ async fn key_05_forged_keys_of_environments_that_do_not_exist_share_one_read_a_s
     app.faults().plan(|_| None);
     app.list_with(&forged_key("none")).await.expect(401);
     assert_eq!(app.faults().calls().len(), 2, "the first one reads the item and the list");
-    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     for second in 0..5 {
         app.faults().plan(|_| None);
         for n in 0..20 {
             app.list_with(&forged_key(&format!("none-{n}"))).await.expect(401);
         }
         assert_eq!(app.faults().calls().len(), 1, "second {second}");
-        app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+        app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     }
 }
 
@@ -226,7 +230,7 @@ async fn key_05_a_real_key_is_let_in_at_once_during_a_flood_of_forged_ones() {
         for key in &keys {
             app.list_with(key).await.expect(200);
         }
-        app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+        app.advance(API_KEY_CACHE_TTL.as_secs().try_into().unwrap());
     }
 }
 
@@ -237,7 +241,7 @@ async fn a_new_environment_is_let_in_within_a_second_of_a_flood() {
     app.list_with(&forged_key("none")).await.expect(401);
     let key = app.api_key("new", Scope::Read, None).await;
     app.list_with(&key).await.expect(401);
-    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     app.list_with(&key).await.expect(200);
 }
 
@@ -257,7 +261,7 @@ async fn key_03_while_the_table_fails_forged_keys_get_one_answer() {
     // After a real key's request; after forged keys', a second later; and at once.
     for (forged, seconds, status) in [(false, 0, 503), (true, 1, 503), (true, 0, 401)] {
         app.faults().plan(|_| None);
-        app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+        app.advance(API_KEY_CACHE_TTL.as_secs().try_into().unwrap());
         app.list_with(app.local.api_key.expose()).await.expect(200);
         for tag in ["local", "none"].into_iter().filter(|_| forged) {
             app.list_with(&forged_key(tag)).await.expect(401);
@@ -282,7 +286,7 @@ async fn a_failure_of_the_table_reaches_forged_keys_of_every_environment_alike()
     let app = App::start_with_faults(Faults::none()).await;
     let other = app.other_environment().await;
     app.list_with(&other).await.expect(200);
-    app.advance(UNKNOWN_KEY_PAUSE.as_secs().try_into().unwrap());
+    app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     app.list_with(&forged_key("none")).await.expect(401);
     // The list was read just now, the environment a second ago.
     app.faults().plan(|_| Some(Fault::ServerError));
@@ -301,7 +305,7 @@ async fn environments_that_ask_in_turn_are_read_once_a_minute_each() {
         }
         let calls = app.faults().calls();
         assert_eq!(calls.iter().filter(|call| call.operation == "GetItem").count(), 2, "minute {minute}");
-        app.advance(API_KEY_TRUSTED.as_secs().try_into().unwrap());
+        app.advance(API_KEY_CACHE_TTL.as_secs().try_into().unwrap());
     }
 }
 

@@ -12,6 +12,7 @@
     clippy::unwrap_used,
     reason = "a test that goes wrong fails"
 )]
+#![expect(clippy::too_many_arguments, reason = "a table-driven test takes its columns as arguments")]
 
 mod app;
 mod architecture;

@@ -47,7 +47,7 @@ struct Account {
 /// A function's code, with clients of its own.
 struct Function {
     url: String,
-    core: Core,
+    keyring: Keyring,
 }
 
 struct Totp {
@@ -92,22 +92,21 @@ impl Account {
         let store = Store::new(aws::dynamodb(&sdk(&self.url)), self.table.clone());
         let keyring = Keyring::new(Kms::new(aws::kms(&sdk(kms_url)), self.key.clone()), store.clone());
         let policy = Settings::for_local(&|_| None).unwrap().policy;
-        let core = Core::new(store, keyring, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy));
-        let routes = http::enroll::router(core.clone()).merge(http::verify::router(core.clone()));
+        let core = Core::new(store, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy));
         // Generic and TOTP challenges send nothing.
         let sms =
             shared::sms::Sms::new(aws::sns(&sdk(&self.url)), Settings::for_local(&|_| None).unwrap().sms);
-        let routes = routes.merge(http::challenge::router(core.clone(), sms));
+        let routes = http::all_routes(&core, &keyring, sms);
         let app = http::app(core.clone(), routes);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Function { url, core }
+        Function { url, keyring }
     }
 
     async fn warm_function(&self) -> Function {
         let function = self.cold_function(&self.url).await;
-        function.core.keyring.load().await.unwrap();
+        function.keyring.load().await.unwrap();
         function
     }
 
@@ -198,7 +197,7 @@ async fn sec_11_flt_07_without_kms_a_cold_function_spends_nothing_and_a_warm_one
     let (account, key) = initialized().await;
     let proxy = Aws::start(&account.url, &account.url).await;
     let warm = account.cold_function(&proxy.url).await;
-    warm.core.keyring.load().await.unwrap();
+    warm.keyring.load().await.unwrap();
     let totp = warm.enroll(&key).await;
     let challenge = warm.challenge(&key, &totp).await;
     let before = account.item(&totp).await;
@@ -207,7 +206,7 @@ async fn sec_11_flt_07_without_kms_a_cold_function_spends_nothing_and_a_warm_one
     proxy.answer("Decrypt", Reply::Refuse("KMSInternalException"));
     for kms in [format!("http://{nobody}"), proxy.url.clone()] {
         let cold = account.cold_function(&kms).await;
-        assert!(cold.core.keyring.load().await.is_err());
+        assert!(cold.keyring.load().await.is_err());
         for code in [account.code(&totp), "000000".to_owned()] {
             let answer = cold.verify(&key, &challenge, &code).await;
             assert_eq!(answer.expect(503)["code"], "service_unavailable");

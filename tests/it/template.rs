@@ -7,8 +7,9 @@ mod watch;
 use crate::app::App;
 use crate::architecture::root;
 use serde_yaml_ng::Value;
+use shared::aws::LAMBDA_TIMEOUT;
 use shared::config::VARIABLES;
-use shared::domain::policy::LAMBDA_TIMEOUT;
+use shared::http::ROUTES;
 use shared::store::schema::{self, attr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -44,20 +45,10 @@ fn strings(list: &Value) -> BTreeSet<String> {
     }
 }
 
-/// `METHOD path` of every route an endpoint's file registers.
+/// `METHOD path` of every route of a function.
 fn routes_in_code(function: &str) -> BTreeSet<String> {
-    let code = fs::read_to_string(root().join(format!("shared/src/http/{function}.rs"))).unwrap();
-    let mut routes = BTreeSet::new();
-    for route in code.split(".route(").skip(1) {
-        let (path, rest) = route.trim_start().strip_prefix('"').unwrap().split_once('"').unwrap();
-        let handlers = rest.lines().next().unwrap();
-        for (call, method) in [("get(", "GET"), ("post(", "POST"), ("delete(", "DELETE")] {
-            if handlers.contains(call) {
-                routes.insert(format!("{method} {path}"));
-            }
-        }
-    }
-    routes
+    let routes = ROUTES.iter().filter(|route| <&str>::from(route.function) == function);
+    routes.map(|route| format!("{} {}", <&str>::from(route.method), route.path)).collect()
 }
 
 #[test]
@@ -80,7 +71,7 @@ fn the_gateways_routes_are_the_codes_routes() {
         assert_eq!(routes, routes_in_code(name), "{name}");
         all.extend(routes);
     }
-    assert_eq!(all.len(), 10, "every route of the contract, each in one function");
+    assert_eq!(all.len(), ROUTES.len(), "every route, each in one function");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use crate::app::{App, client};
 use cli::serve::faults::{Fault, Faults};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use shared::domain::api_key::Scope;
+use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
 use shared::ports::Clock as _;
 use std::collections::BTreeMap;

@@ -3,9 +3,9 @@
 use properties::server::{Answer, Server};
 use properties::table::Fate;
 use serde_json::{Value, json};
-use shared::domain::policy::VERIFY_ROUNDS;
 use shared::domain::totp::{Secret, Step};
 use shared::ports::Clock as _;
+use shared::store::MAX_WRITE_CONFLICTS;
 use std::sync::{Arc, Mutex};
 
 /// The code the authenticator app shows.
@@ -64,7 +64,7 @@ fn one_04_a_verdict_whose_condition_never_holds_is_never_told() {
         assert_eq!(answer.status, 503);
         assert_eq!(answer.json().get("valid"), None);
         let asked = asked.lock().unwrap();
-        assert_eq!(asked.len(), VERIFY_ROUNDS);
+        assert_eq!(asked.len(), MAX_WRITE_CONFLICTS);
         for write in asked.iter() {
             assert_eq!(write["ConditionExpression"], "#version = :seen");
             assert_eq!(write["ExpressionAttributeNames"]["#version"], "version");

@@ -15,6 +15,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::too_many_arguments,
     clippy::unwrap_used,
     reason = "a tool that goes wrong fails"
 )]

@@ -43,7 +43,7 @@ pub(super) async fn kms(deployment: &Deployment, findings: &mut Vec<Finding>) {
 
 pub(super) async fn keyring(deployment: &Deployment, findings: &mut Vec<Finding>) {
     let check = "keyring";
-    let entries = match deployment.store.keyring().await {
+    let entries = match deployment.operator.store.keyring().await {
         Ok(entries) => entries,
         Err(error) => return findings.push(Finding::unasked(check, error, "dynamodb:Query on the table")),
     };
@@ -93,7 +93,7 @@ fn age(entries: &[WrappedDataKey], newest: &WrappedDataKey, now: Timestamp, find
 }
 
 pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Finding>) {
-    let all = match deployment.store.environments().await {
+    let all = match deployment.operator.environments().await {
         Ok(all) => all,
         Err(error) => {
             let permission = "dynamodb:Query and dynamodb:GetItem on the table";

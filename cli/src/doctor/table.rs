@@ -6,8 +6,8 @@ use shared::store::schema::attr;
 
 /// Looks at the table; whether there is one.
 pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>) -> bool {
-    let (store, name) = (&deployment.store, deployment.store.table());
-    let table = match store.describe().await {
+    let (operator, name) = (&deployment.operator, deployment.operator.store.table());
+    let table = match operator.describe().await {
         Ok(Some(table)) => table,
         Ok(None) => {
             let remedy =
@@ -55,10 +55,10 @@ pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>
 async fn ttl(deployment: &Deployment) -> Finding {
     let remedy = format!(
         "aws dynamodb update-time-to-live --table-name {} --time-to-live-specification Enabled=true,AttributeName={}",
-        deployment.store.table(),
+        deployment.operator.store.table(),
         attr::TTL
     );
-    match deployment.store.ttl().await {
+    match deployment.operator.ttl().await {
         Ok(Some(attribute)) if attribute == attr::TTL => Finding::ok("TTL", "what has expired is collected"),
         Ok(Some(other)) => {
             Finding::fault("TTL", format_args!("it is on `{other}`, not on `{}`", attr::TTL), remedy)
@@ -70,13 +70,13 @@ async fn ttl(deployment: &Deployment) -> Finding {
 
 async fn recovery(deployment: &Deployment) -> Finding {
     let check = "backups";
-    match deployment.store.point_in_time_recovery().await {
+    match deployment.operator.point_in_time_recovery().await {
         Ok(true) => Finding::ok(check, "point-in-time recovery is on"),
         Ok(false) => {
             let remedy = format!(
                 "aws dynamodb update-continuous-backups --table-name {} --point-in-time-recovery-specification \
                  PointInTimeRecoveryEnabled=true",
-                deployment.store.table()
+                deployment.operator.store.table()
             );
             Finding::fault(check, "point-in-time recovery is off: a lost table is lost logins", remedy)
         }

@@ -7,30 +7,39 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use shared::domain::environment::{Registration, WrappedKey};
+use shared::domain::environment::Registration;
 use shared::domain::factor::Factor;
 use shared::domain::id::EnvironmentKeyId;
-use shared::domain::policy::{KEY_KEPT, KEY_SETTLES};
+use shared::domain::policy::{NEW_KEY_DELAY, RETIRED_KEY_RETENTION};
 use shared::domain::time::Timestamp;
-use shared::store::{Changed, Listing};
+use shared::operate::Changed;
+use shared::store::{Damaged, Listing};
 use shared::vault::keyring::Keyring;
 use shared::vault::seal::{Seal, SealError};
 
 /// What a run did.
 #[derive(Serialize, Default)]
-struct Done {
+struct Report {
     /// Factors that were sealed again.
     factors: usize,
     /// Keys of environments and entries of the keyring that were removed.
     removed: Vec<String>,
     /// Those that nothing names, but that are kept for a while.
     kept: usize,
-    /// Factors that could not be, and what is wrong with each.
+    /// Factors that could not be sealed again, and what is wrong with each.
     #[serde(skip)]
-    left: Vec<String>,
+    failed: Vec<String>,
     /// Environments that were left as they are.
     #[serde(skip)]
     unopened: Vec<Error>,
+}
+
+/// A run over all environments.
+struct Rewrap<'a> {
+    deployment: &'a Deployment,
+    keyring: Keyring,
+    bar: ProgressBar,
+    report: Report,
 }
 
 pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
@@ -41,39 +50,41 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
         return Err(Error::Unsettled(seals_at));
     }
     let bar = progress("factors sealed again".to_owned());
-    let mut done = Done::default();
+    let mut rewrap = Rewrap { deployment, keyring, bar, report: Report::default() };
     for one in &readable {
-        environment(one, &keyring, deployment, console, &bar, &mut done).await?;
+        rewrap.environment(one, console).await?;
     }
-    bar.finish_and_clear();
+    rewrap.bar.finish_and_clear();
     // What a damaged environment, or a damaged key of one, is wrapped by is not known.
-    if damaged.is_empty() && done.unopened.is_empty() {
-        entries(&keyring, deployment, console, &mut done).await?;
+    if damaged.is_empty() && rewrap.report.unopened.is_empty() {
+        rewrap.entries(console).await?;
     }
-    console.say(format_args!(
-        "factors sealed again: {}; keys removed: {}",
-        done.factors,
-        done.removed.len()
-    ))?;
-    if done.kept > 0 {
-        let minutes = KEY_KEPT.as_secs().div_euclid(60);
+    end(rewrap.report, damaged, console)
+}
+
+/// Says what the run did, and fails with what it could not do.
+fn end(report: Report, damaged: Vec<Damaged>, console: &mut Console) -> Result<(), Error> {
+    let (factors, removed) = (report.factors, report.removed.len());
+    console.say(format_args!("factors sealed again: {factors}; keys removed: {removed}"))?;
+    if report.kept > 0 {
+        let minutes = RETIRED_KEY_RETENTION.as_secs().div_euclid(60);
         console.say(format_args!(
             "older keys kept until {minutes} minutes after they were replaced: {}; run this again then",
-            done.kept
+            report.kept
         ))?;
     }
-    console.show(&done)?;
-    let left = done.left.len();
-    let left = done.left.into_iter().next().map(|first| Error::Left { left, first });
+    console.show(&report)?;
+    let failed = report.failed.len();
+    let failed = report.failed.into_iter().next().map(|first| Error::Unsealed { factors: failed, first });
     let damaged = (!damaged.is_empty()).then(|| Error::damaged_environments(damaged));
-    console.end(done.unopened.into_iter().chain(left).chain(damaged))
+    console.end(report.unopened.into_iter().chain(failed).chain(damaged))
 }
 
 /// Every environment, with a key under the newest entry: a rotation may have been interrupted before it came to one, or
 /// have found it damaged.
 async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing<Registration>, Error> {
     let newest = keyring.open_entries().pop();
-    let Listing { readable, damaged } = deployment.store.environments().await?;
+    let Listing { readable, damaged } = deployment.operator.environments().await?;
     let mut all = Vec::new();
     for one in readable {
         if one.deleted_at.is_some() {
@@ -82,7 +93,7 @@ async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing
         if one.keys.last().map(|key| key.data_key) == newest {
             all.push(one);
         } else if add_key(&one, keyring, deployment).await? {
-            all.extend(deployment.store.environment(&one.environment.tag).await?);
+            all.extend(deployment.operator.store.environment(&one.environment.tag).await?);
         }
     }
     Ok(Listing { readable: all, damaged })
@@ -91,55 +102,28 @@ async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing
 /// From when on an environment's newest key seals, if it does not yet. An only key does at once.
 fn unsettled(one: &Registration, now: Timestamp) -> Option<Timestamp> {
     let (newest, others) = one.keys.split_last()?;
-    let seals_at = newest.id.made_at().plus(KEY_SETTLES);
+    let seals_at = newest.id.made_at().plus(NEW_KEY_DELAY);
     (!others.is_empty() && now < seals_at).then_some(seals_at)
 }
 
-async fn environment(
-    one: &Registration,
-    keyring: &Keyring,
-    deployment: &Deployment,
-    console: &mut Console,
-    bar: &ProgressBar,
-    done: &mut Done,
-) -> Result<(), Error> {
-    let Some((newest, _)) = one.keys.split_last() else { return Ok(()) };
-    if let Some(cause) = keyring.damage(one).await?.into_iter().next() {
-        done.unopened.push(Error::Unopened { tag: one.environment.tag.clone(), cause });
-        return Ok(());
-    }
-    let seal = keyring.seal(one, deployment.now()).await?;
-    let (mut from, mut moved) = (None, 0_usize);
-    let left_before = done.left.len();
-    loop {
-        let (factors, next) = deployment.store.sealed_before(one.environment.id, newest.id, from).await?;
-        done.left.extend(factors.damaged.iter().map(ToString::to_string));
-        for factor in factors.readable {
-            match reseal(&factor, &seal, deployment).await? {
-                Ok(()) => {
-                    moved = moved.saturating_add(1);
-                    bar.inc(1);
-                }
-                Err(cause) => done.left.push(format!("{}: {cause}", factor.id)),
-            }
+impl Rewrap<'_> {
+    /// Seals an environment's factors again under its newest key, and removes the keys that nothing needs any more.
+    async fn environment(&mut self, one: &Registration, console: &mut Console) -> Result<(), Error> {
+        let Some((newest, _)) = one.keys.split_last() else { return Ok(()) };
+        if let Some(cause) = self.keyring.damage(one).await?.into_iter().next() {
+            self.report.unopened.push(Error::Unopened { tag: one.environment.tag.clone(), cause });
+            return Ok(());
         }
-        from = next;
-        if from.is_none() {
-            break;
+        let failed_before = self.report.failed.len();
+        let moved = self.factors(one, newest.id).await?;
+        self.report.factors = self.report.factors.saturating_add(moved);
+        // The pass has read every factor, consistently, and a key that was replaced that long ago seals none after it.
+        let done = self.report.failed.len() == failed_before;
+        let removed = if done { self.remove_replaced(one).await? } else { Vec::new() };
+        self.report.removed.extend(removed.iter().cloned());
+        if moved == 0 && removed.is_empty() {
+            return Ok(());
         }
-    }
-    done.factors = done.factors.saturating_add(moved);
-    let mut removed = Vec::new();
-    // The pass has read every factor, consistently, and a key that was replaced that long ago seals none after it.
-    if done.left.len() == left_before {
-        for key in replaced(&one.keys, deployment.now(), done) {
-            if deployment.store.remove_environment_key(&one.environment.tag, key).await? == Changed::Done {
-                removed.push(key.to_string());
-            }
-        }
-    }
-    done.removed.extend(removed.iter().cloned());
-    if moved > 0 || !removed.is_empty() {
         let change = Change {
             event: "keyring.rewrapped",
             environment: Some(one.environment.tag.to_string()),
@@ -148,71 +132,91 @@ async fn environment(
             removed,
             ..Change::default()
         };
-        console.record(deployment, change)?;
+        console.record(self.deployment, change)
     }
-    Ok(())
-}
 
-/// Seals one factor's secret again, under the key that seals now.
-async fn reseal(
-    factor: &Factor,
-    seal: &Seal,
-    deployment: &Deployment,
-) -> Result<Result<(), SealError>, Error> {
-    let Some(sealed) = factor.credential.secret() else { return Ok(Ok(())) };
-    let mut rng = deployment.rng()?;
-    let opened = seal.open_secret(sealed, factor.id);
-    match opened.and_then(|secret| seal.secret(&secret, factor.id, &mut rng)) {
-        Ok(resealed) => {
-            deployment.store.rewrap(factor, sealed, &resealed).await?;
-            Ok(Ok(()))
-        }
-        Err(cause) => Ok(Err(cause)),
-    }
-}
-
-/// Keys of an environment that were replaced long enough ago.
-fn replaced(keys: &[WrappedKey], now: Timestamp, done: &mut Done) -> Vec<EnvironmentKeyId> {
-    let successors = keys.iter().skip(1).map(|key| key.id.made_at());
-    let replaced = keys.iter().map(|key| key.id).zip(successors);
-    let (old, young): (Vec<_>, Vec<_>) = replaced.partition(|(_, next)| is_long_ago(replaced_at(*next), now));
-    done.kept = done.kept.saturating_add(young.len());
-    old.into_iter().map(|(key, _)| key).collect()
-}
-
-/// Removes the entries of the keyring that were replaced long enough ago and that no environment's key names. An entry
-/// that does not open replaces none.
-async fn entries(
-    keyring: &Keyring,
-    deployment: &Deployment,
-    console: &mut Console,
-    done: &mut Done,
-) -> Result<(), Error> {
-    // Read again: keys of environments have just been removed.
-    let all = deployment.store.environments().await?;
-    if !all.damaged.is_empty() {
-        return Ok(());
-    }
-    let (entries, mut removed) = (keyring.open_entries(), Vec::new());
-    for (entry, next) in entries.iter().zip(entries.iter().skip(1)) {
-        let named = all.readable.iter().flat_map(|one| &one.keys).any(|key| key.data_key == *entry);
-        if named {
-            continue;
-        }
-        if is_long_ago(replaced_at(next.made_at()), deployment.now()) {
-            deployment.store.remove_data_key(*entry).await?;
-            removed.push(entry.to_string());
-        } else {
-            done.kept = done.kept.saturating_add(1);
+    /// Seals again every factor that is sealed under a key older than `newest`: how many there were.
+    async fn factors(&mut self, one: &Registration, newest: EnvironmentKeyId) -> Result<usize, Error> {
+        let seal = self.keyring.seal(one, self.deployment.now()).await?;
+        let (mut from, mut moved) = (None, 0_usize);
+        loop {
+            let (factors, next) =
+                self.deployment.operator.sealed_before(one.environment.id, newest, from).await?;
+            self.report.failed.extend(factors.damaged.iter().map(ToString::to_string));
+            for factor in factors.readable {
+                match self.reseal(&factor, &seal).await? {
+                    Ok(()) => {
+                        moved = moved.saturating_add(1);
+                        self.bar.inc(1);
+                    }
+                    Err(cause) => self.report.failed.push(format!("{}: {cause}", factor.id)),
+                }
+            }
+            from = next;
+            if from.is_none() {
+                return Ok(moved);
+            }
         }
     }
-    if removed.is_empty() {
-        return Ok(());
+
+    /// Seals one factor's secret again, under the key that seals now.
+    async fn reseal(&self, factor: &Factor, seal: &Seal) -> Result<Result<(), SealError>, Error> {
+        let Some(sealed) = factor.credential.secret() else { return Ok(Ok(())) };
+        let mut rng = self.deployment.rng()?;
+        let opened = seal.open_secret(sealed, factor.id);
+        match opened.and_then(|secret| seal.secret(&secret, factor.id, &mut rng)) {
+            Ok(resealed) => {
+                self.deployment.operator.rewrap(factor, sealed, &resealed).await?;
+                Ok(Ok(()))
+            }
+            Err(cause) => Ok(Err(cause)),
+        }
     }
-    done.removed.extend(removed.iter().cloned());
-    console.record(deployment, Change { event: "keyring.rewrapped", removed, ..Change::default() })
+
+    /// Removes the keys of an environment that were replaced long enough ago: their ids.
+    async fn remove_replaced(&mut self, one: &Registration) -> Result<Vec<String>, Error> {
+        let (now, mut removed) = (self.deployment.now(), Vec::new());
+        for (key, next) in one.keys.iter().zip(one.keys.iter().skip(1)) {
+            if !is_long_ago(replaced_at(next.id.made_at()), now) {
+                self.report.kept = self.report.kept.saturating_add(1);
+            } else if self.deployment.operator.remove_environment_key(&one.environment.tag, key.id).await?
+                == Changed::Done
+            {
+                removed.push(key.id.to_string());
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes the entries of the keyring that were replaced long enough ago and that no environment's key names. An entry
+    /// that does not open replaces none.
+    async fn entries(&mut self, console: &mut Console) -> Result<(), Error> {
+        // Read again: keys of environments have just been removed.
+        let all = self.deployment.operator.environments().await?;
+        if !all.damaged.is_empty() {
+            return Ok(());
+        }
+        let (entries, mut removed) = (self.keyring.open_entries(), Vec::new());
+        for (entry, next) in entries.iter().zip(entries.iter().skip(1)) {
+            let named = all.readable.iter().flat_map(|one| &one.keys).any(|key| key.data_key == *entry);
+            if named {
+                continue;
+            }
+            if is_long_ago(replaced_at(next.made_at()), self.deployment.now()) {
+                self.deployment.operator.remove_data_key(*entry).await?;
+                removed.push(entry.to_string());
+            } else {
+                self.report.kept = self.report.kept.saturating_add(1);
+            }
+        }
+        if removed.is_empty() {
+            return Ok(());
+        }
+        self.report.removed.extend(removed.iter().cloned());
+        console.record(self.deployment, Change { event: "keyring.rewrapped", removed, ..Change::default() })
+    }
 }
 
 fn is_long_ago(moment: Timestamp, now: Timestamp) -> bool {
-    moment.plus(KEY_KEPT) <= now
+    moment.plus(RETIRED_KEY_RETENTION) <= now
 }

@@ -4,11 +4,12 @@ use super::change;
 use crate::console::Console;
 use crate::deployment::Deployment;
 use crate::error::Error;
-use shared::domain::api_key::Scope;
 use shared::domain::environment::{DamagedEntry, Registration, Tag};
 use shared::domain::id::ApiKeyId;
-use shared::domain::policy::API_KEY_TRUSTED;
-use shared::store::{Changed, Listing, StoreError};
+use shared::domain::policy::API_KEY_CACHE_TTL;
+use shared::domain::scope::Scope;
+use shared::operate::Changed;
+use shared::store::{Listing, StoreError};
 
 /// Where an API key is.
 pub(super) struct Found {
@@ -19,7 +20,7 @@ pub(super) struct Found {
 
 /// An API key of any environment that can be read.
 pub(super) async fn search(id: ApiKeyId, deployment: &Deployment) -> Result<Found, Error> {
-    let Listing { readable, damaged } = deployment.store.environments().await?;
+    let Listing { readable, damaged } = deployment.operator.environments().await?;
     match readable.iter().find_map(|one| find(one, id)) {
         Some(found) => Ok(found),
         None if damaged.is_empty() => Err(Error::NoApiKey(id)),
@@ -29,7 +30,7 @@ pub(super) async fn search(id: ApiKeyId, deployment: &Deployment) -> Result<Foun
 
 /// An API key of this environment, which may be damaged.
 pub(super) async fn find_in(tag: &Tag, id: ApiKeyId, deployment: &Deployment) -> Result<Found, Error> {
-    match deployment.store.environment(tag).await {
+    match deployment.operator.store.environment(tag).await {
         Ok(Some(one)) => find(&one, id).ok_or_else(|| Error::NoApiKeyIn { tag: tag.clone(), id }),
         Ok(None) => Err(Error::NoEnvironment(tag.clone())),
         Err(StoreError::Corrupt(_)) => Ok(Found { tag: tag.clone(), scope: None }),
@@ -52,13 +53,13 @@ pub(super) async fn run(
     deployment: &Deployment,
     console: &mut Console,
 ) -> Result<(), Error> {
-    let changed = deployment.store.revoke_api_key(&tag, id).await?;
+    let changed = deployment.operator.revoke_api_key(&tag, id).await?;
     // Refused if it is gone already, by this very call perhaps, made twice by the client.
     if changed == Changed::Refused && scope.is_none() {
         return Err(Error::NoApiKeyIn { tag, id });
     }
     console.record(deployment, change("api_key.revoked", &tag, id, scope))?;
-    let seconds = API_KEY_TRUSTED.as_secs();
+    let seconds = API_KEY_CACHE_TTL.as_secs();
     console.say(format_args!(
         "{id} of {tag} is revoked; a function that is warm may take it for up to {seconds} s"
     ))?;

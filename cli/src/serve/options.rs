@@ -46,7 +46,7 @@ impl Options {
     }
 
     /// Whether the server has `/_dev`: it lets anyone read messages and move the clock, without a key.
-    pub(super) fn has_dev(&self) -> bool {
+    pub(crate) fn has_dev(&self) -> bool {
         self.addr.is_loopback() || self.expose_dev
     }
 }

@@ -8,7 +8,7 @@ use shared::lambda::{Error, Function};
 async fn main() -> Result<(), Error> {
     phone::load();
     let function = Function::start().await?;
-    function.open_keyring().await;
-    let routes = enroll::router(function.core.clone());
+    let keyring = function.keyring().await;
+    let routes = enroll::router(function.core.clone(), keyring);
     function.serve(routes).await
 }

@@ -23,26 +23,26 @@ impl fmt::Display for Mistakes {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-pub(super) fn process(name: &str) -> Option<String> {
+pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 /// Reads variables and remembers what was wrong with them. An empty one is an absent one.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     source: &'a dyn Fn(&str) -> Option<String>,
     mistakes: std::cell::RefCell<Vec<String>>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn new(source: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { source, mistakes: std::cell::RefCell::default() }
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         (self.source)(name).filter(|text| !text.is_empty())
     }
 
-    pub(super) fn required(&self, name: &str) -> Option<String> {
+    pub(crate) fn required(&self, name: &str) -> Option<String> {
         let text = self.text(name);
         if text.is_none() {
             self.mistake(name, "is not set");
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         text
     }
 
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &self,
         name: &str,
         rule: &str,
@@ -63,11 +63,11 @@ impl<'a> Reader<'a> {
         parsed
     }
 
-    pub(super) fn mistake(&self, name: &str, what: &str) {
+    pub(crate) fn mistake(&self, name: &str, what: &str) {
         self.mistakes.borrow_mut().push(format!("{name} {what}"));
     }
 
-    pub(super) fn finish<T>(&self, value: T) -> Result<T, Mistakes> {
+    pub(crate) fn finish<T>(&self, value: T) -> Result<T, Mistakes> {
         let mistakes = self.mistakes.take();
         if mistakes.is_empty() { Ok(value) } else { Err(Mistakes(mistakes)) }
     }

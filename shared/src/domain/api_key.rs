@@ -4,6 +4,7 @@
 
 use super::environment::Tag;
 use super::id::ApiKeyId;
+use super::scope::Scope;
 use super::time::Timestamp;
 use rand::{CryptoRng, RngExt as _};
 use sha2::{Digest as _, Sha256};
@@ -36,33 +37,6 @@ pub struct ApiKeyEntry {
     /// From when on it is not taken any more; `None` if it does not end by itself.
     pub expires_at: Option<Timestamp>,
 }
-
-/// What an API key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything.
-    Full,
-    /// Challenge factors and verify codes: what a login needs.
-    Verify,
-    /// Read and list factors.
-    Read,
-}
-
-/// What a route asks of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Right {
-    /// To enroll and delete factors.
-    Manage,
-    /// To challenge factors and verify codes.
-    Verify,
-    /// To read and list factors.
-    Read,
-}
-
-/// The text is no scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is full, verify or read")]
-pub struct UnknownScope;
 
 /// The text cannot be an API key: wrong shape or wrong checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -139,36 +113,6 @@ impl ApiKeyEntry {
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
-    }
-}
-
-impl Scope {
-    /// Every scope.
-    pub const ALL: [Self; 3] = [Self::Full, Self::Verify, Self::Read];
-
-    /// Whether it has a right. What is not listed here is not granted (KEY-08).
-    #[must_use]
-    pub const fn grants(self, right: Right) -> bool {
-        matches!((self, right), (Self::Full, _) | (Self::Verify, Right::Verify) | (Self::Read, Right::Read))
-    }
-
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Verify => "verify",
-            Self::Read => "read",
-        }
-    }
-
-    /// Reads a name.
-    ///
-    /// # Errors
-    ///
-    /// [`UnknownScope`] for anything but a scope's name.
-    pub fn parse(text: &str) -> Result<Self, UnknownScope> {
-        Self::ALL.into_iter().find(|scope| scope.name() == text).ok_or(UnknownScope)
     }
 }
 

@@ -119,3 +119,12 @@ impl fmt::Display for Tag {
         f.write_str(&self.0)
     }
 }
+
+/// How far the deletion of an environment is. It reads even if the environment is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletionState {
+    /// The environment; `None` if that does not read, so that what it holds cannot be found.
+    pub id: Option<EnvironmentId>,
+    /// When it was erased; `None` if it was not, or if that does not read.
+    pub deleted_at: Option<Timestamp>,
+}

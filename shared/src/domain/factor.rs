@@ -4,7 +4,7 @@ use super::guard::Guard;
 use super::id::{EnvironmentId, EnvironmentKeyId, FactorId};
 use super::otpauth::Label;
 use super::phone::Phone;
-use super::policy::{GENERIC_CHALLENGE_LIFETIME, SMS_CHALLENGE_LIFETIME, TOTP_CHALLENGE_LIFETIME};
+use super::policy::{GENERIC_CHALLENGE_TTL, SMS_CHALLENGE_TTL, TOTP_CHALLENGE_TTL};
 use super::time::Timestamp;
 use super::user::UserId;
 use std::time::Duration;
@@ -155,9 +155,9 @@ impl FactorType {
     #[must_use]
     pub const fn challenge_lifetime(self) -> Duration {
         match self {
-            Self::Totp => TOTP_CHALLENGE_LIFETIME,
-            Self::Sms => SMS_CHALLENGE_LIFETIME,
-            Self::GenericOtp => GENERIC_CHALLENGE_LIFETIME,
+            Self::Totp => TOTP_CHALLENGE_TTL,
+            Self::Sms => SMS_CHALLENGE_TTL,
+            Self::GenericOtp => GENERIC_CHALLENGE_TTL,
         }
     }
 }

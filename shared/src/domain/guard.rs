@@ -4,11 +4,15 @@
 //! the evidence into a [`Verdict`] *and* the guard that remembers it. A caller that holds a verdict also holds the guard that has
 //! to be written before it may be returned.
 
+mod outcome;
+
+pub use outcome::{Evidence, Locked, Refusal, Verdict};
+
 use super::challenge::Challenge;
 use super::id::{AttemptId, ChallengeId};
 use super::policy::{
-    ATTEMPTS_PER_CHALLENGE, BACKOFF_FIRST, BACKOFF_FROM, BACKOFF_LONGEST, DISABLED_AT, ROLLING_FAILURES,
-    ROLLING_WINDOW, SPENT_REMEMBERED, TRIED_CHALLENGES,
+    FAILURE_WINDOW, LOCKOUT_THRESHOLD, MAX_ATTEMPTS_PER_CHALLENGE, MAX_CONSECUTIVE_FAILURES,
+    MAX_FAILURES_PER_DAY, MAX_LOCKOUT, MAX_TRIED_CHALLENGES, MIN_LOCKOUT, SPENT_CHALLENGE_RETENTION,
 };
 use super::time::Timestamp;
 use super::totp::Step;
@@ -43,53 +47,6 @@ pub struct Spent {
     pub expires_at: Timestamp,
 }
 
-/// What the code turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// Not a code of this challenge.
-    Wrong,
-    /// The code that was sent for this challenge.
-    Code,
-    /// The TOTP code of a step inside the window.
-    Step(Step),
-}
-
-/// The outcome of a counted guess.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The right code, for the first time.
-    Valid,
-    /// A wrong code.
-    Wrong,
-    /// A code that was right once and is spent.
-    Replayed,
-}
-
-/// Why a guess is not even looked at. It costs nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The challenge's time is over.
-    #[error("the challenge has expired")]
-    Expired,
-    /// The challenge was verified before.
-    #[error("the challenge has already been verified")]
-    Verified,
-    /// The challenge has had its guesses.
-    #[error("too many attempts on the challenge")]
-    Exhausted,
-    /// The factor is locked.
-    #[error(transparent)]
-    Locked(#[from] Locked),
-}
-
-/// The factor has had its guesses for now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many attempts on the factor")]
-pub struct Locked {
-    /// When the next guess may be made; `None` if only an operator can unlock it.
-    pub retry_at: Option<Timestamp>,
-}
-
 /// Leave to guess once at one challenge.
 #[derive(Debug)]
 pub struct Admission<'a> {
@@ -112,7 +69,7 @@ impl Guard {
             if spent.verified_by.is_some() {
                 return Err(Refusal::Verified);
             }
-            if spent.attempts.len() >= ATTEMPTS_PER_CHALLENGE {
+            if spent.attempts.len() >= MAX_ATTEMPTS_PER_CHALLENGE {
                 return Err(Refusal::Exhausted);
             }
             self.unlocked(now)?;
@@ -130,7 +87,7 @@ impl Guard {
     pub fn accepts_challenges(&self, now: Timestamp) -> Result<(), Locked> {
         self.unlocked(now)?;
         let remembered = || self.spent.values().filter(|spent| spent.is_remembered(now));
-        if remembered().count() < TRIED_CHALLENGES {
+        if remembered().count() < MAX_TRIED_CHALLENGES {
             return Ok(());
         }
         Err(Locked { retry_at: remembered().map(Spent::forgotten_at).min() })
@@ -157,16 +114,16 @@ impl Guard {
     /// Whether only an operator can unlock it (THR-05).
     #[must_use]
     pub fn is_disabled(&self) -> bool {
-        self.failures >= DISABLED_AT
+        self.failures >= MAX_CONSECUTIVE_FAILURES
     }
 
     fn unlocked(&self, now: Timestamp) -> Result<(), Locked> {
         if self.is_disabled() {
             return Err(Locked { retry_at: None });
         }
-        let full = self.recent_failures.len().checked_sub(ROLLING_FAILURES);
+        let full = self.recent_failures.len().checked_sub(MAX_FAILURES_PER_DAY);
         let room_at =
-            full.and_then(|at| self.recent_failures.get(at)).map(|failed| failed.plus(ROLLING_WINDOW));
+            full.and_then(|at| self.recent_failures.get(at)).map(|failed| failed.plus(FAILURE_WINDOW));
         match self.locked_until.max(room_at) {
             Some(retry_at) if now < retry_at => Err(Locked { retry_at: Some(retry_at) }),
             _ => Ok(()),
@@ -183,7 +140,7 @@ impl Guard {
     /// Counts a failure: the factor is locked for longer each time.
     fn fail(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
-        self.recent_failures.retain(|failed| now < failed.plus(ROLLING_WINDOW));
+        self.recent_failures.retain(|failed| now < failed.plus(FAILURE_WINDOW));
         self.recent_failures.push(now);
         self.locked_until = backoff(self.failures).map(|wait| now.plus(wait));
     }
@@ -200,18 +157,18 @@ impl Guard {
 
 /// How long a factor is locked after its nth consecutive failure.
 fn backoff(failures: u32) -> Option<Duration> {
-    let doublings = failures.checked_sub(BACKOFF_FROM)?;
+    let doublings = failures.checked_sub(LOCKOUT_THRESHOLD)?;
     let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
-    Some(BACKOFF_FIRST.saturating_mul(factor).min(BACKOFF_LONGEST))
+    Some(MIN_LOCKOUT.saturating_mul(factor).min(MAX_LOCKOUT))
 }
 
 impl Spent {
     fn is_finished(&self) -> bool {
-        self.verified_by.is_some() || self.attempts.len() >= ATTEMPTS_PER_CHALLENGE
+        self.verified_by.is_some() || self.attempts.len() >= MAX_ATTEMPTS_PER_CHALLENGE
     }
 
     fn forgotten_at(&self) -> Timestamp {
-        self.expires_at.plus(SPENT_REMEMBERED)
+        self.expires_at.plus(SPENT_CHALLENGE_RETENTION)
     }
 
     fn is_remembered(&self, now: Timestamp) -> bool {

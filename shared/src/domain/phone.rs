@@ -1,6 +1,6 @@
 //! Phone numbers: strict E.164 that libphonenumber's data knows to exist.
 
-use super::policy::PREFIX_DIGITS;
+use super::policy::SMS_PREFIX_DIGITS;
 use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Database, Descriptor};
 use std::fmt;
@@ -99,7 +99,7 @@ impl Phone {
     /// The range the number is in: its first eight digits.
     #[must_use]
     pub fn prefix(&self) -> &str {
-        self.number.get(..=PREFIX_DIGITS).unwrap_or(&self.number)
+        self.number.get(..=SMS_PREFIX_DIGITS).unwrap_or(&self.number)
     }
 
     /// The country whose plan the number is in; `+1` is split by area code.

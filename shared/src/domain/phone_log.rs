@@ -9,7 +9,7 @@
 
 use super::id::ChallengeId;
 use super::policy::{
-    PHONE_COOLDOWN, PHONE_DAY, PHONE_SENDS_A_DAY, PHONE_SENDS_A_SPELL, PHONE_SPELL, SMS_OUTCOME_WITHIN,
+    MAX_SMS_PER_10_MIN, MAX_SMS_PER_DAY, SMS_COOLDOWN, SMS_DAY, SMS_OUTCOME_TIMEOUT, SMS_WINDOW,
 };
 use super::sms_budget::OverBudget;
 use super::time::Timestamp;
@@ -147,8 +147,8 @@ impl PhoneLog {
     pub fn admit(&self, now: Timestamp) -> Result<(), OverBudget> {
         let room_at = [
             self.cooled_at(now),
-            self.room_at(PHONE_SENDS_A_SPELL, PHONE_SPELL),
-            self.room_at(PHONE_SENDS_A_DAY, PHONE_DAY),
+            self.room_at(MAX_SMS_PER_10_MIN, SMS_WINDOW),
+            self.room_at(MAX_SMS_PER_DAY, SMS_DAY),
         ];
         match room_at.into_iter().flatten().max() {
             Some(retry_at) if now < retry_at => Err(OverBudget { retry_at }),
@@ -159,7 +159,7 @@ impl PhoneLog {
     /// The log with one more message in it, reserved for `request`.
     #[must_use]
     pub fn reserve(&self, request: MessageRequest, now: Timestamp) -> Self {
-        let recent = self.sends.iter().copied().filter(|sent| now < sent.plus(PHONE_DAY));
+        let recent = self.sends.iter().copied().filter(|sent| now < sent.plus(SMS_DAY));
         let last = LastMessage { request, state: MessageState::Reserved };
         self.rewrite(recent.chain([now]).collect(), last)
     }
@@ -185,15 +185,15 @@ impl PhoneLog {
 
     /// Whether the request that tried to send the newest message may still be running.
     fn is_outcome_pending(&self, now: Timestamp) -> bool {
-        self.sends.last().is_some_and(|tried| now < tried.plus(SMS_OUTCOME_WITHIN))
+        self.sends.last().is_some_and(|tried| now < tried.plus(SMS_OUTCOME_TIMEOUT))
     }
 
     /// When the cooldown ends: it doubles with every message of the last ten minutes.
     fn cooled_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let spell = self.sends.iter().filter(|sent| now < sent.plus(PHONE_SPELL)).count();
+        let spell = self.sends.iter().filter(|sent| now < sent.plus(SMS_WINDOW)).count();
         let doublings = u32::try_from(spell.saturating_sub(1)).unwrap_or(u32::MAX);
-        let wait = PHONE_COOLDOWN.saturating_mul(2_u32.checked_pow(doublings).unwrap_or(u32::MAX));
-        self.sends.last().map(|sent| sent.plus(wait.min(PHONE_SPELL)))
+        let wait = SMS_COOLDOWN.saturating_mul(2_u32.checked_pow(doublings).unwrap_or(u32::MAX));
+        self.sends.last().map(|sent| sent.plus(wait.min(SMS_WINDOW)))
     }
 
     /// When the oldest of the last `limit` messages leaves the window.

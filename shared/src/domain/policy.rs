@@ -1,4 +1,4 @@
-//! Every number Latchkey decides by, once, with its unit and its source.
+//! The security limits: every number a verdict, a lock, a key or a message depends on, with its unit and its source.
 
 use super::phone::Country;
 use super::sms_budget::MicroUsd;
@@ -69,88 +69,69 @@ pub const CODE_DIGITS: usize = 6;
 pub const TOTP_STEP: Duration = Duration::from_secs(30);
 
 /// Length of a new TOTP secret in bytes (RFC 4226 R6 recommends 160 bits).
-pub const SECRET_BYTES: usize = 20;
+pub const TOTP_SECRET_BYTES: usize = 20;
 
 /// Lengths of an imported TOTP secret in bytes: 128 bits is RFC 4226's floor, 512 the SHA-1 block.
 pub const IMPORTED_SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
 /// How long a TOTP challenge can be verified.
-pub const TOTP_CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+pub const TOTP_CHALLENGE_TTL: Duration = Duration::from_mins(10);
 
 /// How long an SMS challenge can be verified (at most ten minutes: SP 800-63B-4 §3.1.3.2, ASVS 6.5.5).
-pub const SMS_CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+pub const SMS_CHALLENGE_TTL: Duration = Duration::from_mins(10);
 
 /// How long a generic one-time code can be verified (the same bound as for SMS).
-pub const GENERIC_CHALLENGE_LIFETIME: Duration = Duration::from_mins(10);
+pub const GENERIC_CHALLENGE_TTL: Duration = Duration::from_mins(10);
 
 /// Guesses a challenge accepts, right or wrong: five chances in a million (security row THR-01).
-pub const ATTEMPTS_PER_CHALLENGE: usize = 5;
+pub const MAX_ATTEMPTS_PER_CHALLENGE: usize = 5;
 
 /// How long after a challenge's expiry its factor still remembers what the challenge has spent.
 ///
 /// Longer than any step backwards a server clock is expected to make (five minutes, FLT-18), so that a challenge which
 /// seems open again is still spent, and longer than a request whose write is being settled can live.
-pub const SPENT_REMEMBERED: Duration = Duration::from_mins(10);
+pub const SPENT_CHALLENGE_RETENTION: Duration = Duration::from_mins(10);
 
 /// The consecutive failure of a factor from which on it is locked for a while (THR-06).
-pub const BACKOFF_FROM: u32 = 5;
+pub const LOCKOUT_THRESHOLD: u32 = 5;
 
 /// The first lock; each further failure doubles it (SP 800-63B-4 §3.2.2: "30 seconds up to an hour").
-pub const BACKOFF_FIRST: Duration = Duration::from_secs(30);
+pub const MIN_LOCKOUT: Duration = Duration::from_secs(30);
 
 /// The longest lock.
-pub const BACKOFF_LONGEST: Duration = Duration::from_hours(1);
+pub const MAX_LOCKOUT: Duration = Duration::from_hours(1);
 
 /// Consecutive failures that disable a factor until an operator unlocks it (SP 800-63B-4 §3.2.2: at most 100).
-pub const DISABLED_AT: u32 = 100;
+pub const MAX_CONSECUTIVE_FAILURES: u32 = 100;
 
-/// Failures of a factor in a rolling [`ROLLING_WINDOW`], which a success does not forgive: twenty guesses a day find a
+/// Failures of a factor in a rolling [`FAILURE_WINDOW`], which a success does not forgive: twenty guesses a day find a
 /// TOTP code with a chance of 2.2 % a year, a texted one with 0.73 % (THR-08).
-pub const ROLLING_FAILURES: usize = 20;
+pub const MAX_FAILURES_PER_DAY: usize = 20;
 
-/// See [`ROLLING_FAILURES`].
-pub const ROLLING_WINDOW: Duration = Duration::from_hours(24);
+/// See [`MAX_FAILURES_PER_DAY`].
+pub const FAILURE_WINDOW: Duration = Duration::from_hours(24);
 
 /// Challenges of one factor that may have been guessed at, and are remembered, at the same time.
 ///
 /// Bounds the factor's item far below DynamoDB's 400 KB; nobody types into fifty prompts in twenty minutes.
-pub const TRIED_CHALLENGES: usize = 50;
-
-/// How often a verify decides again after losing the race for its factor, before it answers 503.
-///
-/// Each lost round is another attempt that was counted, so only a storm of guesses on one factor gets this far.
-pub const VERIFY_ROUNDS: usize = 16;
+pub const MAX_TRIED_CHALLENGES: usize = 50;
 
 /// How long after its expiry a challenge's item may be collected by DynamoDB's TTL (EXP-05).
-pub const CHALLENGE_KEPT: Duration = Duration::from_hours(24);
+pub const CHALLENGE_RETENTION: Duration = Duration::from_hours(24);
 
 /// Bytes of an issuer, an account name or a user id (OTP-11).
-pub const LABEL_BYTES: usize = 255;
-
-/// Bytes of a request body (NET-10).
-pub const BODY_BYTES: usize = 16 * 1024;
-
-/// Factors on a page of a list: the default and the range (contract §1, route 9).
-pub const PAGE_DEFAULT: usize = 10;
-/// See [`PAGE_DEFAULT`].
-pub const PAGE_LIMITS: std::ops::RangeInclusive<usize> = 1..=100;
-
-/// Queries that a page of factors of one type makes at most.
-pub const LIST_QUERIES: usize = 4;
-/// Factors of any type that each of these looks at, after the first: a user with more of another type than all of them
-/// together look at is shown pages that are not full.
-pub const LIST_EXAMINED: usize = 250;
+pub const MAX_LABEL_BYTES: usize = 255;
 
 /// How long a warm function may trust an API key it has seen (KEY-06).
-pub const API_KEY_TRUSTED: Duration = Duration::from_mins(1);
+pub const API_KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 
 /// Environments one warm function remembers at a time, with their keys (SEC-04).
-pub const ENVIRONMENTS_REMEMBERED: usize = 1_000;
+pub const MAX_CACHED_ENVIRONMENTS: usize = 1_000;
 
 /// How long an environment that has just been read is not read again for an API key it does not know, and the list of
 /// environments not for a tag it does not have. A new key or environment may have to wait that long; who tries keys causes
 /// one read of an environment, or of the list, in that time, not one per key.
-pub const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(1);
+pub const UNKNOWN_KEY_READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How soon an unknown API key is answered: later than the read that some of these keys cause takes, so that the time does
 /// not tell which environments exist.
@@ -158,136 +139,58 @@ pub const UNKNOWN_KEY_DELAY: Duration = Duration::from_millis(25);
 
 /// API keys an environment may have at a time: two and more, so that one can replace another (KEY-07), few enough to be
 /// read together.
-pub const API_KEYS: usize = 20;
+pub const MAX_API_KEYS: usize = 20;
 
 /// The longest an API key can be made to live, unless it lives until it is revoked: ten years, longer than anyone plans
 /// for, and far from the end of the calendar.
 pub const MAX_API_KEY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// How old a new key is before anything is sealed with it: older than what a warm function may not have heard of
-/// ([`API_KEY_TRUSTED`]), with room for clocks that differ.
-pub const KEY_SETTLES: Duration = Duration::from_mins(2);
+/// ([`API_KEY_CACHE_TTL`]), with room for clocks that differ.
+pub const NEW_KEY_DELAY: Duration = Duration::from_mins(2);
 
 /// How long after it was replaced a key may be removed, when nothing names it: longer than a warm function may go on
 /// sealing with it, and longer than any open challenge can name it.
-pub const KEY_KEPT: Duration = Duration::from_hours(1);
+pub const RETIRED_KEY_RETENTION: Duration = Duration::from_hours(1);
 
 /// SMS segments a text may take: one GSM-7 segment is 160 characters, one UCS-2 segment 70 (3GPP TS 23.038).
-pub const SMS_SEGMENTS: usize = 1;
+pub const MAX_SMS_SEGMENTS: usize = 1;
 
 /// The text of a message when neither the request nor the operator has one.
-pub const SMS_TEMPLATE: &str = "Your verification code is {{code}}.";
+pub const DEFAULT_SMS_TEMPLATE: &str = "Your verification code is {{code}}.";
 
-/// The wait after a message to a number; each further one within [`PHONE_SPELL`] doubles it (SMS-03).
-pub const PHONE_COOLDOWN: Duration = Duration::from_secs(30);
+/// The wait after a message to a number; each further one within [`SMS_WINDOW`] doubles it (SMS-03).
+pub const SMS_COOLDOWN: Duration = Duration::from_secs(30);
 
-/// Messages to a number within [`PHONE_SPELL`].
-pub const PHONE_SENDS_A_SPELL: usize = 5;
-/// See [`PHONE_SENDS_A_SPELL`].
-pub const PHONE_SPELL: Duration = Duration::from_mins(10);
+/// Messages to a number within [`SMS_WINDOW`].
+pub const MAX_SMS_PER_10_MIN: usize = 5;
+/// See [`MAX_SMS_PER_10_MIN`].
+pub const SMS_WINDOW: Duration = Duration::from_mins(10);
 
-/// Messages to a number within [`PHONE_DAY`].
-pub const PHONE_SENDS_A_DAY: usize = 10;
-/// See [`PHONE_SENDS_A_DAY`].
-pub const PHONE_DAY: Duration = Duration::from_hours(24);
+/// Messages to a number within [`SMS_DAY`].
+pub const MAX_SMS_PER_DAY: usize = 10;
+/// See [`MAX_SMS_PER_DAY`].
+pub const SMS_DAY: Duration = Duration::from_hours(24);
 
-/// How long after a message was reserved its outcome may still become known: as long as a request can run
-/// ([`LAMBDA_TIMEOUT`]). Until then a repeated request is answered 503; after that its outcome stays unknown, and the
-/// cooldown decides.
-pub const SMS_OUTCOME_WITHIN: Duration = LAMBDA_TIMEOUT;
+/// How long after a message was reserved its outcome may still become known: as long as a request can run. Until then a
+/// repeated request is answered 503; after that its outcome stays unknown, and the cooldown decides.
+pub const SMS_OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Messages to the numbers that share their first [`PREFIX_DIGITS`] digits, within [`PREFIX_WINDOW`].
-pub const PREFIX_SENDS: u32 = 50;
-/// See [`PREFIX_SENDS`]. Pumping uses ranges of numbers.
-pub const PREFIX_DIGITS: usize = 8;
-/// See [`PREFIX_SENDS`].
-pub const PREFIX_WINDOW: Duration = Duration::from_hours(1);
+/// Messages to the numbers that share their first [`SMS_PREFIX_DIGITS`] digits, within [`SMS_PREFIX_WINDOW`].
+pub const MAX_SMS_PER_PREFIX: u32 = 50;
+/// See [`MAX_SMS_PER_PREFIX`]. Pumping uses ranges of numbers.
+pub const SMS_PREFIX_DIGITS: usize = 8;
+/// See [`MAX_SMS_PER_PREFIX`].
+pub const SMS_PREFIX_WINDOW: Duration = Duration::from_hours(1);
 
 /// The day the money budgets are counted in.
 pub const SMS_BUDGET_DAY: Duration = Duration::from_hours(24);
 
 /// What one SMS may cost at most: 10 cents.
-pub const SMS_MAX_PRICE: MicroUsd = MicroUsd(100_000);
+pub const DEFAULT_SMS_MAX_PRICE: MicroUsd = MicroUsd(100_000);
 
 /// What all messages of a day may cost, unless the operator says otherwise: $20, each counted at its highest price.
-pub const SMS_DAILY_BUDGET: MicroUsd = MicroUsd(20_000_000);
+pub const DEFAULT_SMS_DAILY_BUDGET: MicroUsd = MicroUsd(20_000_000);
 
 /// The same for the local server, whose messages cost nothing.
-pub const SMS_DAILY_BUDGET_LOCAL: MicroUsd = MicroUsd(10_000_000_000);
-
-/// Tries of a transaction of an SMS challenge while other transactions on the same items are in progress (FLT-06).
-pub const MESSAGE_WRITE_TRIES: usize = 4;
-
-/// The longest random pause between two of them.
-pub const MESSAGE_WRITE_PAUSE: Duration = Duration::from_millis(80);
-
-/// Steps an SMS challenge may need from its reservation to its message, when repeats of the same request interfere.
-/// Alone it needs two: reserve, mark as tried.
-pub const MAX_MESSAGE_STEPS: usize = 6;
-
-/// Bytes of an idempotency key.
-pub const IDEMPOTENCY_KEY_BYTES: usize = 255;
-
-/// A DynamoDB call, with all its tries.
-pub const DYNAMODB_TIMEOUT: Duration = Duration::from_millis(1_500);
-
-/// One try of a DynamoDB call.
-pub const DYNAMODB_TRY_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Tries of a DynamoDB call: every write is conditional, so a repeated one is harmless.
-pub const DYNAMODB_TRIES: u32 = 3;
-
-/// The longest pause before the first repeated try; it doubles.
-pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
-
-/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the list of
-/// environments, the environment, the challenge, the factor and a new entry of the keyring, writes, and reads back what
-/// became of the write.
-pub const DYNAMODB_CALLS: u32 = 7;
-
-/// How long an operator waits for a new table.
-pub const TABLE_ACTIVE_WITHIN: Duration = Duration::from_mins(5);
-
-/// Items in a batch that is deleted (DynamoDB's limit).
-pub const BATCH_ITEMS: usize = 25;
-
-/// How often a batch is written before an operator is told that DynamoDB leaves part of it undone.
-pub const BATCH_TRIES: u32 = 7;
-
-/// The pause before the second try; it doubles, and all of them together take three seconds. DynamoDB asks for growing
-/// pauses, because what it leaves undone is what the table has no capacity for.
-pub const BATCH_PAUSE: Duration = Duration::from_millis(50);
-
-/// How long Lambda lets a function take (`template.yaml`).
-pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// A KMS call, with all its tries. A request makes none, unless the keyring has a new entry.
-pub const KMS_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// One try of a KMS call.
-pub const KMS_TRY_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// The one try of an SNS call. A repeated one could send a second message (FLT-10).
-pub const SNS_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// When a client should try again after a 503.
-pub const RETRY_AFTER_FAULT: Duration = Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
-        assert!(DYNAMODB_TIMEOUT * DYNAMODB_CALLS + KMS_TIMEOUT < LAMBDA_TIMEOUT, "a verify");
-        assert!(
-            DYNAMODB_TIMEOUT * (2 + u32::try_from(LIST_QUERIES).unwrap()) < LAMBDA_TIMEOUT,
-            "a list: list of environments, environment, queries"
-        );
-        assert!(
-            DYNAMODB_TIMEOUT * 9 + KMS_TIMEOUT + SNS_TIMEOUT < LAMBDA_TIMEOUT,
-            "an SMS challenge: list of environments, environment, factor, keyring, KMS, reserve and read back, mark as tried \
-             and read back, SNS, mark as sent"
-        );
-    }
-}
+pub const LOCAL_SMS_DAILY_BUDGET: MicroUsd = MicroUsd(10_000_000_000);

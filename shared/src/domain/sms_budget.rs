@@ -2,7 +2,7 @@
 //!
 //! The limits of a single number stand in `phone_log.rs`.
 
-use super::policy::{PREFIX_WINDOW, SMS_BUDGET_DAY};
+use super::policy::{SMS_BUDGET_DAY, SMS_PREFIX_WINDOW};
 use super::time::Timestamp;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Window {
     /// The hour a range of numbers is counted in.
     #[must_use]
     pub fn hour(now: Timestamp) -> Self {
-        Self::of(now, PREFIX_WINDOW)
+        Self::of(now, SMS_PREFIX_WINDOW)
     }
 
     /// The day money is counted in.

@@ -1,7 +1,7 @@
 //! The text of a message: a template with `{{code}}` in it, and the one segment it must fit.
 
 use super::code::Code;
-use super::policy::{CODE_DIGITS, SMS_SEGMENTS, SMS_TEMPLATE};
+use super::policy::{CODE_DIGITS, DEFAULT_SMS_TEMPLATE, MAX_SMS_SEGMENTS};
 use super::text::is_visible;
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ impl SmsTemplate {
         if !text.split('\n').all(is_visible) {
             return Err(TemplateError::Hidden);
         }
-        if segments(&text.replace(PLACEHOLDER, &"0".repeat(CODE_DIGITS))) > SMS_SEGMENTS {
+        if segments(&text.replace(PLACEHOLDER, &"0".repeat(CODE_DIGITS))) > MAX_SMS_SEGMENTS {
             return Err(TemplateError::TooLong);
         }
         Ok(Self(text.to_owned()))
@@ -53,7 +53,7 @@ impl SmsTemplate {
 
 impl Default for SmsTemplate {
     fn default() -> Self {
-        Self(SMS_TEMPLATE.to_owned())
+        Self(DEFAULT_SMS_TEMPLATE.to_owned())
     }
 }
 

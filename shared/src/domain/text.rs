@@ -1,6 +1,6 @@
 //! Text that people read: which characters would hide or reorder the text around them.
 
-use super::policy::LABEL_BYTES;
+use super::policy::MAX_LABEL_BYTES;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
 /// U+200C and U+200D. Persian and Indic words and many emoji are spelled with them.
@@ -38,7 +38,7 @@ pub fn is_visible(line: &str) -> bool {
 /// Whether `text` is a name people can read: 1 to 255 bytes, visible, and not only white space.
 #[must_use]
 pub(super) fn is_name(text: &str) -> bool {
-    text.len() <= LABEL_BYTES && !text.trim().is_empty() && is_visible(text)
+    text.len() <= MAX_LABEL_BYTES && !text.trim().is_empty() && is_visible(text)
 }
 
 /// `text` with each hidden character as its escape, for a terminal: `\u{202e}`.

@@ -1,7 +1,7 @@
 //! Time-based one-time passwords (RFC 6238): SHA-1, six digits, 30-second steps.
 
 use super::code::Code;
-use super::policy::{IMPORTED_SECRET_BYTES, SECRET_BYTES, Skew, TOTP_STEP};
+use super::policy::{IMPORTED_SECRET_BYTES, Skew, TOTP_SECRET_BYTES, TOTP_STEP};
 use super::time::Timestamp;
 use rand::CryptoRng;
 use subtle::ConstantTimeEq as _;
@@ -31,7 +31,7 @@ impl Step {
 impl Secret {
     /// A new secret of 20 random bytes (RFC 4226 R6).
     pub fn random(rng: &mut impl CryptoRng) -> Self {
-        let mut bytes = Zeroizing::new(vec![0; SECRET_BYTES]);
+        let mut bytes = Zeroizing::new(vec![0; TOTP_SECRET_BYTES]);
         rng.fill_bytes(&mut bytes);
         Self(bytes)
     }

@@ -1,6 +1,6 @@
 //! The application's own name for the person a factor belongs to.
 
-use super::policy::LABEL_BYTES;
+use super::policy::MAX_LABEL_BYTES;
 use std::fmt;
 
 /// A user's id, as the application calls them: opaque, 1 to 255 bytes, no control characters. Format characters are the
@@ -20,7 +20,7 @@ impl UserId {
     ///
     /// [`MalformedUserId`] if it is empty, longer than 255 bytes or holds a control character.
     pub fn parse(text: &str) -> Result<Self, MalformedUserId> {
-        let fits = (1..=LABEL_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+        let fits = (1..=MAX_LABEL_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(MalformedUserId) }
     }
 

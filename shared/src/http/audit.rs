@@ -12,24 +12,21 @@ use crate::domain::guard::{Locked, Verdict};
 use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId};
 use crate::domain::sms_budget::MicroUsd;
 use crate::domain::time::Timestamp;
-use axum::extract::FromRequestParts;
-use http::request::Parts;
 use http::{Method, StatusCode};
 use metrics::Metrics;
 use serde::Serialize;
 use serde_json::Value;
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The version of the line's fields.
 const SCHEMA: u32 = 1;
 
-/// What a request turns out to be about, noted as it becomes known. A clone is the same trail.
+/// What a request turns out to be about, recorded as it becomes known. A clone is the same trail.
 #[derive(Clone, Default)]
-pub(super) struct Trail(Arc<Mutex<Notes>>);
+pub(super) struct AuditTrail(Arc<Mutex<Recorded>>);
 
 #[derive(Default)]
-struct Notes {
+struct Recorded {
     caller: Option<(EnvironmentId, ApiKeyId)>,
     factor: Option<(FactorId, &'static str)>,
     country: Option<String>,
@@ -40,52 +37,44 @@ struct Notes {
     sent: bool,
 }
 
-impl Trail {
+impl AuditTrail {
     pub(super) fn caller(&self, caller: &Caller) {
-        self.notes().caller = Some((caller.environment.id, caller.key));
+        self.recorded().caller = Some((caller.environment.id, caller.key));
     }
 
     pub(super) fn factor(&self, factor: &Factor) {
-        let mut notes = self.notes();
-        notes.factor = Some((factor.id, factor.credential.factor_type().name()));
+        let mut recorded = self.recorded();
+        recorded.factor = Some((factor.id, factor.credential.factor_type().name()));
         if let Credential::Sms { phone } = &factor.credential {
-            notes.country = Some(phone.country().to_string());
+            recorded.country = Some(phone.country().to_string());
         }
     }
 
     pub(super) fn challenge(&self, challenge: &Challenge) {
-        self.notes().challenge = Some(challenge.id);
+        self.recorded().challenge = Some(challenge.id);
     }
 
     /// A verdict, and the lock it led to (THR-15).
     pub(super) fn verdict(&self, verdict: Verdict, lock: Option<Locked>) {
-        let mut notes = self.notes();
-        notes.verdict = Some(verdict);
-        notes.locked_until = lock.map(|Locked { retry_at }| {
+        let mut recorded = self.recorded();
+        recorded.verdict = Some(verdict);
+        recorded.locked_until = lock.map(|Locked { retry_at }| {
             retry_at.map_or_else(|| "an operator unlocks it".to_owned(), |moment| moment.to_string())
         });
     }
 
     /// The budgets were charged for a message.
     pub(super) fn charged(&self, price: MicroUsd) {
-        self.notes().charged = Some(price);
+        self.recorded().charged = Some(price);
     }
 
     /// The message was sent.
     pub(super) fn sent(&self) {
-        self.notes().sent = true;
+        self.recorded().sent = true;
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
+    fn recorded(&self) -> MutexGuard<'_, Recorded> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Trail {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
     }
 }
 
@@ -93,7 +82,10 @@ impl<S: Sync> FromRequestParts<S> for Trail {
 pub(super) struct Answered<'a> {
     pub(super) request_id: &'a str,
     pub(super) method: &'a Method,
-    pub(super) route: &'a str,
+    /// The path of its route.
+    pub(super) path: &'a str,
+    /// What its route does; `none` without one.
+    pub(super) operation: &'static str,
     pub(super) status: StatusCode,
     /// The error's code, if the answer is one.
     pub(super) code: Option<&'static str>,
@@ -137,26 +129,26 @@ struct Line<'a> {
 
 impl Answered<'_> {
     /// The line.
-    pub(super) fn line(&self, trail: &Trail) -> String {
-        let notes = trail.notes();
-        let metrics = Metrics::of(self, &notes);
+    pub(super) fn line(&self, trail: &AuditTrail) -> String {
+        let recorded = trail.recorded();
+        let metrics = Metrics::of(self, &recorded);
         let line = Line {
             schema: SCHEMA,
             time: self.ended.to_string(),
             request_id: self.request_id,
-            operation: operation(self.method, self.route),
-            outcome: outcome(self.status, notes.verdict),
+            operation: self.operation,
+            outcome: outcome(self.status, recorded.verdict),
             method: method(self.method),
-            route: self.route,
+            route: self.path,
             status: self.status.as_u16(),
             code: self.code,
-            environment: notes.caller.map(|(environment, _)| environment.to_string()),
-            api_key: notes.caller.map(|(_, key)| key.to_string()),
-            factor: notes.factor.map(|(factor, _)| factor.to_string()),
-            factor_type: notes.factor.map(|(_, kind)| kind),
-            country: notes.country.clone(),
-            challenge: notes.challenge.map(|challenge| challenge.to_string()),
-            locked_until: notes.locked_until.clone(),
+            environment: recorded.caller.map(|(environment, _)| environment.to_string()),
+            api_key: recorded.caller.map(|(_, key)| key.to_string()),
+            factor: recorded.factor.map(|(factor, _)| factor.to_string()),
+            factor_type: recorded.factor.map(|(_, kind)| kind),
+            country: recorded.country.clone(),
+            challenge: recorded.challenge.map(|challenge| challenge.to_string()),
+            locked_until: recorded.locked_until.clone(),
             table: self.table,
             aws: metrics.definition(self.ended),
             metrics: metrics.values,
@@ -179,19 +171,6 @@ fn method(method: &Method) -> &str {
         | Method::TRACE
         | Method::CONNECT => method.as_str(),
         _ => "other",
-    }
-}
-
-/// What was asked for, by the shape of its route; `none` for a route that is none.
-fn operation(method: &Method, route: &str) -> &'static str {
-    match (method.as_str(), route.rsplit('/').next().unwrap_or_default()) {
-        ("POST", "enroll" | "auth_factors") => "enroll",
-        ("POST", "challenge") => "challenge",
-        ("POST", "verify") => "verify",
-        ("GET" | "HEAD", "{id}") => "read",
-        ("DELETE", "{id}") => "delete",
-        ("GET" | "HEAD", "factors" | "auth_factors") => "list",
-        _ => "none",
     }
 }
 

@@ -1,80 +1,73 @@
-//! `POST /auth/factors/{id}/challenge` and, for old SDKs, `POST /auth/factors/challenge` (contract §3.3).
+//! `POST /auth/factors/{id}/challenge` and, for old SDKs, `POST /auth/factors/challenge` (docs/CONTRACT.md §3.3).
 
 mod sms;
 
-use super::audit::Trail;
-use super::auth::Verifier;
+pub use sms::MAX_LOG_WRITE_TRIES;
+
+use super::call::Call;
 use super::error::{Entity, Error};
 use super::extract::{Body, Fields, IdempotencyKey, PathId};
-use super::wire::{ChallengeBody, Json, created};
-use crate::core::{Caller, Core};
+use super::routes::{CHALLENGE, CHALLENGE_BY_BODY};
+use super::wire::{Answer, ChallengeBody, created};
+use crate::core::Core;
 use crate::domain::challenge::{Challenge, ChallengeCode};
 use crate::domain::code::Code;
 use crate::domain::factor::{Credential, Factor};
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::sms::Sms;
+use crate::vault::keyring::Keyring;
 use crate::vault::seal::Seal;
 use axum::Router;
-use axum::extract::{FromRef, State};
-use axum::routing::post;
 
 /// The routes of the challenge function, the only one that can send messages.
-pub fn router(core: Core, sms: Sms) -> Router {
-    Router::new()
-        .route("/auth/factors/{id}/challenge", post(challenge))
-        .route("/auth/factors/challenge", post(challenge_by_body))
-        .with_state(Sender { core, sms })
+pub fn router(core: Core, keyring: Keyring, sms: Sms) -> Router {
+    let routes = CHALLENGE.to(challenge).merge(CHALLENGE_BY_BODY.to(challenge_by_body));
+    routes.with_state((core, Sender { keyring, sms }))
 }
 
-/// A core that can send messages.
+/// What only this function has.
 #[derive(Clone)]
 struct Sender {
-    core: Core,
+    keyring: Keyring,
     sms: Sms,
 }
 
-impl FromRef<Sender> for Core {
-    fn from_ref(sender: &Sender) -> Self {
-        sender.core.clone()
+impl AsRef<Keyring> for Sender {
+    fn as_ref(&self) -> &Keyring {
+        &self.keyring
     }
 }
 
 async fn challenge(
-    State(sender): State<Sender>,
-    Verifier(caller): Verifier,
-    trail: Trail,
+    call: Call<Sender>,
     PathId(id): PathId,
-    key: IdempotencyKey,
+    IdempotencyKey(key): IdempotencyKey,
     Body(fields): Body,
-) -> Result<Json<ChallengeBody>, Error> {
-    open(&sender, &caller, &trail, &id, key, fields).await
+) -> Result<Answer<ChallengeBody>, Error> {
+    open(&call, &id, key, fields).await
 }
 
 async fn challenge_by_body(
-    State(sender): State<Sender>,
-    Verifier(caller): Verifier,
-    trail: Trail,
-    key: IdempotencyKey,
+    call: Call<Sender>,
+    IdempotencyKey(key): IdempotencyKey,
     Body(mut fields): Body,
-) -> Result<Json<ChallengeBody>, Error> {
+) -> Result<Answer<ChallengeBody>, Error> {
     let id = fields.required_text("authentication_factor_id");
     let id = fields.check(id)?;
-    open(&sender, &caller, &trail, &id, key, fields).await
+    open(&call, &id, key, fields).await
 }
 
 async fn open(
-    sender: &Sender,
-    caller: &Caller,
-    trail: &Trail,
+    call: &Call<Sender>,
     given: &str,
-    key: IdempotencyKey,
+    key: Option<String>,
     fields: Fields,
-) -> Result<Json<ChallengeBody>, Error> {
-    let core = &sender.core;
+) -> Result<Answer<ChallengeBody>, Error> {
+    let core = &call.core;
     let unknown = || Error::not_found(Entity::Factor, given);
     let id = FactorId::parse(given).map_err(|_| unknown())?;
-    let factor = core.store.factor(caller.environment.id, id).await?.ok_or_else(unknown)?;
-    trail.factor(&factor);
+    let factor = core.store.factor(call.caller.environment.id, id).await?.ok_or_else(unknown)?;
+    call.trail.factor(&factor);
     factor.guard.accepts_challenges(core.now())?;
     let (challenge, shown) = match &factor.credential {
         Credential::Totp { .. } => {
@@ -83,15 +76,16 @@ async fn open(
             (challenge, None)
         }
         Credential::GenericOtp => {
-            let (challenge, code) = with_code(core, &*core.seal(caller).await?, &factor)?;
+            let (challenge, code) = with_code(core, &*call.seal().await?, &factor)?;
             core.store.open_challenge(&challenge).await?;
             (challenge, Some(code))
         }
         Credential::Sms { phone } => {
-            (sms::challenge(sender, caller, trail, &factor, phone, key, fields).await?, None)
+            let asked = sms::Asked { factor: &factor, phone, idempotency_key: key.as_deref() };
+            (sms::challenge(call, asked, fields).await?, None)
         }
     };
-    trail.challenge(&challenge);
+    call.trail.challenge(&challenge);
     Ok(created(ChallengeBody::of(&challenge, shown.as_ref())))
 }
 

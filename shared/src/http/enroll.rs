@@ -1,11 +1,11 @@
-//! `POST /auth/factors/enroll` and `POST /user_management/users/{user_id}/auth_factors` (contract §3.1, §3.5).
+//! `POST /auth/factors/enroll` and `POST /user_management/users/{user_id}/auth_factors` (docs/CONTRACT.md §3.1, §3.5).
 
-use super::audit::Trail;
-use super::auth::Manager;
+use super::call::Call;
 use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
-use super::wire::{ChallengeBody, EnrollmentBody, FactorBody, Json, TotpEnrollment, created};
-use crate::core::{Caller, Core};
+use super::routes::{ENROLL, ENROLL_FOR_USER};
+use super::wire::{Answer, ChallengeBody, EnrollmentBody, FactorBody, TotpEnrollment, created};
+use crate::core::Core;
 use crate::domain::challenge::{Challenge, ChallengeCode};
 use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::Guard;
@@ -15,24 +15,15 @@ use crate::domain::phone::{Phone, PhoneError};
 use crate::domain::qr;
 use crate::domain::totp::Secret;
 use crate::domain::user::UserId;
+use crate::vault::keyring::Keyring;
 use axum::Router;
-use axum::extract::State;
-use axum::routing::post;
 
 /// The routes of the enroll function.
-pub fn router(core: Core) -> Router {
-    Router::new()
-        .route("/auth/factors/enroll", post(enroll))
-        .route("/user_management/users/{user_id}/auth_factors", post(enroll_for_user))
-        .with_state(core)
+pub fn router(core: Core, keyring: Keyring) -> Router {
+    ENROLL.to(enroll).merge(ENROLL_FOR_USER.to(enroll_for_user)).with_state((core, keyring))
 }
 
-async fn enroll(
-    State(core): State<Core>,
-    Manager(caller): Manager,
-    trail: Trail,
-    Body(mut fields): Body,
-) -> Result<Json<FactorBody>, Error> {
+async fn enroll(call: Call<Keyring>, Body(mut fields): Body) -> Result<Answer<FactorBody>, Error> {
     let user = fields.optional("user_id", UserId::parse);
     let factor_type = fields.required("type", FactorType::parse);
     let credential = match factor_type {
@@ -40,50 +31,48 @@ async fn enroll(
             let issuer = fields.required("totp_issuer", Label::parse);
             let account = fields.required("totp_user", Label::parse);
             let (issuer, account) = fields.check(issuer.zip(account))?;
-            Credential::Totp { issuer, account, secret: Secret::random(&mut core.rng()?) }
+            Credential::Totp { issuer, account, secret: Secret::random(&mut call.core.rng()?) }
         }
         Some(FactorType::Sms) => {
             let number = fields.required_text("phone_number");
-            Credential::Sms { phone: phone(&core, &fields.check(number)?)? }
+            Credential::Sms { phone: phone(&call.core, &fields.check(number)?)? }
         }
         Some(FactorType::GenericOtp) | None => {
             fields.check(factor_type)?;
             Credential::GenericOtp
         }
     };
-    let (factor, enrollment) = new_factor(&core, &caller, user, credential).await?;
-    trail.factor(&factor);
-    core.store.enroll(&factor).await?;
+    let (factor, enrollment) = new_factor(&call, user, credential).await?;
+    call.trail.factor(&factor);
+    call.core.store.enroll(&factor).await?;
     Ok(created(FactorBody::enrolled(&factor.summary(), enrollment)))
 }
 
 async fn enroll_for_user(
-    State(core): State<Core>,
-    Manager(caller): Manager,
-    trail: Trail,
+    call: Call<Keyring>,
     PathId(user): PathId,
     Body(mut fields): Body,
-) -> Result<Json<EnrollmentBody>, Error> {
+) -> Result<Answer<EnrollmentBody>, Error> {
     let user = UserId::parse(&user).map_err(|_| Error::not_found(Entity::User, &user))?;
     let named = fields.required("type", only_totp);
     // Absent labels are named after the environment and the user, as far as a label can hold them.
     let issuer = fields.optional("totp_issuer", Label::parse);
-    let issuer = issuer.or_else(|| Label::parse(caller.environment.tag.as_str()).ok());
+    let issuer = issuer.or_else(|| Label::parse(call.caller.environment.tag.as_str()).ok());
     let account = fields.optional("totp_user", Label::parse);
     let account = account.or_else(|| Some(Label::of_user(&user)));
     let imported = fields.optional("totp_secret", Secret::from_base32);
     let (issuer, account) = fields.check(named.and(issuer.zip(account)))?;
 
-    let secret = imported.map_or_else(|| core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
+    let secret = imported.map_or_else(|| call.core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
     let credential = Credential::Totp { issuer, account, secret };
-    let (factor, enrollment) = new_factor(&core, &caller, Some(user), credential).await?;
-    trail.factor(&factor);
-    let id = ChallengeId::new(factor.created_at, &mut core.rng()?);
+    let (factor, enrollment) = new_factor(&call, Some(user), credential).await?;
+    call.trail.factor(&factor);
+    let id = ChallengeId::new(factor.created_at, &mut call.core.rng()?);
     let challenge = Challenge::of(&factor, id, ChallengeCode::Computed, factor.created_at);
-    trail.challenge(&challenge);
+    call.trail.challenge(&challenge);
     // A challenge without its factor is garbage that expires; a factor without its challenge would be half an answer.
-    core.store.open_challenge(&challenge).await?;
-    core.store.enroll(&factor).await?;
+    call.core.store.open_challenge(&challenge).await?;
+    call.core.store.enroll(&factor).await?;
     Ok(created(EnrollmentBody {
         authentication_factor: FactorBody::enrolled(&factor.summary(), enrollment),
         authentication_challenge: ChallengeBody::of(&challenge, None),
@@ -92,16 +81,15 @@ async fn enroll_for_user(
 
 /// A new factor, and what its enrolment shows once.
 async fn new_factor(
-    core: &Core,
-    caller: &Caller,
+    call: &Call<Keyring>,
     user: Option<UserId>,
     credential: Credential<Secret>,
 ) -> Result<(Factor, Option<TotpEnrollment>), Error> {
-    let (created_at, mut rng) = (core.now(), core.rng()?);
-    let (id, environment) = (FactorId::new(created_at, &mut rng), caller.environment.id);
+    let (created_at, mut rng) = (call.core.now(), call.core.rng()?);
+    let (id, environment) = (FactorId::new(created_at, &mut rng), call.caller.environment.id);
     let (credential, enrollment) = match credential {
         Credential::Totp { issuer, account, secret } => {
-            let sealed = core.seal(caller).await?.secret(&secret, id, &mut rng)?;
+            let sealed = call.seal().await?.secret(&secret, id, &mut rng)?;
             let shown = shown_once(&issuer, &account, &secret)?;
             (Credential::Totp { issuer, account, secret: sealed }, Some(shown))
         }

@@ -2,24 +2,23 @@
 //!
 //! No body has a key `error`, every body has a non-empty `code`, and a 5xx tells nothing of its cause.
 
-use super::wire::Json;
-use crate::domain::guard::{Locked, Refusal};
+mod from;
+
+use super::wire::Answer;
+use crate::domain::guard::Refusal;
 use crate::domain::id::ChallengeId;
 use crate::domain::phone::Phone;
-use crate::domain::policy::RETRY_AFTER_FAULT;
 use crate::domain::sms_budget::OverBudget;
 use crate::domain::time::Timestamp;
-use crate::ports::NoEntropy;
 use crate::sms::SmsError;
-use crate::store::StoreError;
-use crate::vault::keyring::KeyringError;
-use crate::vault::kms::KmsError;
-use crate::vault::seal::SealError;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use std::sync::Arc;
+
+/// When a client should try again after a 503.
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -204,57 +203,14 @@ impl IntoResponse for Error {
             Self::Unavailable(behind) | Self::Internal(behind) => cause = Some(behind),
             _ => {}
         }
-        let mut response = Json(status, body).into_response();
+        let mut response = Answer(status, body).into_response();
         response.extensions_mut().insert(super::trace::ErrorCode(code));
         if let Some(cause) = cause {
             response.extensions_mut().insert(cause);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_FAULT.as_secs()));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         response
-    }
-}
-
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable { .. } => Self::Unavailable(Cause(Arc::new(error))),
-            StoreError::Corrupt(_) => Self::Internal(Cause(Arc::new(error))),
-        }
-    }
-}
-
-impl From<OverBudget> for Error {
-    fn from(over: OverBudget) -> Self {
-        Self::SmsLimit(over)
-    }
-}
-
-impl From<Locked> for Error {
-    fn from(Locked { retry_at }: Locked) -> Self {
-        Self::TooManyAttempts(retry_at)
-    }
-}
-
-impl From<SealError> for Error {
-    fn from(error: SealError) -> Self {
-        Self::Internal(Cause(Arc::new(error)))
-    }
-}
-
-impl From<KeyringError> for Error {
-    fn from(error: KeyringError) -> Self {
-        match error {
-            KeyringError::Store(error) => error.into(),
-            KeyringError::Kms(KmsError::Unavailable { .. }) => Self::Unavailable(Cause(Arc::new(error))),
-            _ => Self::Internal(Cause(Arc::new(error))),
-        }
-    }
-}
-
-impl From<NoEntropy> for Error {
-    fn from(error: NoEntropy) -> Self {
-        Self::Unavailable(Cause(Arc::new(error)))
     }
 }

@@ -4,7 +4,6 @@
 //! `[]`, `null` or nothing at all. Here they all mean the same. Unknown fields are ignored.
 
 use super::error::{Error, Violation};
-use crate::domain::policy::IDEMPOTENCY_KEY_BYTES;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::header::CONTENT_TYPE;
@@ -16,6 +15,9 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::mem::take;
+
+/// Bytes of an idempotency key.
+pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
@@ -149,9 +151,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let Some(key) = parts.headers.get(IDEMPOTENCY_KEY).filter(|key| !key.is_empty()) else {
             return Ok(Self(None));
         };
-        let key = key.to_str().ok().filter(|key| key.len() <= IDEMPOTENCY_KEY_BYTES);
+        let key = key.to_str().ok().filter(|key| key.len() <= MAX_IDEMPOTENCY_KEY_BYTES);
         let rule =
-            || format!("{IDEMPOTENCY_KEY} must be at most {IDEMPOTENCY_KEY_BYTES} characters of ASCII");
+            || format!("{IDEMPOTENCY_KEY} must be at most {MAX_IDEMPOTENCY_KEY_BYTES} characters of ASCII");
         let refused = || Error::Invalid(vec![Violation { field: IDEMPOTENCY_KEY, code: rule() }]);
         Ok(Self(Some(key.ok_or_else(refused)?.to_owned())))
     }

@@ -1,7 +1,8 @@
 //! What every request leaves behind: an id in its answer, and its audit line.
 
-use super::audit::{Answered, Trail};
+use super::audit::{Answered, AuditTrail};
 use super::error::Cause;
+use super::routes::Route;
 use crate::core::Core;
 use crate::logs::AUDIT;
 use axum::extract::{MatchedPath, Request, State};
@@ -17,14 +18,18 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorCode(pub(super) &'static str);
 
-/// Gives the request an id and a trail, and writes its line.
+/// Gives the request an id and an audit trail, and writes its line.
 pub(super) async fn observe(State(core): State<Core>, mut request: Request, next: Next) -> Response {
     let random = core.rng().map(|mut rng| rng.random()).unwrap_or_default();
     let id = Builder::from_random_bytes(random).into_uuid().to_string();
-    let (began, trail) = (core.now(), Trail::default());
+    let (began, trail) = (core.now(), AuditTrail::default());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let route = Route::find(&method, &path);
     request.extensions_mut().insert(trail.clone());
+    if let Some(route) = route {
+        request.extensions_mut().insert(route);
+    }
     let mut response = next.run(request).await;
 
     if let Some(cause) = response.extensions().get::<Cause>() {
@@ -33,7 +38,8 @@ pub(super) async fn observe(State(core): State<Core>, mut request: Request, next
     let answered = Answered {
         request_id: &id,
         method: &method,
-        route: &route,
+        path: &path,
+        operation: route.map_or("none", |route| route.operation.into()),
         status: response.status(),
         code: response.extensions().get().map(|ErrorCode(code)| *code),
         began,

@@ -1,139 +1,123 @@
-//! `POST /auth/challenges/{id}/verify` and, for old SDKs, `POST /auth/factors/verify` (contract §3.4).
+//! `POST /auth/challenges/{id}/verify` and, for old SDKs, `POST /auth/factors/verify` (docs/CONTRACT.md §3.4).
 //!
-//! A verdict is told only after the guard that remembers it is written. A write that lost the race is decided again; a
-//! write whose fate is unknown is settled by looking for its attempt.
+//! A verdict is returned only after the guard that remembers it is written.
 
-use super::audit::Trail;
-use super::auth::Verifier;
+use super::call::Call;
 use super::error::{Entity, Error};
 use super::extract::{Body, Fields, PathId};
-use super::wire::{ChallengeBody, Json, VerificationBody, created};
-use crate::core::{Caller, Core};
+use super::routes::{VERIFY, VERIFY_BY_BODY};
+use super::wire::{Answer, ChallengeBody, VerificationBody, created};
+use crate::core::Core;
 use crate::domain::challenge::{Challenge, ChallengeCode};
 use crate::domain::code::Code;
 use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::{Evidence, Guard, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
-use crate::domain::policy::VERIFY_ROUNDS;
 use crate::domain::time::Timestamp;
-use crate::store::Settled;
-use crate::vault::seal::{Seal, SealError};
+use crate::store::{Decided, Decision};
+use crate::vault::keyring::Keyring;
+use crate::vault::seal::SealError;
 use axum::Router;
-use axum::extract::State;
-use axum::routing::post;
 
 /// The routes of the verify function.
-pub fn router(core: Core) -> Router {
-    Router::new()
-        .route("/auth/challenges/{id}/verify", post(verify))
-        .route("/auth/factors/verify", post(verify_by_body))
-        .with_state(core)
+pub fn router(core: Core, keyring: Keyring) -> Router {
+    VERIFY.to(verify).merge(VERIFY_BY_BODY.to(verify_by_body)).with_state((core, keyring))
 }
 
 async fn verify(
-    State(core): State<Core>,
-    Verifier(caller): Verifier,
-    trail: Trail,
+    call: Call<Keyring>,
     PathId(id): PathId,
     Body(mut fields): Body,
-) -> Result<Json<VerificationBody>, Error> {
+) -> Result<Answer<VerificationBody>, Error> {
     let code = fields.required_text("code");
     fields.check(code)?;
-    answer(&core, &caller, &trail, &id, fields).await
+    answer(&call, &id, fields).await
 }
 
 async fn verify_by_body(
-    State(core): State<Core>,
-    Verifier(caller): Verifier,
-    trail: Trail,
+    call: Call<Keyring>,
     Body(mut fields): Body,
-) -> Result<Json<VerificationBody>, Error> {
+) -> Result<Answer<VerificationBody>, Error> {
     let id = fields.required_text("authentication_challenge_id");
     let code = fields.required_text("code");
     let (id, _) = fields.check(id.zip(code))?;
-    answer(&core, &caller, &trail, &id, fields).await
+    answer(&call, &id, fields).await
 }
 
 async fn answer(
-    core: &Core,
-    caller: &Caller,
-    trail: &Trail,
+    call: &Call<Keyring>,
     given: &str,
     mut fields: Fields,
-) -> Result<Json<VerificationBody>, Error> {
+) -> Result<Answer<VerificationBody>, Error> {
     let unknown = || Error::not_found(Entity::Challenge, given);
-    let (environment, id) = (caller.environment.id, ChallengeId::parse(given).map_err(|_| unknown())?);
-    let challenge = core.store.challenge(environment, id).await?.ok_or_else(unknown)?;
-    trail.challenge(&challenge);
-    let factor = core.store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?;
-    trail.factor(&factor);
+    let (store, environment) = (&call.core.store, call.caller.environment.id);
+    let id = ChallengeId::parse(given).map_err(|_| unknown())?;
+    let challenge = store.challenge(environment, id).await?.ok_or_else(unknown)?;
+    call.trail.challenge(&challenge);
+    let factor = store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?;
+    call.trail.factor(&factor);
     let factor_type = factor.credential.factor_type();
     let code = match factor_type {
         FactorType::Totp | FactorType::Sms | FactorType::GenericOtp => fields.required("code", Code::parse),
     };
     let code = fields.check(code)?;
-    let (verdict, guard) = settle(core, caller, factor, &challenge, &code).await?;
-    trail.verdict(verdict, guard.accepts_challenges(core.now()).err());
+    let attempt = AttemptId::new(call.core.now(), &mut call.core.rng()?);
+    let guess = Guess { call, challenge: &challenge, code: &code, attempt };
+    let (verdict, guard) = match store.decide(factor, &guess).await? {
+        Decided::Written(verdict, guard) => (verdict, guard),
+        Decided::Deleted => return Err(unknown()),
+        Decided::Contended => return Err(Error::busy()),
+    };
+    call.trail.verdict(verdict, guard.accepts_challenges(call.core.now()).err());
     let valid = verdict == Verdict::Valid;
     // Only a MAC of the code is kept, so it can be shown again only to the caller who just gave it.
     let shown = Some(&code).filter(|_| valid && factor_type == FactorType::GenericOtp);
     Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
 }
 
-/// Decides and writes, until a write holds the verdict: the verdict, and the guard that remembers it.
-async fn settle(
-    core: &Core,
-    caller: &Caller,
-    mut factor: Factor,
-    challenge: &Challenge,
-    code: &Code,
-) -> Result<(Verdict, Guard), Error> {
-    let attempt = AttemptId::new(core.now(), &mut core.rng()?);
-    let told = |guard: &Guard| Some((guard.verdict_on(challenge.id, attempt)?, guard.clone()));
-    for _ in 0..VERIFY_ROUNDS {
-        let now = core.now();
-        let admission =
-            factor.guard.admit(challenge, now).map_err(|refusal| Error::refused(challenge.id, refusal))?;
-        let evidence = examine(core, &*core.seal(caller).await?, &factor, challenge, code, now)?;
-        let (verdict, next) = admission.judge(evidence, attempt);
-        factor = match core.store.settle(&factor, &next).await? {
-            Settled::Written => return Ok((verdict, next)),
-            Settled::Unknown(current, cause) => {
-                return current.and_then(|current| told(&current.guard)).ok_or(cause.into());
-            }
-            Settled::Changed(None) => {
-                return Err(Error::not_found(Entity::Challenge, &challenge.id.to_string()));
-            }
-            Settled::Changed(Some(current)) => *current,
-        };
-        if let Some(counted) = told(&factor.guard) {
-            return Ok(counted);
-        }
-    }
-    Err(Error::busy())
+/// A guess at a challenge.
+struct Guess<'a> {
+    call: &'a Call<Keyring>,
+    challenge: &'a Challenge,
+    code: &'a Code,
+    attempt: AttemptId,
 }
 
-/// What the code turns out to be: a TOTP step's, this challenge's, or neither.
-fn examine(
-    core: &Core,
-    seal: &Seal,
-    factor: &Factor,
-    challenge: &Challenge,
-    code: &Code,
-    now: Timestamp,
-) -> Result<Evidence, Error> {
-    match (&factor.credential, &challenge.code) {
-        (Credential::Totp { secret, .. }, _) => {
-            let secret = seal.open_secret(secret, factor.id)?;
-            let step = secret.matching_step(code, now, core.policy.totp_skew);
-            Ok(step.map_err(|_| SealError::Broken)?.map_or(Evidence::Wrong, Evidence::Step))
-        }
-        (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Sent(kept)) => {
-            let matches = seal.code_matches(code, kept, factor.id, challenge.id)?;
-            Ok(if matches { Evidence::Code } else { Evidence::Wrong })
-        }
-        (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Computed) => {
-            Err(SealError::Broken.into())
+impl Decision for Guess<'_> {
+    type Outcome = Verdict;
+    type Error = Error;
+
+    async fn decide(&self, factor: &Factor) -> Result<(Verdict, Guard), Error> {
+        let now = self.call.core.now();
+        let admission = factor.guard.admit(self.challenge, now);
+        let admission = admission.map_err(|refusal| Error::refused(self.challenge.id, refusal))?;
+        let evidence = self.examine(factor, now).await?;
+        Ok(admission.judge(evidence, self.attempt))
+    }
+
+    fn recorded(&self, guard: &Guard) -> Option<Verdict> {
+        guard.verdict_on(self.challenge.id, self.attempt)
+    }
+}
+
+impl Guess<'_> {
+    /// What the code turns out to be: a TOTP step's, this challenge's, or neither.
+    async fn examine(&self, factor: &Factor, now: Timestamp) -> Result<Evidence, Error> {
+        let Self { call, challenge, code, .. } = *self;
+        let seal = call.seal().await?;
+        match (&factor.credential, &challenge.code) {
+            (Credential::Totp { secret, .. }, _) => {
+                let secret = seal.open_secret(secret, factor.id)?;
+                let step = secret.matching_step(code, now, call.core.policy.totp_skew);
+                Ok(step.map_err(|_| SealError::Broken)?.map_or(Evidence::Wrong, Evidence::Step))
+            }
+            (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Sent(kept)) => {
+                let matches = seal.code_matches(code, kept, (factor.id, challenge.id))?;
+                Ok(if matches { Evidence::Code } else { Evidence::Wrong })
+            }
+            (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Computed) => {
+                Err(SealError::Broken.into())
+            }
         }
     }
 }

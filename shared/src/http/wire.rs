@@ -10,9 +10,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 /// A JSON answer.
-pub(super) struct Json<T>(pub(super) StatusCode, pub(super) T);
+pub(super) struct Answer<T>(pub(super) StatusCode, pub(super) T);
 
-impl<T: Serialize> IntoResponse for Json<T> {
+impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
         // Our answers are structs of strings: there is no way for them not to be JSON.
@@ -24,8 +24,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// 201 with a body: the answer to every successful POST.
-pub(super) fn created<T: Serialize>(body: T) -> Json<T> {
-    Json(StatusCode::CREATED, body)
+pub(super) fn created<T: Serialize>(body: T) -> Answer<T> {
+    Answer(StatusCode::CREATED, body)
 }
 
 /// A factor.

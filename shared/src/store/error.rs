@@ -48,7 +48,7 @@ impl fmt::Display for Damaged {
 
 impl<T> Listing<T> {
     /// Reads each of `items`. A damaged one is named by its attribute `name`.
-    pub(super) fn of(
+    pub(crate) fn of(
         items: &[Item],
         name: &str,
         read: impl Fn(&Item) -> Result<T, StoreError>,
@@ -60,7 +60,7 @@ impl<T> Listing<T> {
         Ok(listing)
     }
 
-    pub(super) fn add(&mut self, name: &str, read: Result<T, StoreError>) -> Result<(), StoreError> {
+    pub(crate) fn add(&mut self, name: &str, read: Result<T, StoreError>) -> Result<(), StoreError> {
         match read {
             Ok(read) => self.readable.push(read),
             Err(StoreError::Corrupt(attribute)) => {
@@ -73,12 +73,12 @@ impl<T> Listing<T> {
 }
 
 /// What an item is called, for the report that it is damaged: its own spelling of an id.
-pub(super) fn name<'a>(item: &'a Item, attribute: &str) -> &'a str {
+pub(crate) fn name<'a>(item: &'a Item, attribute: &str) -> &'a str {
     let text = item.get(attribute).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
     text.rsplit('/').next().unwrap_or_default()
 }
 
-pub(super) fn unavailable<E: ProvideErrorMetadata, R>(
+pub(crate) fn unavailable<E: ProvideErrorMetadata, R>(
     operation: &'static str,
     error: &SdkError<E, R>,
 ) -> StoreError {

@@ -1,7 +1,11 @@
 //! Items to domain types and back. What does not read back is [`StoreError::Corrupt`], never a default.
 
-pub(super) mod environment;
-pub(super) mod guard;
+pub(crate) mod environment;
+pub(crate) mod guard;
+mod value;
+
+use value::{blob, get, integer, list, mac, map, moment, optional, parsed, put, string, to_moment};
+pub(crate) use value::{bytes, number, text};
 
 use super::StoreError;
 use super::schema::{self, attr};
@@ -12,21 +16,17 @@ use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId,
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
 use crate::domain::phone_log::{LastMessage, MessageRequest, MessageState, PhoneLog, RequestMac};
-use crate::domain::policy::{CHALLENGE_KEPT, PHONE_DAY};
-use crate::domain::time::Timestamp;
+use crate::domain::policy::{CHALLENGE_RETENTION, SMS_DAY};
 use crate::domain::user::UserId;
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
-use std::fmt::Display;
-use std::str::FromStr;
 
-pub(super) type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 /// An attribute without a value, where an update would otherwise keep an older one.
 const NULL: AttributeValue = AttributeValue::Null(true);
-type Read<T> = Result<T, StoreError>;
+type Parsed<T> = Result<T, StoreError>;
 
-pub(super) fn from_factor(factor: &Factor) -> Item {
+pub(crate) fn from_factor(factor: &Factor) -> Item {
     let mut item = schema::factor_key(factor.environment, factor.id);
     put(&mut item, attr::ID, text(factor.id));
     put(&mut item, attr::ENVIRONMENT, text(factor.environment));
@@ -54,7 +54,7 @@ pub(super) fn from_factor(factor: &Factor) -> Item {
     item
 }
 
-pub(super) fn to_factor(item: &Item) -> Read<Factor> {
+pub(crate) fn to_factor(item: &Item) -> Parsed<Factor> {
     Ok(Factor {
         id: parsed(item, attr::ID, FactorId::parse)?,
         environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
@@ -66,7 +66,7 @@ pub(super) fn to_factor(item: &Item) -> Read<Factor> {
 }
 
 /// A credential, whose secret is read by `secret`.
-fn to_credential<S>(item: &Item, secret: impl FnOnce(&Item) -> Read<S>) -> Read<Credential<S>> {
+fn to_credential<S>(item: &Item, secret: impl FnOnce(&Item) -> Parsed<S>) -> Parsed<Credential<S>> {
     Ok(match parsed(item, attr::TYPE, FactorType::parse)? {
         FactorType::Totp => Credential::Totp {
             issuer: Label::stored(string(item, attr::ISSUER)?),
@@ -81,7 +81,7 @@ fn to_credential<S>(item: &Item, secret: impl FnOnce(&Item) -> Read<S>) -> Read<
     })
 }
 
-fn to_sealed(item: &Item) -> Read<Sealed> {
+fn to_sealed(item: &Item) -> Parsed<Sealed> {
     Ok(Sealed {
         key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?,
         bytes: blob(item, attr::SECRET)?.to_vec(),
@@ -89,12 +89,12 @@ fn to_sealed(item: &Item) -> Read<Sealed> {
 }
 
 /// Where a query of the index goes on, as a factor's id.
-pub(super) fn to_listed_id(key: &Item) -> Read<FactorId> {
+pub(crate) fn to_listed_id(key: &Item) -> Parsed<FactorId> {
     parsed(key, attr::ID, FactorId::parse)
 }
 
 /// A factor as the index holds it.
-pub(super) fn to_summary(item: &Item) -> Read<FactorSummary> {
+pub(crate) fn to_summary(item: &Item) -> Parsed<FactorSummary> {
     Ok(FactorSummary {
         id: parsed(item, attr::ID, FactorId::parse)?,
         created_at: moment(item, attr::CREATED_AT)?,
@@ -103,7 +103,7 @@ pub(super) fn to_summary(item: &Item) -> Read<FactorSummary> {
     })
 }
 
-pub(super) fn from_challenge(challenge: &Challenge) -> Item {
+pub(crate) fn from_challenge(challenge: &Challenge) -> Item {
     let mut item = schema::challenge_key(challenge.environment, challenge.id);
     put(&mut item, attr::ID, text(challenge.id));
     put(&mut item, attr::ENVIRONMENT, text(challenge.environment));
@@ -111,7 +111,7 @@ pub(super) fn from_challenge(challenge: &Challenge) -> Item {
     put(&mut item, attr::CREATED_AT, number(challenge.created_at.millis()));
     put(&mut item, attr::EXPIRES_AT, number(challenge.expires_at.millis()));
     // Seconds, not milliseconds: DynamoDB takes nothing else (EXP-05).
-    put(&mut item, attr::TTL, number(challenge.expires_at.plus(CHALLENGE_KEPT).seconds()));
+    put(&mut item, attr::TTL, number(challenge.expires_at.plus(CHALLENGE_RETENTION).seconds()));
     match &challenge.code {
         ChallengeCode::Sent(code) => {
             put(&mut item, attr::KEY, text(code.key));
@@ -122,7 +122,7 @@ pub(super) fn from_challenge(challenge: &Challenge) -> Item {
     item
 }
 
-pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
+pub(crate) fn to_challenge(item: &Item) -> Parsed<Challenge> {
     let code = optional(item, attr::CODE, |item, name| {
         Ok(CodeMac { key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?, mac: mac(item, name)? })
     })?;
@@ -137,14 +137,14 @@ pub(super) fn to_challenge(item: &Item) -> Read<Challenge> {
 }
 
 /// A number's log, without the key.
-pub(super) fn from_phone_log(log: &PhoneLog) -> Item {
+pub(crate) fn from_phone_log(log: &PhoneLog) -> Item {
     let mut item = Item::new();
     put(&mut item, attr::VERSION, number(log.version));
     let sends = log.sends.iter().map(|sent| number(sent.millis())).collect();
     put(&mut item, attr::SENDS, AttributeValue::L(sends));
     let last_sent = log.sends.last().copied().unwrap_or_default();
     put(&mut item, attr::LAST_SEND, number(last_sent.millis()));
-    put(&mut item, attr::TTL, number(last_sent.plus(PHONE_DAY).plus(PHONE_DAY).seconds()));
+    put(&mut item, attr::TTL, number(last_sent.plus(SMS_DAY).plus(SMS_DAY).seconds()));
     let (challenge, key, state) = match &log.last {
         Some(LastMessage { request: MessageRequest { challenge, key }, state }) => {
             (text(challenge), key.map(|RequestMac(mac)| bytes(&mac)), text(state.name()))
@@ -157,7 +157,7 @@ pub(super) fn from_phone_log(log: &PhoneLog) -> Item {
     item
 }
 
-pub(super) fn to_phone_log(item: &Item) -> Read<PhoneLog> {
+pub(crate) fn to_phone_log(item: &Item) -> Parsed<PhoneLog> {
     let last = match get(item, attr::LAST_CHALLENGE)? {
         AttributeValue::Null(_) => None,
         _ => Some(LastMessage { request: to_message_request(item)?, state: to_message_state(item)? }),
@@ -165,7 +165,7 @@ pub(super) fn to_phone_log(item: &Item) -> Read<PhoneLog> {
     Ok(PhoneLog { version: integer(item, attr::VERSION)?, sends: list(item, attr::SENDS, to_moment)?, last })
 }
 
-fn to_message_request(item: &Item) -> Read<MessageRequest> {
+fn to_message_request(item: &Item) -> Parsed<MessageRequest> {
     let key = match get(item, attr::LAST_REQUEST)? {
         AttributeValue::Null(_) => None,
         _ => Some(RequestMac(mac(item, attr::LAST_REQUEST)?)),
@@ -175,90 +175,24 @@ fn to_message_request(item: &Item) -> Read<MessageRequest> {
 
 /// Functions of a version before states were written may run beside this one during an update: what they wrote may have
 /// been sent.
-fn to_message_state(item: &Item) -> Read<MessageState> {
+fn to_message_state(item: &Item) -> Parsed<MessageState> {
     let state = optional(item, attr::LAST_STATE, |item, name| {
         MessageState::parse(string(item, name)?).ok_or(StoreError::Corrupt(name))
     })?;
     Ok(state.unwrap_or(MessageState::Tried))
 }
 
-pub(super) fn from_data_key(key: &WrappedDataKey) -> Item {
+pub(crate) fn from_data_key(key: &WrappedDataKey) -> Item {
     let mut item = schema::data_key_key(key.id);
     put(&mut item, attr::WRAPPED, bytes(&key.bytes));
     item
 }
 
-pub(super) fn to_data_key(item: &Item) -> Read<WrappedDataKey> {
+pub(crate) fn to_data_key(item: &Item) -> Parsed<WrappedDataKey> {
     Ok(WrappedDataKey {
         id: parsed(item, attr::SK, DataKeyId::parse)?,
         bytes: blob(item, attr::WRAPPED)?.to_vec(),
     })
-}
-
-pub(super) fn number(value: impl Display) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-pub(super) fn text(value: impl Display) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-pub(super) fn bytes(value: &[u8]) -> AttributeValue {
-    AttributeValue::B(Blob::new(value))
-}
-
-fn put(item: &mut Item, name: &'static str, value: AttributeValue) {
-    item.insert(name.to_owned(), value);
-}
-
-fn get<'a>(item: &'a Item, name: &'static str) -> Read<&'a AttributeValue> {
-    item.get(name).ok_or(StoreError::Corrupt(name))
-}
-
-fn optional<'a, T>(
-    item: &'a Item,
-    name: &'static str,
-    read: impl FnOnce(&'a Item, &'static str) -> Read<T>,
-) -> Read<Option<T>> {
-    item.contains_key(name).then(|| read(item, name)).transpose()
-}
-
-fn string<'a>(item: &'a Item, name: &'static str) -> Read<&'a str> {
-    get(item, name)?.as_s().map(String::as_str).map_err(|_| StoreError::Corrupt(name))
-}
-
-fn parsed<T, E>(item: &Item, name: &'static str, parse: impl FnOnce(&str) -> Result<T, E>) -> Read<T> {
-    parse(string(item, name)?).map_err(|_| StoreError::Corrupt(name))
-}
-
-fn integer<T: FromStr>(item: &Item, name: &'static str) -> Read<T> {
-    let digits = get(item, name)?.as_n().map_err(|_| StoreError::Corrupt(name))?;
-    digits.parse().map_err(|_| StoreError::Corrupt(name))
-}
-
-fn moment(item: &Item, name: &'static str) -> Read<Timestamp> {
-    Timestamp::from_millis(integer(item, name)?).map_err(|_| StoreError::Corrupt(name))
-}
-
-fn blob<'a>(item: &'a Item, name: &'static str) -> Read<&'a [u8]> {
-    get(item, name)?.as_b().map(AsRef::as_ref).map_err(|_| StoreError::Corrupt(name))
-}
-
-fn mac(item: &Item, name: &'static str) -> Read<[u8; 32]> {
-    blob(item, name)?.try_into().map_err(|_| StoreError::Corrupt(name))
-}
-
-fn list<T>(item: &Item, name: &'static str, read: impl Fn(&AttributeValue) -> Option<T>) -> Read<Vec<T>> {
-    let values = get(item, name)?.as_l().map_err(|_| StoreError::Corrupt(name))?;
-    values.iter().map(|value| read(value).ok_or(StoreError::Corrupt(name))).collect()
-}
-
-fn to_moment(value: &AttributeValue) -> Option<Timestamp> {
-    Timestamp::from_millis(value.as_n().ok()?.parse().ok()?).ok()
-}
-
-fn map<'a>(item: &'a Item, name: &'static str) -> Read<&'a Item> {
-    get(item, name)?.as_m().map_err(|_| StoreError::Corrupt(name))
 }
 
 #[cfg(test)]

@@ -1,20 +1,26 @@
 //! Lists of a user's factors, from the index that holds what a list shows.
 
 use super::schema::{self, attr};
-use super::{Listing, Store, StoreError, error, item};
+use super::{Store, StoreError, Table, error, item};
 use crate::domain::factor::{FactorSummary, FactorType};
 use crate::domain::id::{EnvironmentId, FactorId};
-use crate::domain::policy::{LIST_EXAMINED, LIST_QUERIES};
 use crate::domain::user::UserId;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::iter;
 
+/// Queries that a page of factors of one type makes at most.
+pub const MAX_LIST_QUERIES: usize = 4;
+
+/// Factors of any type that each of these looks at, after the first: a user with more of another type than all of them
+/// together look at is shown pages that are not full.
+pub const LIST_QUERY_LIMIT: usize = 250;
+
 /// A page of a user's factors.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
     /// Where it starts, and so which way it runs.
-    pub from: From,
+    pub start: PageStart,
     /// Only factors of this type.
     pub factor_type: Option<FactorType>,
     /// At most this many.
@@ -23,7 +29,7 @@ pub struct Page {
 
 /// Where a page starts. Ids sort by age, so an id is a place in the list whether or not its factor still exists.
 #[derive(Debug, Clone, Copy)]
-pub enum From {
+pub enum PageStart {
     /// The newest factor, towards older ones.
     Newest,
     /// The oldest factor, towards newer ones.
@@ -39,7 +45,7 @@ impl Store {
     /// after, if there is more.
     ///
     /// Without a type that is one query of one item more than the page. With one, items of other types are read and
-    /// dropped, by [`LIST_QUERIES`] at most: a page may then end before it is full.
+    /// dropped, by [`MAX_LIST_QUERIES`] at most: a page may then end before it is full.
     ///
     /// # Errors
     ///
@@ -52,10 +58,11 @@ impl Store {
     ) -> Result<(Vec<FactorSummary>, Option<FactorId>), StoreError> {
         let one_more = page.limit.saturating_add(1);
         let (mut factors, mut start) = (Vec::new(), None);
-        let sizes = iter::once(one_more).chain(iter::repeat(LIST_EXAMINED)).take(LIST_QUERIES);
+        let sizes = iter::once(one_more).chain(iter::repeat(LIST_QUERY_LIMIT)).take(MAX_LIST_QUERIES);
         for size in sizes {
             let size = i32::try_from(size).unwrap_or(i32::MAX);
-            let query = self.list(environment, user, page).set_exclusive_start_key(start).limit(size);
+            let query =
+                self.table.query_factors(environment, user, page).set_exclusive_start_key(start).limit(size);
             let answer = query.send().await.map_err(|error| error::unavailable("list factors", &error))?;
             for item in answer.items() {
                 factors.push(item::to_summary(item)?);
@@ -73,18 +80,26 @@ impl Store {
         let next = start.as_ref().map(item::to_listed_id).transpose()?;
         Ok((factors, next))
     }
+}
 
-    fn list(&self, environment: EnvironmentId, user: &UserId, page: &Page) -> QueryFluentBuilder {
-        let (condition, cursor, towards_newer) = match page.from {
-            From::Newest => ("#owner = :owner", None, false),
-            From::Oldest => ("#owner = :owner", None, true),
-            From::OlderThan(id) => ("#owner = :owner AND #id < :cursor", Some(id), false),
-            From::NewerThan(id) => ("#owner = :owner AND #id > :cursor", Some(id), true),
+impl Table {
+    /// The query for a page of a user's factors.
+    pub(crate) fn query_factors(
+        &self,
+        environment: EnvironmentId,
+        user: &UserId,
+        page: &Page,
+    ) -> QueryFluentBuilder {
+        let (condition, cursor, towards_newer) = match page.start {
+            PageStart::Newest => ("#owner = :owner", None, false),
+            PageStart::Oldest => ("#owner = :owner", None, true),
+            PageStart::OlderThan(id) => ("#owner = :owner AND #id < :cursor", Some(id), false),
+            PageStart::NewerThan(id) => ("#owner = :owner AND #id > :cursor", Some(id), true),
         };
         let mut query = self
             .client
             .query()
-            .table_name(&self.table)
+            .table_name(&self.name)
             .index_name(schema::BY_USER)
             .scan_index_forward(towards_newer)
             .key_condition_expression(condition)
@@ -103,22 +118,19 @@ impl Store {
         }
         query
     }
+}
 
-    /// All of a user's factors from the index, newest first, for an operator: a damaged one is named and left out. A
-    /// client is given no such list, because an application could take a factor that is missing for one never enrolled.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] if the index cannot be read.
-    pub async fn readable_factors_of(
-        &self,
-        environment: EnvironmentId,
-        user: &UserId,
-    ) -> Result<Listing<FactorSummary>, StoreError> {
-        let all = Page { from: From::Newest, factor_type: None, limit: usize::MAX };
-        let items =
-            self.list(environment, user, &all).into_paginator().items().send().collect::<Result<Vec<_>, _>>();
-        let items = items.await.map_err(|error| error::unavailable("list factors", &error))?;
-        Listing::of(&items, attr::ID, item::to_summary)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{DYNAMODB_TIMEOUT, LAMBDA_TIMEOUT};
+
+    #[test]
+    fn flt_14_the_slowest_list_ends_before_lambda_ends_it() {
+        let queries = u32::try_from(MAX_LIST_QUERIES).unwrap();
+        assert!(
+            DYNAMODB_TIMEOUT * (2 + queries) < LAMBDA_TIMEOUT,
+            "list of environments, environment, queries"
+        );
     }
 }

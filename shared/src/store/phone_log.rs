@@ -6,9 +6,8 @@ use super::schema::{self, attr};
 use super::{Store, StoreError, error};
 use crate::domain::challenge::Challenge;
 use crate::domain::id::{AttemptId, ChallengeId, EnvironmentId};
-use crate::domain::phone_log::PhoneLog;
-use crate::domain::phone_log::PhoneMacs;
-use crate::domain::policy::{PHONE_DAY, PREFIX_SENDS, Policy};
+use crate::domain::phone_log::{PhoneLog, PhoneMacs};
+use crate::domain::policy::{MAX_SMS_PER_PREFIX, Policy, SMS_DAY};
 use crate::domain::sms_budget::{OverBudget, Window};
 use crate::domain::time::Timestamp;
 use aws_sdk_dynamodb::error::BuildError;
@@ -71,6 +70,14 @@ impl LogWrite<'_> {
     }
 }
 
+/// An amount to add to what a budget has used, if that stays within its limit.
+struct Charge {
+    budget: Item,
+    amount: u64,
+    limit: u64,
+    window: Window,
+}
+
 impl Store {
     /// The log of a number, read consistently.
     ///
@@ -78,7 +85,7 @@ impl Store {
     ///
     /// [`StoreError`] if the table cannot be read or the item makes no sense.
     pub async fn phone_log(&self, phone: &PhoneMacs) -> Result<Option<PhoneLog>, StoreError> {
-        let item = self.read("read a phone log", schema::number_key(&phone.number)).await?;
+        let item = self.table.read("read a phone log", schema::number_key(&phone.number)).await?;
         item.map(|item| item::to_phone_log(&item)).transpose()
     }
 
@@ -93,6 +100,7 @@ impl Store {
     pub async fn write_phone_log(&self, write: &LogWrite<'_>) -> Result<LogWritten, StoreError> {
         let writes = self.writes(write).map_err(|_| StoreError::Corrupt("phone log"))?;
         let transaction = self
+            .table
             .client
             .transact_write_items()
             .set_transact_items(Some(writes))
@@ -132,7 +140,7 @@ impl Store {
 
     fn new_challenge(&self, challenge: &Challenge) -> Result<TransactWriteItem, BuildError> {
         let put = Put::builder()
-            .table_name(&self.table)
+            .table_name(&self.table.name)
             .set_item(Some(item::from_challenge(challenge)))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", attr::PK)
@@ -146,7 +154,7 @@ impl Store {
         id: ChallengeId,
     ) -> Result<TransactWriteItem, BuildError> {
         let key = schema::challenge_key(environment, id);
-        let delete = Delete::builder().table_name(&self.table).set_key(Some(key)).build()?;
+        let delete = Delete::builder().table_name(&self.table.name).set_key(Some(key)).build()?;
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
@@ -159,13 +167,17 @@ impl Store {
     ) -> [Result<Update, BuildError>; 3] {
         let (hour, day) = (Window::hour(*now), Window::day(*now));
         let price = policy.sms_max_price.0;
+        let (environment_limit, deployment_limit) =
+            (policy.sms_environment_daily_budget.0, policy.sms_daily_budget.0);
         let environment_day = schema::environment_day_key(environment, day.number);
         let deployment_day = schema::deployment_day_key(day.number);
+        let prefix_hour = schema::prefix_key(&phone.prefix, hour.number);
         [
-            self.charge(schema::prefix_key(&phone.prefix, hour.number), 1, PREFIX_SENDS.into(), hour),
-            self.charge(environment_day, price, policy.sms_environment_daily_budget.0, day),
-            self.charge(deployment_day, price, policy.sms_daily_budget.0, day),
+            Charge { budget: prefix_hour, amount: 1, limit: MAX_SMS_PER_PREFIX.into(), window: hour },
+            Charge { budget: environment_day, amount: price, limit: environment_limit, window: day },
+            Charge { budget: deployment_day, amount: price, limit: deployment_limit, window: day },
         ]
+        .map(|charge| self.charge(charge))
     }
 
     /// Writes the number's log over the one that was read.
@@ -179,13 +191,13 @@ impl Store {
             "#version = :seen"
         };
         let update = Update::builder()
-            .table_name(&self.table)
+            .table_name(&self.table.name)
             .set_key(Some(schema::number_key(&phone.number)))
             .update_expression(format!("SET {}", names.join(", ")))
             .condition_expression(condition)
             .return_values_on_condition_check_failure(AllOld);
         let update = if seen.version == 0 {
-            let day_ago = now.minus(PHONE_DAY).millis();
+            let day_ago = now.minus(SMS_DAY).millis();
             update
                 .expression_attribute_names("#pk", attr::PK)
                 .expression_attribute_values(":day_ago", item::number(day_ago))
@@ -202,16 +214,16 @@ impl Store {
             .build()
     }
 
-    /// Adds `amount` to what a window has used, if that stays within `limit`.
-    fn charge(&self, key: Item, amount: u64, limit: u64, window: Window) -> Result<Update, BuildError> {
+    fn charge(&self, charge: Charge) -> Result<Update, BuildError> {
+        let Charge { budget, amount, limit, window } = charge;
         // A message dearer than the whole budget never fits: the condition compares with what must be free before.
         let condition = match limit.checked_sub(amount) {
             Some(_) => "attribute_not_exists(#used) OR #used <= :room",
             None => "attribute_exists(#used) AND #used < :room",
         };
         Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key))
+            .table_name(&self.table.name)
+            .set_key(Some(budget))
             .update_expression("SET #ttl = :ttl ADD #used :amount")
             .condition_expression(condition)
             .expression_attribute_names("#used", attr::USED)
@@ -219,7 +231,7 @@ impl Store {
             .expression_attribute_values(":amount", item::number(amount))
             .expression_attribute_values(":room", item::number(limit.saturating_sub(amount)))
             // Longer than the window, so that no collection of garbage empties a budget (EXP-07).
-            .expression_attribute_values(":ttl", item::number(window.ends_at.plus(PHONE_DAY).seconds()))
+            .expression_attribute_values(":ttl", item::number(window.ends_at.plus(SMS_DAY).seconds()))
             .build()
     }
 }

@@ -27,7 +27,7 @@ pub const KEYRING: &str = "keyring";
 /// The partition that lists the environments.
 pub const ENVIRONMENTS: &str = "environments";
 /// The sort key of a factor.
-pub(super) const FACTOR: &str = "factor";
+pub(crate) const FACTOR: &str = "factor";
 
 /// Attribute names.
 pub mod attr {
@@ -87,32 +87,32 @@ pub const LISTED: [&str; 8] = [
     attr::COUNTRY,
 ];
 
-pub(super) fn factor_key(environment: EnvironmentId, id: FactorId) -> Item {
+pub(crate) fn factor_key(environment: EnvironmentId, id: FactorId) -> Item {
     key(format!("{environment}/{id}"), FACTOR)
 }
 
-pub(super) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item {
+pub(crate) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item {
     key(format!("{environment}/{id}"), "challenge")
 }
 
-pub(super) fn number_key(mac: &[u8; 32]) -> Item {
+pub(crate) fn number_key(mac: &[u8; 32]) -> Item {
     budget_key(&format!("number/{}", URL_SAFE_NO_PAD.encode(mac)))
 }
 
-pub(super) fn prefix_key(mac: &[u8; 32], hour: u64) -> Item {
+pub(crate) fn prefix_key(mac: &[u8; 32], hour: u64) -> Item {
     budget_key(&format!("prefix/{}/{hour}", URL_SAFE_NO_PAD.encode(mac)))
 }
 
-pub(super) fn environment_day_key(environment: EnvironmentId, day: u64) -> Item {
+pub(crate) fn environment_day_key(environment: EnvironmentId, day: u64) -> Item {
     budget_key(&format!("{environment}/{day}"))
 }
 
 /// What the partition keys of everything an environment holds start with: its factors and challenges, and its money.
-pub(super) fn held_by(environment: EnvironmentId) -> [String; 2] {
+pub(crate) fn held_by(environment: EnvironmentId) -> [String; 2] {
     [format!("{environment}/"), format!("sms/{environment}/")]
 }
 
-pub(super) fn deployment_day_key(day: u64) -> Item {
+pub(crate) fn deployment_day_key(day: u64) -> Item {
     budget_key(&format!("deployment/{day}"))
 }
 
@@ -120,20 +120,20 @@ fn budget_key(name: &str) -> Item {
     key(format!("sms/{name}"), "budget")
 }
 
-pub(super) fn environment_key(tag: &Tag) -> Item {
+pub(crate) fn environment_key(tag: &Tag) -> Item {
     key(format!("environment/{tag}"), "environment")
 }
 
-pub(super) fn listed_environment_key(tag: &Tag) -> Item {
+pub(crate) fn listed_environment_key(tag: &Tag) -> Item {
     key(ENVIRONMENTS.to_owned(), tag.as_str())
 }
 
-pub(super) fn data_key_key(id: DataKeyId) -> Item {
+pub(crate) fn data_key_key(id: DataKeyId) -> Item {
     key(KEYRING.to_owned(), &id.to_string())
 }
 
 /// The index's partition: the user within the environment.
-pub(super) fn owner(environment: EnvironmentId, user: &UserId) -> String {
+pub(crate) fn owner(environment: EnvironmentId, user: &UserId) -> String {
     format!("{environment}/{user}")
 }
 

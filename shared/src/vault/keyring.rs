@@ -13,7 +13,7 @@ pub use error::KeyringError;
 
 use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedDataKey, WrappedKey};
 use crate::domain::id::{DataKeyId, EnvironmentId, EnvironmentKeyId};
-use crate::domain::policy::KEY_SETTLES;
+use crate::domain::policy::NEW_KEY_DELAY;
 use crate::domain::time::Timestamp;
 use crate::store::schema::attr;
 use crate::store::{Store, StoreError};
@@ -38,6 +38,12 @@ pub struct Keyring {
     kms: Kms,
     store: Store,
     held: Arc<Mutex<BTreeMap<DataKeyId, DataKey>>>,
+}
+
+impl AsRef<Self> for Keyring {
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 impl Keyring {
@@ -73,60 +79,6 @@ impl Keyring {
         if self.held().is_empty() { Err(damage.unwrap_or(KeyringError::Empty)) } else { Ok(()) }
     }
 
-    /// The entries that are unwrapped, oldest first.
-    #[must_use]
-    pub fn open_entries(&self) -> Vec<DataKeyId> {
-        self.held().keys().copied().collect()
-    }
-
-    /// Adds an entry. New keys of environments are wrapped by the newest one.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyringError`] if KMS makes none, or it is unknown whether it was written.
-    pub async fn rotate(&self, now: Timestamp, rng: &mut impl CryptoRng) -> Result<DataKeyId, KeyringError> {
-        let (key, entry) = self.kms.generate(DataKeyId::new(now, rng)).await?;
-        self.store.add_data_key(&entry).await?;
-        self.held().insert(entry.id, DataKey(key));
-        Ok(entry.id)
-    }
-
-    /// A new environment with its first key. It is in no table yet.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyringError::Empty`] if no entry is held.
-    pub fn environment(
-        &self,
-        tag: Tag,
-        now: Timestamp,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Registration, KeyringError> {
-        let environment = Environment { id: EnvironmentId::new(now, rng), tag };
-        let keys = vec![self.key_for(environment.id, now, rng)?];
-        let (api_keys, damaged) = (Vec::new(), Vec::new());
-        Ok(Registration { environment, api_keys, keys, deleted_at: None, damaged })
-    }
-
-    /// A new key for an environment, wrapped by the newest entry.
-    ///
-    /// # Errors
-    ///
-    /// [`KeyringError::Empty`] if no entry is held.
-    pub fn key_for(
-        &self,
-        environment: EnvironmentId,
-        now: Timestamp,
-        rng: &mut impl CryptoRng,
-    ) -> Result<WrappedKey, KeyringError> {
-        let (data_key, parent) =
-            self.held().last_key_value().map(|(id, key)| (*id, key.clone())).ok_or(KeyringError::Empty)?;
-        let id = EnvironmentKeyId::new(now, rng);
-        let key = cipher::random_key(rng);
-        let bytes = cipher::seal(&parent.0, &context(environment, id), key.as_slice(), rng);
-        Ok(WrappedKey { id, data_key, bytes: bytes.ok_or(KeyringError::Broken(id))? })
-    }
-
     /// What seals and opens for an environment: its keys, and the deployment's for what all environments share. A damaged
     /// key is logged and left out: only what is sealed with it does not open.
     ///
@@ -143,6 +95,48 @@ impl Keyring {
             return Err(damage.into_iter().next().unwrap_or(KeyringError::Erased(environment)));
         };
         Ok(Seal::new(environment, keys, current, &self.deployment_key(now)?.0))
+    }
+
+    /// The entries that are unwrapped, oldest first.
+    #[must_use]
+    pub fn open_entries(&self) -> Vec<DataKeyId> {
+        self.held().keys().copied().collect()
+    }
+
+    /// A new environment with its first key. It is in no table yet.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Empty`] if no entry is held.
+    pub fn new_environment(
+        &self,
+        tag: Tag,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Registration, KeyringError> {
+        let environment = Environment { id: EnvironmentId::new(now, rng), tag };
+        let keys = vec![self.new_key(environment.id, now, rng)?];
+        let (api_keys, damaged) = (Vec::new(), Vec::new());
+        Ok(Registration { environment, api_keys, keys, deleted_at: None, damaged })
+    }
+
+    /// A new key for an environment, wrapped by the newest entry.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyringError::Empty`] if no entry is held.
+    pub fn new_key(
+        &self,
+        environment: EnvironmentId,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<WrappedKey, KeyringError> {
+        let (data_key, parent) =
+            self.held().last_key_value().map(|(id, key)| (*id, key.clone())).ok_or(KeyringError::Empty)?;
+        let id = EnvironmentKeyId::new(now, rng);
+        let key = cipher::random_key(rng);
+        let bytes = cipher::seal(&parent.0, &context(environment, id), key.as_slice(), rng);
+        Ok(WrappedKey { id, data_key, bytes: bytes.ok_or(KeyringError::Broken(id))? })
     }
 
     /// What is wrong with the keys of an environment, as far as they are damaged.
@@ -217,7 +211,7 @@ impl Keyring {
 pub fn settled<T>(keys: impl Iterator<Item = (T, Timestamp)>, now: Timestamp) -> Option<T> {
     let mut keys: Vec<_> = keys.collect();
     keys.sort_by_key(|(_, made_at)| *made_at);
-    let young = keys.iter().rev().take_while(|(_, made_at)| made_at.plus(KEY_SETTLES) > now).count();
+    let young = keys.iter().rev().take_while(|(_, made_at)| made_at.plus(NEW_KEY_DELAY) > now).count();
     let newest = keys.len().saturating_sub(young).saturating_sub(1);
     keys.into_iter().nth(newest).map(|(key, _)| key)
 }

@@ -85,10 +85,11 @@ impl Seal {
     ///
     /// [`SealError`] never happens for the current key.
     pub fn code(&self, code: &Code, factor: FactorId, challenge: ChallengeId) -> Result<CodeMac, SealError> {
-        Ok(CodeMac { key: self.current, mac: self.code_mac(self.current, code, factor, challenge)? })
+        Ok(CodeMac { key: self.current, mac: self.code_mac(self.current, code, (factor, challenge))? })
     }
 
-    /// Whether `code` is the one that `kept` was made of, for `challenge` of `factor`, compared in constant time.
+    /// Whether `code` is the one that `kept` was made of, for the challenge of the factor of `place`, compared in
+    /// constant time.
     ///
     /// # Errors
     ///
@@ -97,10 +98,9 @@ impl Seal {
         &self,
         code: &Code,
         kept: &CodeMac,
-        factor: FactorId,
-        challenge: ChallengeId,
+        place: (FactorId, ChallengeId),
     ) -> Result<bool, SealError> {
-        let given = self.code_mac(kept.key, code, factor, challenge)?;
+        let given = self.code_mac(kept.key, code, place)?;
         Ok(given.ct_eq(&kept.mac).into())
     }
 
@@ -140,8 +140,7 @@ impl Seal {
         &self,
         key: EnvironmentKeyId,
         code: &Code,
-        factor: FactorId,
-        challenge: ChallengeId,
+        (factor, challenge): (FactorId, ChallengeId),
     ) -> Result<[u8; 32], SealError> {
         let context = format!("{}/{factor}/{challenge}/", self.environment);
         mac(&cipher::derive(self.key(key)?, CODE), &context, code.expose())

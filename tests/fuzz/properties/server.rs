@@ -10,13 +10,14 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use shared::config::Settings;
 use shared::core::Core;
-use shared::domain::api_key::{ApiKey, Scope};
+use shared::domain::api_key::ApiKey;
 use shared::domain::environment::Tag;
 use shared::domain::id::ApiKeyId;
+use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
+use shared::operate::Operator;
 use shared::ports::{Clock, Entropy, NoEntropy};
 use shared::sms::Sms;
-use shared::store::Store;
 use shared::vault::keyring::Keyring;
 use shared::vault::kms::Kms;
 use shared::{aws, http as routes};
@@ -61,30 +62,28 @@ impl Server {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         let (table, clock, sent) = (Table::default(), Stopped::default(), Arc::new(AtomicUsize::new(0)));
         let mut rng = StdRng::from_seed([1; 32]);
-        let store = Store::new(aws::dynamodb(&table.sdk()), "latchkey".to_owned());
-        // The key is held from the start: nothing has to be unwrapped.
+        let operator = Operator::new(aws::dynamodb(&table.sdk()), "latchkey".to_owned());
         let kms =
             table::sdk(|_, _| (200, json!({"Plaintext": "A".repeat(43) + "=", "CiphertextBlob": "AAAA"})));
-        let keyring = Keyring::new(Kms::new(aws::kms(&kms), "alias/fuzz".to_owned()), store.clone());
-        runtime.block_on(keyring.rotate(clock.now(), &mut rng)).unwrap();
+        let kms = Kms::new(aws::kms(&kms), "alias/fuzz".to_owned());
+        runtime.block_on(operator.rotate(&kms, clock.now(), &mut rng)).unwrap();
+        let keyring = Keyring::new(kms, operator.store.clone());
+        runtime.block_on(keyring.load()).unwrap();
         let mut environment =
-            keyring.environment(Tag::parse("fuzz").unwrap(), clock.now(), &mut rng).unwrap();
+            keyring.new_environment(Tag::parse("fuzz").unwrap(), clock.now(), &mut rng).unwrap();
         let key = ApiKey::random(&environment.environment.tag, &mut rng);
         environment.api_keys.push(key.entry(ApiKeyId::new(clock.now(), &mut rng), Scope::Full, None));
-        runtime.block_on(store.add_environment(&environment)).unwrap();
+        runtime.block_on(operator.add_environment(&environment)).unwrap();
 
         let settings = Settings::from_env_for_local().unwrap();
         let entropy = Arc::new(Seeded::default());
-        let core = Core::new(store, keyring, settings.policy, Arc::new(clock.clone()), entropy);
+        let core = Core::new(operator.store, settings.policy, Arc::new(clock.clone()), entropy);
         let counter = Arc::clone(&sent);
         let sns = table::sdk(move |_, _| {
             counter.fetch_add(1, Ordering::Relaxed);
             (500, Value::Null)
         });
-        let all = routes::enroll::router(core.clone())
-            .merge(routes::challenge::router(core.clone(), Sms::new(aws::sns(&sns), settings.sms)))
-            .merge(routes::verify::router(core.clone()))
-            .merge(routes::factors::router(core.clone()));
+        let all = routes::all_routes(&core, &keyring, Sms::new(aws::sns(&sns), settings.sms));
         let mut server = Self {
             table,
             clock,

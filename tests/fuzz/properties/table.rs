@@ -75,6 +75,13 @@ impl Table {
             let item = self.state().items.get(&key).cloned();
             return (200, item.map_or_else(|| json!({}), |item| json!({ "Item": item })));
         }
+        if let ("Query", Some(partition)) =
+            (operation, request["ExpressionAttributeValues"][":pk"]["S"].as_str())
+        {
+            let (partition, state) = (format!("{partition} "), self.state());
+            let found = state.items.iter().filter(|(key, _)| key.starts_with(&partition));
+            return (200, json!({ "Items": found.map(|(_, item)| item).collect::<Vec<_>>() }));
+        }
         let on_write = self.state().on_write.clone();
         let write = Write { operation: operation.to_owned(), request };
         match on_write.map_or(Fate::Kept, |decide| decide(&write)) {

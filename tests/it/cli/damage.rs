@@ -9,8 +9,9 @@ use cli::serve::{self, Options, ServeError, TABLE};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::config::Settings;
-use shared::domain::api_key::{ApiKey, Scope};
-use shared::domain::policy::{KEY_KEPT, KEY_SETTLES};
+use shared::domain::api_key::ApiKey;
+use shared::domain::policy::{NEW_KEY_DELAY, RETIRED_KEY_RETENTION};
+use shared::domain::scope::Scope;
 
 fn junk() -> AttributeValue {
     AttributeValue::S("junk".to_owned())
@@ -138,7 +139,7 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     );
 
     // What the damaged environment's keys are wrapped by is not known: no entry of the keyring goes.
-    app.advance(i64::try_from((KEY_SETTLES + KEY_KEPT).as_secs()).unwrap());
+    app.advance(i64::try_from((NEW_KEY_DELAY + RETIRED_KEY_RETENTION).as_secs()).unwrap());
     left_out(&desk.type_in("keyring rewrap").await, "factors sealed again: 1; keys removed: 2", damaged);
     assert_eq!(app.verifies(&totp).await, 201);
     app.local.stop().await;
@@ -215,7 +216,7 @@ async fn a_damaged_key_of_an_environment_matters_to_what_is_sealed_with_it() {
     let app = desk.serve().await;
     let old = app.enroll_totp().await;
     desk.done("keyring rotate").await;
-    app.advance(i64::try_from(KEY_SETTLES.as_secs()).unwrap() + 60);
+    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
     let new = app.enroll_totp().await;
     let environment = app.item("environment/local").await;
     let keys = environment["keys"].as_m().unwrap();
@@ -247,7 +248,7 @@ async fn a_damaged_entry_of_the_keyring_stops_no_function_that_does_not_need_it(
     let app = desk.serve().await;
     let old = app.enroll_totp().await;
     desk.done("keyring rotate").await;
-    app.advance(i64::try_from(KEY_SETTLES.as_secs()).unwrap() + 60);
+    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
     let new = app.enroll_totp().await;
     let entries: Vec<Item> =
         app.dump().await.into_iter().filter(|item| item["pk"].as_s().unwrap() == "keyring").collect();
@@ -283,7 +284,7 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
     };
     let (good, bad) = (enroll("alice").await, enroll("bob").await);
     desk.done("keyring rotate").await;
-    app.advance(i64::try_from(KEY_SETTLES.as_secs()).unwrap() + 60);
+    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
     let intact = app.damage(&bad, "created_at", junk()).await;
 
     let damaged = format!("{bad} (its `created_at` is missing or makes no sense). Restore the factor's item");

@@ -54,7 +54,7 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
     let desk = Desk::new();
     let app = desk.serve().await;
     let (doomed, other) = (
-        app.api_key("doomed", shared::domain::api_key::Scope::Full, None).await,
+        app.api_key("doomed", shared::domain::scope::Scope::Full, None).await,
         app.other_environment().await,
     );
     fill(&app, &other).await;
@@ -122,11 +122,11 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
 async fn an_interrupted_deletion_is_resumed() {
     let desk = Desk::new();
     let app = desk.serve().await;
-    let doomed = app.api_key("doomed", shared::domain::api_key::Scope::Full, None).await;
+    let doomed = app.api_key("doomed", shared::domain::scope::Scope::Full, None).await;
     fill(&app, &doomed).await;
     let tag = shared::domain::environment::Tag::parse("doomed").unwrap();
     let now = shared::ports::Clock::now(&app.local.clock);
-    app.local.core.store.erase_environment(&tag, now).await.unwrap();
+    app.local.operator.erase_environment(&tag, now).await.unwrap();
     app.local.stop().await;
     // The process that erased it was killed there; no server runs, so that nothing has to be waited for.
     let listed = desk.done("env list").await;
@@ -145,7 +145,7 @@ async fn an_interrupted_deletion_is_resumed() {
 async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
     let desk = Desk::new();
     let app = desk.serve().await;
-    let doomed = app.api_key("doomed", shared::domain::api_key::Scope::Full, None).await;
+    let doomed = app.api_key("doomed", shared::domain::scope::Scope::Full, None).await;
     fill(&app, &doomed).await;
     let aws = super::doctor::aws::Aws::start(&app.local.dynamodb_url, &app.local.kms_url).await;
     let key = json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
@@ -160,7 +160,7 @@ async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
     .await;
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("DynamoDB could not remove items: items stay unprocessed"), "{}", ended.err);
-    assert_eq!(aws.asked("BatchWriteItem"), shared::domain::policy::BATCH_TRIES);
+    assert_eq!(aws.asked("BatchWriteItem"), shared::operate::MAX_BATCH_TRIES);
     app.local.stop().await;
     assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted, with 7 items");
 }

@@ -132,9 +132,7 @@ async fn sec_07_an_interrupted_rotation_and_an_interrupted_rewrap_are_resumed() 
     app.other_environment().await;
     let factors = [app.enroll_totp().await, app.enroll_totp().await, app.enroll_totp().await];
     // The process was killed after it added the entry.
-    let now = shared::ports::Clock::now(&app.local.clock);
-    let mut rng = shared::ports::Entropy::rng(&shared::ports::OsEntropy).unwrap();
-    app.local.core.keyring.rotate(now, &mut rng).await.unwrap();
+    app.add_data_key().await;
     assert!(desk.failed("keyring rewrap").await.contains("the newest keys seal from TIME on"));
     let listed = desk.json("keyring list").await;
     assert_eq!(listed[1]["environments"], json!(["local", "other"]));

@@ -211,7 +211,7 @@ async fn flt_06_conflicts_are_tried_again_and_then_given_up() {
     let path = format!("/auth/factors/{second}/challenge");
     is_unavailable(&send(app.authorized(Method::POST, &path).json(&json!({}))).await);
     let tried = app.faults().calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
-    assert_eq!(tried, shared::domain::policy::MESSAGE_WRITE_TRIES);
+    assert_eq!(tried, shared::http::challenge::MAX_LOG_WRITE_TRIES);
     assert_eq!(app.local.outbox.messages().len(), 1, "only what was reserved was sent");
 }
 

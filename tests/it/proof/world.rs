@@ -100,17 +100,13 @@ impl World {
         let clock = StillClock(Arc::new(AtomicI64::new(BEGINNING)));
         let core = Core::new(
             Store::new(aws::dynamodb(&cli::serve::sdk(&table)), cli::serve::TABLE.to_owned()),
-            app.local.core.keyring.clone(),
             (*app.local.core.policy).clone(),
             Arc::new(clock.clone()),
             Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
         );
         let sns = cli::serve::sdk(&app.local.sns_url);
         let config = Settings::from_env_for_local().unwrap().sms;
-        let routes = http::enroll::router(core.clone())
-            .merge(http::challenge::router(core.clone(), Sms::new(aws::sns(&sns), config)))
-            .merge(http::verify::router(core.clone()))
-            .merge(http::factors::router(core.clone()));
+        let routes = http::all_routes(&core, &app.local.keyring, Sms::new(aws::sns(&sns), config));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let mut serving = JoinSet::new();

@@ -82,7 +82,7 @@ fn net_06_a_function_that_seals_or_opens_decrypts_the_keyring_and_nothing_else()
         }
         let main = fs::read_to_string(root().join(format!("functions/{name}/src/main.rs"))).unwrap();
         let keyring = statements.iter().filter(|statement| statement["Resource"] == "ServedKeyringKey.Value");
-        assert_eq!(keyring.clone().count(), main.matches("open_keyring").count(), "{name}");
+        assert_eq!(keyring.clone().count(), main.matches("function.keyring()").count(), "{name}");
         for statement in keyring {
             let condition = &statement["Condition"];
             assert_eq!(condition["StringEquals"]["kms:EncryptionContext:latchkey"], "keyring");

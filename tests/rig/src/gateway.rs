@@ -20,7 +20,7 @@ use std::sync::Arc;
 use uuid::Builder;
 
 /// The largest body an HTTP API takes.
-const BODY_BYTES: usize = 10 * 1024 * 1024;
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// The API.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ impl Gateway {
 
     async fn pass(&self, from: SocketAddr, request: Request) -> Result<Response, Failure> {
         let (parts, body) = request.into_parts();
-        let Ok(body) = to_bytes(body, BODY_BYTES).await else {
+        let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
             return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Too Long"));
         };
         let Some(found) = route::find(&self.routes, parts.method.as_str(), parts.uri.path()) else {

@@ -5,7 +5,7 @@ use crate::access::REGION;
 use crate::sandbox::credentials;
 use cli::serve::sdk;
 use shared::aws;
-use shared::store::Store;
+use shared::operate::Operator as Deployed;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::process::Command;
@@ -31,7 +31,7 @@ impl Aws {
 
     /// Makes the table, as the template does, and what a deployment needs before its first request: an API key.
     pub(crate) async fn deploy(&self, latchkey: &Path, kms_key: &str) -> Result<String, Failure> {
-        Store::new(aws::dynamodb(&sdk(&self.dynamodb)), TABLE.to_owned()).create_table().await?;
+        Deployed::new(aws::dynamodb(&sdk(&self.dynamodb)), TABLE.to_owned()).create_table().await?;
         let made = Command::new(latchkey)
             .args(["--json", "init", "--table", TABLE, "--kms-key-id", kms_key, "--region", REGION])
             .envs(credentials())

@@ -136,7 +136,7 @@ fn flt_03_a_counted_attempt_is_found_again_and_no_other() {
 fn the_memory_of_challenges_is_bounded_and_says_when_it_clears() {
     let mut fixture = Fixture::new();
     let mut guard = Guard::default();
-    for _ in 0..TRIED_CHALLENGES {
+    for _ in 0..MAX_TRIED_CHALLENGES {
         let challenge = fixture.challenge();
         fixture.guess(&mut guard, &challenge, Evidence::Code).unwrap();
     }
@@ -165,7 +165,7 @@ fn thr_06_the_wait_doubles_from_30_seconds_to_an_hour() {
     let expected = [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600].map(Duration::from_secs);
     assert_eq!(waits, expected, "from the fifth failure on");
     assert_eq!(backoff(u32::MAX), Some(minutes(60)));
-    let hundred: Duration = (0..DISABLED_AT).filter_map(backoff).sum();
+    let hundred: Duration = (0..MAX_CONSECUTIVE_FAILURES).filter_map(backoff).sum();
     assert!(hundred >= Duration::from_hours(89), "a hundred guesses take {hundred:?}");
 }
 
@@ -219,13 +219,13 @@ fn thr_08_twenty_failures_a_day_block_even_with_successes_in_between() {
         fixture.now = fixture.now.plus(wait).plus(Duration::from_secs(1));
     }
     let challenge = fixture.challenge();
-    let frees = first.plus(ROLLING_WINDOW);
+    let frees = first.plus(FAILURE_WINDOW);
     let refusal = Refusal::Locked(Locked { retry_at: Some(frees) });
     assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Err(refusal));
     fixture.now = frees;
     let challenge = fixture.challenge();
     assert_eq!(fixture.guess(&mut guard, &challenge, Evidence::Code), Ok(Verdict::Valid));
-    assert!(guard.recent_failures.len() <= ROLLING_FAILURES);
+    assert!(guard.recent_failures.len() <= MAX_FAILURES_PER_DAY);
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn thr_08_an_unlocked_factor_takes_guesses_at_once_and_nothing_it_has_spent() {
     let (mut guard, spent) = (Guard::default(), fixture.challenge());
     assert_eq!(fixture.guess(&mut guard, &spent, Evidence::Step(Step(100))), Ok(Verdict::Valid));
     let mut wait = Duration::ZERO;
-    for _ in 0..ROLLING_FAILURES {
+    for _ in 0..MAX_FAILURES_PER_DAY {
         fixture.now = fixture.now.plus(wait);
         wait = fail_once(&mut fixture, &mut guard);
     }
@@ -286,7 +286,7 @@ proptest! {
                 prop_assert!(before.unlocked(fixture.now).is_ok(), "no verdict while locked");
                 let expected = if verdict == Verdict::Valid { 0 } else { before.failures + 1 };
                 prop_assert_eq!(guard.failures, expected);
-                prop_assert!(guard.recent_failures.len() <= ROLLING_FAILURES);
+                prop_assert!(guard.recent_failures.len() <= MAX_FAILURES_PER_DAY);
             } else {
                 prop_assert_eq!(&guard, &before);
             }

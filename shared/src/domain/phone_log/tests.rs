@@ -71,7 +71,7 @@ fn a_repeat_sends_what_was_certainly_never_sent() {
 fn a_repeat_waits_while_the_outcome_may_become_known_and_is_refused_after_that() {
     let tried = log(MessageState::Tried);
     let over = OverBudget { retry_at: at(30) };
-    let pending = i64::try_from(SMS_OUTCOME_WITHIN.as_secs()).unwrap();
+    let pending = i64::try_from(SMS_OUTCOME_TIMEOUT.as_secs()).unwrap();
     assert_eq!(tried.next_step(&request(2, KEY), at(pending - 1)), Ok(NextStep::Wait));
     assert_eq!(tried.next_step(&request(2, KEY), at(pending)), Err(over));
     assert_eq!(tried.next_step(&request(2, KEY), at(30)), Ok(NextStep::Reserve), "after the cooldown");

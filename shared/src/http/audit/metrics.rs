@@ -2,7 +2,7 @@
 //!
 //! What they are counted by is bounded: the table, the operation, the country (LOG-08).
 
-use super::{Answered, Notes};
+use super::{Answered, Recorded};
 use crate::domain::guard::Verdict;
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// What a request counts as.
-    pub(super) fn of(answered: &Answered<'_>, notes: &Notes) -> Self {
+    pub(super) fn of(answered: &Answered<'_>, recorded: &Recorded) -> Self {
         let mut metrics = Self::default();
         let latency = answered.ended.millis().saturating_sub(answered.began.millis()).max(0);
         let fault = u8::from(answered.status.is_server_error());
@@ -35,23 +35,23 @@ impl Metrics {
             ("Faults", "Count", json!(fault)),
         ];
         metrics.add(BY_OPERATION, request);
-        if let Some(verdict) = notes.verdict {
-            let (valid, lock) = (verdict == Verdict::Valid, notes.locked_until.is_some());
+        if let Some(verdict) = recorded.verdict {
+            let (valid, lock) = (verdict == Verdict::Valid, recorded.locked_until.is_some());
             let verdict = [
                 ("Verified", "Count", json!(u8::from(valid))),
                 ("Failures", "Count", json!(u8::from(!valid))),
                 ("Locks", "Count", json!(u8::from(lock))),
             ];
             metrics.add(IN_ALL, verdict);
-            if notes.country.is_some() {
+            if recorded.country.is_some() {
                 metrics.add(BY_COUNTRY, [("MessagesVerified", "Count", json!(u8::from(valid)))]);
             }
         }
-        if let Some(price) = notes.charged {
+        if let Some(price) = recorded.charged {
             // An amount is written in digits with a point, which is a number.
             let dollars = price.to_string().parse::<f64>().unwrap_or_default();
             let message = [
-                ("MessagesSent", "Count", json!(u8::from(notes.sent))),
+                ("MessagesSent", "Count", json!(u8::from(recorded.sent))),
                 ("MessageCostUsd", "None", json!(dollars)),
             ];
             metrics.add(BY_COUNTRY, message);

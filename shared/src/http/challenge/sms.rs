@@ -4,45 +4,55 @@
 //! fault or a killed process, knows what it may do (`domain/phone_log.rs`).
 
 use super::{Sender, with_code};
-use crate::core::{Caller, Core};
 use crate::domain::challenge::Challenge;
 use crate::domain::factor::Factor;
 use crate::domain::id::AttemptId;
 use crate::domain::phone::Phone;
-use crate::domain::phone_log::PhoneMacs;
-use crate::domain::phone_log::{MessageRequest, MessageState, NextStep, PhoneLog};
-use crate::domain::policy::{MAX_MESSAGE_STEPS, MESSAGE_WRITE_PAUSE, MESSAGE_WRITE_TRIES};
+use crate::domain::phone_log::{MessageRequest, MessageState, NextStep, PhoneLog, PhoneMacs};
 use crate::domain::sms_text::SmsTemplate;
-use crate::http::audit::Trail;
+use crate::http::call::Call;
 use crate::http::error::Error;
-use crate::http::extract::{Fields, IdempotencyKey};
+use crate::http::extract::Fields;
 use crate::store::{LogChange, LogWrite, LogWritten, StoreError};
 use rand::RngExt as _;
+use std::time::Duration;
+
+/// Tries of a transaction of an SMS challenge while other transactions on the same items are in progress (FLT-06).
+pub const MAX_LOG_WRITE_TRIES: usize = 4;
+
+/// The longest random pause between two of them.
+const MAX_LOG_WRITE_PAUSE: Duration = Duration::from_millis(80);
+
+/// Steps an SMS challenge may need from its reservation to its message, when repeats of the same request interfere.
+/// Alone it needs two: reserve, mark as tried.
+const MAX_MESSAGE_STEPS: usize = 6;
+
+/// What a challenge by text message is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) factor: &'a Factor,
+    pub(super) phone: &'a Phone,
+    pub(super) idempotency_key: Option<&'a str>,
+}
 
 pub(super) async fn challenge(
-    sender: &Sender,
-    caller: &Caller,
-    trail: &Trail,
-    factor: &Factor,
-    phone: &Phone,
-    IdempotencyKey(key): IdempotencyKey,
+    call: &Call<Sender>,
+    Asked { factor, phone, idempotency_key }: Asked<'_>,
     mut fields: Fields,
 ) -> Result<Challenge, Error> {
-    let Sender { core, sms } = sender;
     let template = fields.optional("sms_template", SmsTemplate::parse);
-    let template = fields.check(Some(template))?.unwrap_or_else(|| sms.template().clone());
-    if !core.policy.sms_countries.allow(phone.country()) {
+    let template = fields.check(Some(template))?.unwrap_or_else(|| call.services.sms.template().clone());
+    if !call.core.policy.sms_countries.allow(phone.country()) {
         return Err(Error::PhoneNotSupported);
     }
-    let seal = core.seal(caller).await?;
-    let key = key.map(|key| seal.request(&key, factor.id)).transpose()?;
-    let (challenge, code) = with_code(core, &seal, factor)?;
+    let seal = call.seal().await?;
+    let key = idempotency_key.map(|key| seal.request(key, factor.id)).transpose()?;
+    let (challenge, code) = with_code(&call.core, &seal, factor)?;
     let request = MessageRequest { challenge: challenge.id, key };
-    let message = Message { core, trail, factor, phone: seal.phone(phone)?, challenge: &challenge, request };
+    let message = Message { call, factor, phone: seal.phone(phone)?, challenge: &challenge, request };
     match message.claim().await? {
         Claim::Earlier(challenge) => Ok(challenge),
         Claim::Own(log) => {
-            message.send(&log, sender, phone, &template.with(&code)).await?;
+            message.send(&log, phone, &template.with(&code)).await?;
             Ok(challenge)
         }
     }
@@ -50,8 +60,7 @@ pub(super) async fn challenge(
 
 /// A message that a request asks for.
 struct Message<'a> {
-    core: &'a Core,
-    trail: &'a Trail,
+    call: &'a Call<Sender>,
     factor: &'a Factor,
     phone: PhoneMacs,
     challenge: &'a Challenge,
@@ -69,7 +78,8 @@ enum Claim {
 impl Message<'_> {
     /// Reserves the message and marks it as tried, or finds out what an earlier attempt of the same request has done.
     async fn claim(&self) -> Result<Claim, Error> {
-        let Self { core, challenge, request, .. } = self;
+        let Self { call, challenge, request, .. } = self;
+        let core = &call.core;
         // An empty log is tried first: most numbers were sent nothing for a day.
         let mut log = PhoneLog::default();
         for _ in 0..MAX_MESSAGE_STEPS {
@@ -97,10 +107,10 @@ impl Message<'_> {
     }
 
     /// Sends the message, once, and writes what became of it.
-    async fn send(&self, log: &PhoneLog, sender: &Sender, phone: &Phone, text: &str) -> Result<(), Error> {
-        let price = self.core.policy.sms_max_price;
-        let Err(error) = sender.sms.send(phone, text, price).await else {
-            self.trail.sent();
+    async fn send(&self, log: &PhoneLog, phone: &Phone, text: &str) -> Result<(), Error> {
+        let price = self.call.core.policy.sms_max_price;
+        let Err(error) = self.call.services.sms.send(phone, text, price).await else {
+            self.call.trail.sent();
             if let Err(error) = self.write(log, log.mark(MessageState::Sent), LogChange::Mark).await {
                 // The promise is kept: SNS took the message. A repeat of the request is answered 503 instead of 201.
                 tracing::warn!(?error, "a sent message is not marked as sent");
@@ -116,12 +126,12 @@ impl Message<'_> {
 
     /// Writes `next` over `seen`, and returns the log as it then stands: `next`, or what another request has made of it.
     async fn write(&self, seen: &PhoneLog, next: PhoneLog, change: LogChange<'_>) -> Result<PhoneLog, Error> {
-        let Self { core, phone, .. } = self;
+        let Self { call: Call { core, trail, .. }, phone, .. } = self;
         let (now, mut rng) = (core.now(), core.rng()?);
         let charges = matches!(change, LogChange::Reserve(..));
         let write =
             LogWrite { phone: *phone, seen, next: &next, change, now, token: AttemptId::new(now, &mut rng) };
-        for _ in 0..MESSAGE_WRITE_TRIES {
+        for _ in 0..MAX_LOG_WRITE_TRIES {
             let written = match core.store.write_phone_log(&write).await {
                 Ok(LogWritten::Changed(log)) => return Ok(log),
                 Ok(LogWritten::OverBudget(over)) => return Err(over.into()),
@@ -138,11 +148,11 @@ impl Message<'_> {
             };
             if written {
                 if charges {
-                    self.trail.charged(core.policy.sms_max_price);
+                    trail.charged(core.policy.sms_max_price);
                 }
                 return Ok(next);
             }
-            tokio::time::sleep(MESSAGE_WRITE_PAUSE.mul_f64(rng.random())).await;
+            tokio::time::sleep(MAX_LOG_WRITE_PAUSE.mul_f64(rng.random())).await;
         }
         Err(Error::busy())
     }

@@ -1,14 +1,15 @@
 //! Environments, their API keys and their own keys, as items and maps within them.
 
+use super::super::StoreError;
 use super::super::schema::{self, attr};
-use super::super::{DeletionState, StoreError};
-use super::{Item, Read, blob, bytes, mac, map, moment, number, optional, parsed, put, text};
-use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash, Scope};
-use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
+use super::{Item, Parsed, blob, bytes, mac, map, moment, number, optional, parsed, put, text};
+use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash};
+use crate::domain::environment::{DamagedEntry, DeletionState, Environment, Registration, Tag, WrappedKey};
 use crate::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, EnvironmentKeyId};
+use crate::domain::scope::Scope;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-pub(in super::super) fn from_registration(registration: &Registration) -> Item {
+pub(crate) fn from_registration(registration: &Registration) -> Item {
     let Registration { environment, api_keys, keys, deleted_at, damaged: _ } = registration;
     let mut item = schema::environment_key(&environment.tag);
     put(&mut item, attr::ID, text(environment.id));
@@ -23,7 +24,7 @@ pub(in super::super) fn from_registration(registration: &Registration) -> Item {
     item
 }
 
-pub(in super::super) fn to_registration(item: &Item) -> Read<Registration> {
+pub(crate) fn to_registration(item: &Item) -> Parsed<Registration> {
     let (api_keys, damaged_api_keys) = named(item, attr::API_KEYS, ApiKeyId::parse_bare, to_api_key)?;
     let (keys, damaged_keys) = named(item, attr::KEYS, EnvironmentKeyId::parse_bare, to_key)?;
     let damaged_keys = damaged_keys.into_iter().map(DamagedEntry::Key);
@@ -40,7 +41,7 @@ pub(in super::super) fn to_registration(item: &Item) -> Read<Registration> {
 }
 
 /// What a deletion needs to know. It reads whatever else of the item is damaged.
-pub(in super::super) fn to_deletion_state(item: &Item) -> DeletionState {
+pub(crate) fn to_deletion_state(item: &Item) -> DeletionState {
     DeletionState {
         id: parsed(item, attr::ID, EnvironmentId::parse).ok(),
         deleted_at: moment(item, attr::DELETED_AT).ok(),
@@ -48,11 +49,11 @@ pub(in super::super) fn to_deletion_state(item: &Item) -> DeletionState {
 }
 
 /// The tag in the list of environments, where it is the key.
-pub(in super::super) fn to_listed_tag(item: &Item) -> Read<Tag> {
+pub(crate) fn to_listed_tag(item: &Item) -> Parsed<Tag> {
     parsed(item, attr::SK, Tag::parse)
 }
 
-pub(in super::super) fn from_api_key(key: &ApiKeyEntry) -> AttributeValue {
+pub(crate) fn from_api_key(key: &ApiKeyEntry) -> AttributeValue {
     let mut item = Item::new();
     put(&mut item, attr::HASH, bytes(&key.hash.0));
     put(&mut item, attr::SCOPE, text(key.scope.name()));
@@ -62,7 +63,7 @@ pub(in super::super) fn from_api_key(key: &ApiKeyEntry) -> AttributeValue {
     AttributeValue::M(item)
 }
 
-fn to_api_key(id: ApiKeyId, item: &Item) -> Read<ApiKeyEntry> {
+fn to_api_key(id: ApiKeyId, item: &Item) -> Parsed<ApiKeyEntry> {
     Ok(ApiKeyEntry {
         id,
         hash: ApiKeyHash(mac(item, attr::HASH)?),
@@ -71,14 +72,14 @@ fn to_api_key(id: ApiKeyId, item: &Item) -> Read<ApiKeyEntry> {
     })
 }
 
-pub(in super::super) fn from_key(key: &WrappedKey) -> AttributeValue {
+pub(crate) fn from_key(key: &WrappedKey) -> AttributeValue {
     let mut item = Item::new();
     put(&mut item, attr::DATA_KEY, text(key.data_key));
     put(&mut item, attr::WRAPPED, bytes(&key.bytes));
     AttributeValue::M(item)
 }
 
-fn to_key(id: EnvironmentKeyId, item: &Item) -> Read<WrappedKey> {
+fn to_key(id: EnvironmentKeyId, item: &Item) -> Parsed<WrappedKey> {
     Ok(WrappedKey {
         id,
         data_key: parsed(item, attr::DATA_KEY, DataKeyId::parse)?,
@@ -91,8 +92,8 @@ fn named<I: Copy + Ord, E, T>(
     item: &Item,
     name: &'static str,
     parse: impl Fn(&str) -> Result<I, E>,
-    read: impl Fn(I, &Item) -> Read<T>,
-) -> Read<(Vec<T>, Vec<String>)> {
+    read: impl Fn(I, &Item) -> Parsed<T>,
+) -> Parsed<(Vec<T>, Vec<String>)> {
     let (mut readable, mut damaged) = (Vec::new(), Vec::new());
     for (text, entry) in optional(item, name, map)?.into_iter().flatten() {
         let corrupt = || StoreError::Corrupt(name);

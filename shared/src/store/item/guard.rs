@@ -2,13 +2,13 @@
 
 use super::super::StoreError;
 use super::super::schema::attr;
-use super::{Item, Read, integer, list, map, moment, number, optional, parsed, put, text, to_moment};
+use super::{Item, Parsed, integer, list, map, moment, number, optional, parsed, put, text, to_moment};
 use crate::domain::guard::{Guard, Spent};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::totp::Step;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-pub(in super::super) fn from_guard(guard: &Guard) -> AttributeValue {
+pub(crate) fn from_guard(guard: &Guard) -> AttributeValue {
     let mut item = Item::new();
     put(&mut item, attr::FAILURES, number(guard.failures));
     let recent = guard.recent_failures.iter().map(|failed| number(failed.millis())).collect();
@@ -24,7 +24,7 @@ pub(in super::super) fn from_guard(guard: &Guard) -> AttributeValue {
     AttributeValue::M(item)
 }
 
-pub(super) fn to_guard(version: u64, item: &Item) -> Read<Guard> {
+pub(crate) fn to_guard(version: u64, item: &Item) -> Parsed<Guard> {
     let spent = map(item, attr::SPENT)?
         .iter()
         .map(|(challenge, spent)| {
@@ -32,7 +32,7 @@ pub(super) fn to_guard(version: u64, item: &Item) -> Read<Guard> {
                 ChallengeId::parse_bare(challenge).map_err(|_| StoreError::Corrupt(attr::SPENT))?;
             Ok((challenge, to_spent(spent.as_m().map_err(|_| StoreError::Corrupt(attr::SPENT))?)?))
         })
-        .collect::<Read<_>>()?;
+        .collect::<Parsed<_>>()?;
     Ok(Guard {
         version,
         failures: integer(item, attr::FAILURES)?,
@@ -54,7 +54,7 @@ fn from_spent(spent: &Spent) -> AttributeValue {
     AttributeValue::M(item)
 }
 
-fn to_spent(item: &Item) -> Read<Spent> {
+fn to_spent(item: &Item) -> Parsed<Spent> {
     Ok(Spent {
         attempts: list(item, attr::ATTEMPTS, |value| AttemptId::parse_bare(value.as_s().ok()?).ok())?,
         verified_by: optional(item, attr::VERIFIED_BY, |item, name| {

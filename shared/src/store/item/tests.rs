@@ -2,12 +2,15 @@
 
 use super::environment::{from_registration, to_deletion_state, to_registration};
 use super::*;
-use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash, Scope};
+use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash};
+use crate::domain::environment::DeletionState;
 use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
 use crate::domain::guard::{Guard, Spent};
 use crate::domain::id::{ApiKeyId, AttemptId};
+use crate::domain::scope::Scope;
+use crate::domain::time::Timestamp;
 use crate::domain::totp::Step;
-use crate::store::DeletionState;
+use aws_sdk_dynamodb::primitives::Blob;
 use proptest::collection::{btree_map, vec};
 use proptest::option::of;
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ fn sec_07_a_new_key_seals_once_every_function_has_heard_of_it() {
         let keys = ages.iter().map(|age| (*age, now.minus(Duration::from_secs(*age))));
         settled(keys.collect::<Vec<_>>().into_iter(), now)
     };
-    let settles = KEY_SETTLES.as_secs();
+    let settles = NEW_KEY_DELAY.as_secs();
     assert_eq!(ages(&[]), None);
     assert_eq!(ages(&[0]), Some(0), "there is no other");
     assert_eq!(ages(&[0, 500]), Some(500));

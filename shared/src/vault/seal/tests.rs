@@ -77,10 +77,10 @@ fn sec_02_nothing_opens_or_matches_without_the_key_it_was_made_with() {
     let keys = BTreeMap::from([(sealed.key, EnvironmentKey(cipher::random_key(&mut fixture.rng)))]);
     let impostor = Seal::new(environment, keys, sealed.key, &cipher::random_key(&mut fixture.rng));
     assert_eq!(impostor.open_secret(&sealed, factor).err(), Some(SealError::Broken));
-    assert_eq!(impostor.code_matches(&code, &kept, factor, challenge), Ok(false));
+    assert_eq!(impostor.code_matches(&code, &kept, (factor, challenge)), Ok(false));
     let erased = Seal::new(environment, BTreeMap::new(), sealed.key, &cipher::random_key(&mut fixture.rng));
     assert_eq!(erased.open_secret(&sealed, factor).err(), Some(SealError::Missing(sealed.key)));
-    assert_eq!(erased.code_matches(&code, &kept, factor, challenge), Err(SealError::Missing(sealed.key)));
+    assert_eq!(erased.code_matches(&code, &kept, (factor, challenge)), Err(SealError::Missing(sealed.key)));
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn a22_one_05_a_code_matches_only_in_its_challenge() {
     let elsewhere = fixture.elsewhere();
     for (here, (factor, challenge)) in challenges.into_iter().enumerate() {
         let matches = |code: &str, kept| {
-            fixture.seal.code_matches(&Code::parse(code).unwrap(), kept, factor, challenge).unwrap()
+            fixture.seal.code_matches(&Code::parse(code).unwrap(), kept, (factor, challenge)).unwrap()
         };
         assert!(matches("123456", &kept[here]) && !matches("123457", &kept[here]));
-        assert_eq!(elsewhere.code_matches(&code, &kept[here], factor, challenge), Ok(false));
+        assert_eq!(elsewhere.code_matches(&code, &kept[here], (factor, challenge)), Ok(false));
         for (there, moved) in kept.iter().enumerate() {
             // The MAC of one row moved to another row.
             assert_eq!(matches("123456", moved), here == there);

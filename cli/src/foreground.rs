@@ -1,8 +1,8 @@
 //! `latchkey serve` as a command: its options, its greeting, and how it is stopped.
 
-use super::faults::Faults;
-use super::{Local, Options, ServeError, kms, start};
 use crate::console::Console;
+use crate::serve::faults::Faults;
+use crate::serve::{Local, Options, ServeError, kms, start};
 use clap::Parser;
 use shared::config::Settings;
 use shared::logs;
@@ -140,7 +140,7 @@ Enroll an authenticator app:
     -d '{{"type":"totp","totp_issuer":"Foo Corp","totp_user":"alice@example.com"}}'
 
 "#,
-        table = super::TABLE,
+        table = crate::serve::TABLE,
         key_id = kms::KEY_ID,
     )
 }

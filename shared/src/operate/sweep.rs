@@ -1,18 +1,29 @@
 //! Passes over the whole table, page by page. Only operators make them: no function may scan.
 
-use super::item::{self, Item};
-use super::schema::{self, attr};
-use super::{Listing, Store, StoreError, error};
+use super::Operator;
 use crate::domain::factor::Factor;
 use crate::domain::id::{EnvironmentId, EnvironmentKeyId};
-use crate::domain::policy::{BATCH_ITEMS, BATCH_PAUSE, BATCH_TRIES};
+use crate::store::item::{self, Item};
+use crate::store::schema::{self, attr};
+use crate::store::{Listing, StoreError, error};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use std::time::Duration;
+
+/// Items in a batch that is deleted (DynamoDB's limit).
+const MAX_BATCH_ITEMS: usize = 25;
+
+/// How often a batch is written before an operator is told that DynamoDB leaves part of it undone.
+pub const MAX_BATCH_TRIES: u32 = 7;
+
+/// The pause before the second try; it doubles, and all of them together take three seconds. DynamoDB asks for growing
+/// pauses, because what it leaves undone is what the table has no capacity for.
+const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a pass goes on.
 #[derive(Debug, Clone)]
-pub struct Place(Item);
+pub struct PagePosition(Item);
 
 /// What one page of a removal did.
 #[derive(Debug, Clone)]
@@ -20,10 +31,10 @@ pub struct Removed {
     /// Items that were removed.
     pub items: usize,
     /// Where to go on; `None` at the end.
-    pub next: Option<Place>,
+    pub next: Option<PagePosition>,
 }
 
-impl Store {
+impl Operator {
     /// Removes what an environment holds on one page of the table: factors, challenges and its money. The environment
     /// must have been erased, and its last requests answered, or they write more.
     ///
@@ -33,7 +44,7 @@ impl Store {
     pub async fn remove_held(
         &self,
         environment: EnvironmentId,
-        from: Option<Place>,
+        from: Option<PagePosition>,
     ) -> Result<Removed, StoreError> {
         let [factors, money] = schema::held_by(environment);
         let scan = self
@@ -45,7 +56,7 @@ impl Store {
             .expression_attribute_values(":factors", AttributeValue::S(factors))
             .expression_attribute_values(":money", AttributeValue::S(money));
         let (found, next) = page("find what an environment holds", scan).await?;
-        for batch in found.chunks(BATCH_ITEMS) {
+        for batch in found.chunks(MAX_BATCH_ITEMS) {
             self.remove(batch).await?;
         }
         Ok(Removed { items: found.len(), next })
@@ -60,8 +71,8 @@ impl Store {
         &self,
         environment: EnvironmentId,
         key: EnvironmentKeyId,
-        from: Option<Place>,
-    ) -> Result<(Listing<Factor>, Option<Place>), StoreError> {
+        from: Option<PagePosition>,
+    ) -> Result<(Listing<Factor>, Option<PagePosition>), StoreError> {
         let [factors, _] = schema::held_by(environment);
         // Ids sort by age, as text too. Only factors with a secret, and challenges with a code, name a key.
         let scan = self
@@ -77,9 +88,14 @@ impl Store {
         Ok((Listing::of(&found, attr::PK, item::to_factor)?, next))
     }
 
-    fn scan(&self, from: Option<Place>) -> ScanFluentBuilder {
-        let from = from.map(|Place(key)| key);
-        self.client.scan().table_name(&self.table).consistent_read(true).set_exclusive_start_key(from)
+    fn scan(&self, from: Option<PagePosition>) -> ScanFluentBuilder {
+        let from = from.map(|PagePosition(key)| key);
+        self.table
+            .client
+            .scan()
+            .table_name(&self.table.name)
+            .consistent_read(true)
+            .set_exclusive_start_key(from)
     }
 
     async fn remove(&self, keys: &[Item]) -> Result<(), StoreError> {
@@ -91,7 +107,7 @@ impl Store {
         let mut writes = writes.map_err(|_| StoreError::Corrupt("batch"))?;
         let operation = "remove items";
         let mut pause = BATCH_PAUSE;
-        for _ in 1..BATCH_TRIES {
+        for _ in 1..MAX_BATCH_TRIES {
             writes = self.write_batch(operation, writes).await?;
             if writes.is_empty() {
                 return Ok(());
@@ -111,16 +127,16 @@ impl Store {
         operation: &'static str,
         writes: Vec<WriteRequest>,
     ) -> Result<Vec<WriteRequest>, StoreError> {
-        let batch = self.client.batch_write_item().request_items(&self.table, writes).send().await;
+        let batch = self.table.client.batch_write_item().request_items(&self.table.name, writes).send().await;
         let left = batch.map_err(|error| error::unavailable(operation, &error))?.unprocessed_items;
-        Ok(left.and_then(|mut left| left.remove(&self.table)).unwrap_or_default())
+        Ok(left.and_then(|mut left| left.remove(&self.table.name)).unwrap_or_default())
     }
 }
 
 async fn page(
     operation: &'static str,
     scan: ScanFluentBuilder,
-) -> Result<(Vec<Item>, Option<Place>), StoreError> {
+) -> Result<(Vec<Item>, Option<PagePosition>), StoreError> {
     let answer = scan.send().await.map_err(|error| error::unavailable(operation, &error))?;
-    Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.map(Place)))
+    Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key.map(PagePosition)))
 }
