@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 use crate::serve::{self, TABLE, engine};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_smithy_types::timeout::TimeoutConfig;
+use aws_config::SdkConfig;
 use clap::Args;
 use rand::rngs::StdRng;
+use shared::aws::{OperatorAccess, for_operator, on_this_machine};
 use shared::config::Settings;
 use shared::domain::environment::{Registration, Tag};
 use shared::domain::time::Timestamp;
@@ -16,11 +16,6 @@ use shared::vault::keyring::Keyring;
 use shared::vault::kms::Kms;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// An operator has more patience than a request: a page of a large table takes its time.
-const CALL: Duration = Duration::from_mins(1);
-const ONE_TRY: Duration = Duration::from_secs(20);
 
 /// Which deployment.
 #[derive(Args, Debug, Clone, Default)]
@@ -81,8 +76,8 @@ impl Deployment {
             return Err(Error::NothingThere(dir.to_owned()));
         }
         let reached = engine::reach(dir).await?;
-        let table = aws_sdk_dynamodb::Client::new(&serve::sdk(&reached.dynamodb_url));
-        let kms = aws_sdk_kms::Client::new(&serve::sdk(&reached.kms_url));
+        let table = aws_sdk_dynamodb::Client::new(&on_this_machine(&reached.dynamodb_url));
+        let kms = aws_sdk_kms::Client::new(&on_this_machine(&reached.kms_url));
         Ok(Self {
             operator: Operator::new(table, TABLE.to_owned()),
             clock: Arc::new(reached.clock),
@@ -96,7 +91,12 @@ impl Deployment {
 
     async fn aws(target: &Target, config: OperatorConfig) -> Result<Self, Error> {
         let table = target.table.clone().or(config.table).ok_or(Error::NoTarget)?;
-        let sdk = sdk(target).await;
+        let access = OperatorAccess {
+            profile: target.profile.clone(),
+            region: target.region.clone(),
+            endpoint_url: target.endpoint_url.clone(),
+        };
+        let sdk = for_operator(&access).await;
         if sdk.region().is_none() {
             return Err(Error::NoRegion);
         }
@@ -184,20 +184,4 @@ impl Deployment {
             engine.stop().await;
         }
     }
-}
-
-async fn sdk(target: &Target) -> SdkConfig {
-    let timeouts =
-        TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ONE_TRY).build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
-    if let Some(profile) = &target.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &target.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &target.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    loader.load().await
 }

@@ -27,8 +27,6 @@ pub use error::ServeError;
 pub use options::Options;
 pub use sns::{Message, Outbox};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -39,7 +37,7 @@ use faults::proxy::Proxy;
 use first_start::FirstStart;
 use listen::{Listener, SHUTDOWN_GRACE};
 use running::Running;
-use shared::aws;
+use shared::aws::{self, on_this_machine};
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
 use shared::domain::phone;
@@ -113,7 +111,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let sns_url = sns.url().to_owned();
     behind.serve(sns, sns::router(outbox.clone()));
 
-    let operator = Operator::new(aws::dynamodb(&sdk(&dynamodb_url)), TABLE.to_owned());
+    let operator = Operator::new(aws::dynamodb(&on_this_machine(&dynamodb_url)), TABLE.to_owned());
     operator.create_table().await?;
     let first_start = FirstStart { data: behind.data.as_ref(), operator: &operator, clock: &clock };
     let keyring = first_start.open_keyring(&root_key(&kms_url)).await?;
@@ -130,7 +128,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         behind.running.spawn(|stopped| proxy.serve(listener, stopped));
         reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
     }
-    let store = Store::new(aws::dynamodb(&sdk(&reached.dynamodb)), TABLE.to_owned());
+    let store = Store::new(aws::dynamodb(&on_this_machine(&reached.dynamodb)), TABLE.to_owned());
     let keyring = Keyring::new(root_key(&reached.kms), store.clone());
     if let Err(error) = keyring.load().await {
         // As in a function: requests try again.
@@ -139,7 +137,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
 
     let policy = options.settings.policy.clone();
     let core = Core::new(store, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
-    let sms = Sms::new(aws::sns(&sdk(&reached.sns)), options.settings.sms.clone());
+    let sms = Sms::new(aws::sns(&on_this_machine(&reached.sns)), options.settings.sms.clone());
     let mut routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
         routes = routes.merge(dev::router(outbox.clone(), clock.clone(), options.faults.clone()));
@@ -198,19 +196,5 @@ async fn to_its_end(State(answers): State<TaskTracker>, request: Request, next: 
 
 /// The root key behind KMS's protocol at `url`.
 fn root_key(url: &str) -> Kms {
-    Kms::new(aws::kms(&sdk(url)), kms::KEY_ID.to_owned())
-}
-
-/// How to reach a service on this machine: with any credentials, and through no proxy of the environment.
-#[must_use]
-pub fn sdk(endpoint: &str) -> SdkConfig {
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            "local", "local", None, None, "local",
-        )))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(endpoint)
-        .build()
+    Kms::new(aws::kms(&on_this_machine(url)), kms::KEY_ID.to_owned())
 }

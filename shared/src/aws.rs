@@ -1,5 +1,9 @@
 //! The SDK clients: how long they wait, how often they try, and what may be said of their errors.
 
+mod access;
+
+pub use access::{OperatorAccess, TrustedRoots, for_operator, in_lambda, on_this_machine};
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};

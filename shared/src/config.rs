@@ -4,6 +4,7 @@ pub(crate) mod reader;
 
 pub use reader::Mistakes;
 
+use crate::aws::TrustedRoots;
 use crate::domain::phone::Country;
 use crate::domain::policy::{
     Countries, DEFAULT_SMS_DAILY_BUDGET, DEFAULT_SMS_MAX_PRICE, LOCAL_SMS_DAILY_BUDGET, Policy, Skew,
@@ -31,12 +32,16 @@ pub struct Config {
     pub table: String,
     /// The KMS key that wraps the keyring: its id, ARN or alias.
     pub kms_key: String,
+    /// The AWS region, which Lambda names.
+    pub region: String,
+    /// Which certificates are accepted of AWS's endpoints.
+    pub trusted_roots: TrustedRoots,
     /// The rest.
     pub settings: Settings,
 }
 
 /// Every variable the code reads. A test compares the list with `template.yaml` and docs/CONFIGURATION.md.
-pub const VARIABLES: [&str; 11] = [
+pub const VARIABLES: [&str; 12] = [
     "LATCHKEY_TABLE",
     "LATCHKEY_KMS_KEY_ID",
     "LATCHKEY_SMS_COUNTRIES",
@@ -47,6 +52,7 @@ pub const VARIABLES: [&str; 11] = [
     "LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD",
     "LATCHKEY_SMS_TEMPLATE",
     "LATCHKEY_TOTP_SKEW",
+    "LATCHKEY_TRUSTED_ROOTS",
     "LATCHKEY_LOG",
 ];
 
@@ -67,6 +73,10 @@ impl Config {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
             kms_key: reader.required("LATCHKEY_KMS_KEY_ID").unwrap_or_default(),
+            region: reader.required("AWS_REGION").unwrap_or_default(),
+            trusted_roots: reader
+                .parsed("LATCHKEY_TRUSTED_ROOTS", "must be amazon or system", TrustedRoots::parse)
+                .unwrap_or_default(),
             settings: Settings::read(reader, Countries::Only([].into()), DEFAULT_SMS_DAILY_BUDGET),
         };
         reader.finish(config)
@@ -158,7 +168,12 @@ mod tests {
 
     #[test]
     fn a_function_needs_a_table_and_a_kms_key_and_sends_no_sms_by_default() {
-        let config = read(&[("LATCHKEY_TABLE", "mfa"), ("LATCHKEY_KMS_KEY_ID", "alias/latchkey")]).unwrap();
+        let config = read(&[
+            ("LATCHKEY_TABLE", "mfa"),
+            ("LATCHKEY_KMS_KEY_ID", "alias/latchkey"),
+            ("AWS_REGION", "eu-central-1"),
+        ])
+        .unwrap();
         assert_eq!(config.settings.policy.totp_skew, Skew::OneStep);
         assert!(!config.settings.policy.sms_countries.allow(&Country::parse("US").unwrap()));
         assert_eq!(config.settings.log, "info");
@@ -177,9 +192,13 @@ mod tests {
             ("LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD", "5"),
             ("LATCHKEY_SMS_TEMPLATE", "Foo Corp: {{code}}"),
             ("LATCHKEY_TOTP_SKEW", "0"),
+            ("LATCHKEY_TRUSTED_ROOTS", "system"),
             ("LATCHKEY_LOG", "warn"),
+            ("AWS_REGION", "eu-central-1"),
         ];
-        assert_eq!(good.map(|(name, _)| name), VARIABLES);
+        let ours: Vec<&str> =
+            good.iter().map(|(name, _)| *name).filter(|name| name.starts_with("LATCHKEY")).collect();
+        assert_eq!(ours, VARIABLES);
         let config = read(&good).unwrap();
         for left_out in 0..good.len() {
             let mut fewer = good.to_vec();
@@ -196,12 +215,15 @@ mod tests {
             ("LATCHKEY_SMS_COUNTRIES", "US,Canada"),
             ("LATCHKEY_SMS_MAX_PRICE_USD", "-1"),
             ("LATCHKEY_SMS_TEMPLATE", "no code"),
+            ("LATCHKEY_TRUSTED_ROOTS", "mozilla"),
             ("LOG_SENSITIVE_BODIES", "1"),
         ]);
         insta::assert_snapshot!(mistakes.unwrap_err(), @r"
         the environment cannot be used:
           LATCHKEY_TABLE is not set
           LATCHKEY_KMS_KEY_ID is not set
+          AWS_REGION is not set
+          LATCHKEY_TRUSTED_ROOTS must be amazon or system
           LOG_SENSITIVE_BODIES must not be set: it makes the SDK log codes and secrets
           LATCHKEY_TOTP_SKEW must be 0 or 1
           LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA

@@ -15,7 +15,6 @@ use crate::sms::Sms;
 use crate::store::Store;
 use crate::vault::keyring::Keyring;
 use crate::vault::kms::Kms;
-use aws_config::BehaviorVersion;
 use aws_config::SdkConfig;
 use axum::Router;
 use axum::extract::Request;
@@ -43,7 +42,7 @@ impl Function {
     pub async fn start() -> Result<Self, Error> {
         let config = Config::from_env()?;
         tracing::subscriber::set_global_default(logs::subscriber(&config.settings.log, std::io::stdout)?)?;
-        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let sdk = aws::in_lambda(config.region.clone(), config.trusted_roots).await;
         let store = Store::new(aws::dynamodb(&sdk), config.table.clone());
         let policy = config.settings.policy.clone();
         let core = Core::new(store, policy, Arc::new(SystemClock), Arc::new(OsEntropy));

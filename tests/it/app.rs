@@ -111,7 +111,7 @@ impl App {
 
     /// Adds a data key to the keyring. New keys of environments are wrapped with it.
     pub(crate) async fn add_data_key(&self) {
-        let kms = aws::kms(&serve::sdk(&self.local.kms_url));
+        let kms = aws::kms(&aws::on_this_machine(&self.local.kms_url));
         let (kms, now) = (Kms::new(kms, KEY_ID.to_owned()), self.local.clock.now());
         self.local.operator.rotate(&kms, now, &mut OsEntropy.rng().unwrap()).await.unwrap();
         self.local.keyring.load().await.unwrap();
@@ -224,7 +224,7 @@ impl App {
 
     /// A client of the table, past the API.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
-        aws::dynamodb(&serve::sdk(&self.local.dynamodb_url))
+        aws::dynamodb(&aws::on_this_machine(&self.local.dynamodb_url))
     }
 
     /// Every item of the table.

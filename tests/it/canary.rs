@@ -115,7 +115,7 @@ impl Drop for Watch {
 /// Everything in a table, bytes as they are; `None` if the test has stopped its server.
 fn readable(dynamodb_url: &str) -> Option<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = shared::aws::dynamodb(&cli::serve::sdk(dynamodb_url));
+    let client = shared::aws::dynamodb(&shared::aws::on_this_machine(dynamodb_url));
     let items = client.scan().table_name(cli::serve::TABLE).into_paginator().items().send();
     let items: Vec<Item> = match runtime.block_on(items.collect::<Result<_, _>>()) {
         Err(SdkError::DispatchFailure(_)) => return None,

@@ -57,7 +57,7 @@ impl Engine {
     }
 
     async fn at(url: &str) -> Self {
-        let client = aws::dynamodb(&cli::serve::sdk(url));
+        let client = aws::dynamodb(&aws::on_this_machine(url));
         let mut rng: StdRng = rand::make_rng();
         let now = Timestamp::from_millis(1_800_000_000_000).unwrap();
         let environment = EnvironmentId::new(now, &mut rng);

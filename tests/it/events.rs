@@ -47,7 +47,7 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
     let sms = || {
         let config =
             SmsConfig { sender_id: None, origination_number: None, template: SmsTemplate::default() };
-        Sms::new(shared::aws::sns(&cli::serve::sdk(&app.local.sns_url)), config)
+        Sms::new(shared::aws::sns(&shared::aws::on_this_machine(&app.local.sns_url)), config)
     };
     let totp = app.enroll_totp().await;
     let phone = app.enroll_sms().await;

@@ -58,11 +58,11 @@ async fn stored(app: &App, factor: &str) -> Option<Factor> {
 /// All functions over clients of their own, which reach table and outbox at these URLs.
 fn assemble(app: &App, table: &str, outbox: &str) -> Router {
     let local = &app.local;
-    let store = Store::new(aws::dynamodb(&cli::serve::sdk(table)), cli::serve::TABLE.to_owned());
+    let store = Store::new(aws::dynamodb(&aws::on_this_machine(table)), cli::serve::TABLE.to_owned());
     let policy = (*local.core.policy).clone();
     let core = Core::new(store, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
     let settings = Settings::for_local(&|_| None).unwrap();
-    let sms = Sms::new(aws::sns(&cli::serve::sdk(outbox)), settings.sms);
+    let sms = Sms::new(aws::sns(&aws::on_this_machine(outbox)), settings.sms);
     let routes = all_routes(&core, &local.keyring, sms)
         .route("/panic", get(async || -> &'static str { panic!("panicked at the table latchkey") }));
     application(core, routes)

@@ -18,7 +18,7 @@ use shared::vault::kms::{Kms, KmsError};
 /// All routes over a server that has just started: it holds no key yet.
 fn cold(app: &App) -> Router {
     let (core, keyring) = app.local.cold();
-    let sns = cli::serve::sdk(&app.local.sns_url);
+    let sns = shared::aws::on_this_machine(&app.local.sns_url);
     let sms = shared::config::Settings::for_local(&|_| None).unwrap().sms;
     let routes = all_routes(&core, &keyring, Sms::new(shared::aws::sns(&sns), sms));
     application(core, routes)
@@ -59,7 +59,8 @@ async fn a22_sec_02_an_entry_of_the_keyring_opens_under_its_own_name_only() {
     let app = App::start().await;
     app.rotate().await;
     let entries = app.local.core.store.keyring().await.unwrap().readable;
-    let kms = Kms::new(shared::aws::kms(&cli::serve::sdk(&app.local.kms_url)), KEY_ID.to_owned());
+    let kms =
+        Kms::new(shared::aws::kms(&shared::aws::on_this_machine(&app.local.kms_url)), KEY_ID.to_owned());
     for (entry, other) in [(&entries[0], &entries[1]), (&entries[1], &entries[0])] {
         let own = kms.unwrap_key(entry).await.unwrap();
         assert!(*own != *kms.unwrap_key(other).await.unwrap(), "two entries have one key");

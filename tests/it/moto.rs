@@ -8,9 +8,9 @@ use crate::cli::{Ended, typed, words};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::command;
 use cli::deployment::Deployment;
-use cli::serve::sdk;
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::aws::on_this_machine;
 use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::policy::Countries;
@@ -59,13 +59,13 @@ impl Account {
     #[expect(clippy::disallowed_methods, reason = "the script that starts the server says where it is")]
     async fn new() -> Self {
         let url = std::env::var("LATCHKEY_TEST_MOTO").expect("LATCHKEY_TEST_MOTO: run tests/services/run");
-        let made = aws::kms(&sdk(&url)).create_key().send().await.unwrap();
+        let made = aws::kms(&on_this_machine(&url)).create_key().send().await.unwrap();
         let key = made.key_metadata.unwrap().key_id;
         Self { table: format!("latchkey-{key}"), url, key, clock: Moved::default() }
     }
 
     fn kms(&self) -> aws_sdk_kms::Client {
-        aws::kms(&sdk(&self.url))
+        aws::kms(&on_this_machine(&self.url))
     }
 
     fn advance(&self, seconds: i64) {
@@ -76,7 +76,8 @@ impl Account {
         let mut settings = Settings::for_local(&|_| None).unwrap();
         settings.policy.sms_countries = Countries::Only([].into());
         let key = Some(self.key.clone());
-        let mut deployment = Deployment::reached_by(&sdk(&self.url), self.table.clone(), key, settings);
+        let mut deployment =
+            Deployment::reached_by(&on_this_machine(&self.url), self.table.clone(), key, settings);
         deployment.clock = Arc::new(self.clock.clone());
         typed("", async |console| command::run_on(words(line), &deployment, console).await).await
     }
@@ -89,13 +90,16 @@ impl Account {
 
     /// A function that reaches KMS there, and has not asked it for anything yet.
     async fn cold_function(&self, kms_url: &str) -> Function {
-        let store = Store::new(aws::dynamodb(&sdk(&self.url)), self.table.clone());
-        let keyring = Keyring::new(Kms::new(aws::kms(&sdk(kms_url)), self.key.clone()), store.clone());
+        let store = Store::new(aws::dynamodb(&on_this_machine(&self.url)), self.table.clone());
+        let keyring =
+            Keyring::new(Kms::new(aws::kms(&on_this_machine(kms_url)), self.key.clone()), store.clone());
         let policy = Settings::for_local(&|_| None).unwrap().policy;
         let core = Core::new(store, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy));
         // Generic and TOTP challenges send nothing.
-        let sms =
-            shared::sms::Sms::new(aws::sns(&sdk(&self.url)), Settings::for_local(&|_| None).unwrap().sms);
+        let sms = shared::sms::Sms::new(
+            aws::sns(&on_this_machine(&self.url)),
+            Settings::for_local(&|_| None).unwrap().sms,
+        );
         let routes = http::all_routes(&core, &keyring, sms);
         let app = http::app(core.clone(), routes);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -115,7 +119,8 @@ impl Account {
     }
 
     async fn item(&self, totp: &Totp) -> HashMap<String, AttributeValue> {
-        let items = aws::dynamodb(&sdk(&self.url)).scan().table_name(&self.table).consistent_read(true);
+        let items =
+            aws::dynamodb(&on_this_machine(&self.url)).scan().table_name(&self.table).consistent_read(true);
         let items = items.send().await.unwrap().items.unwrap();
         items.into_iter().find(|item| item["pk"].as_s().unwrap().ends_with(&totp.id)).unwrap()
     }
@@ -232,7 +237,7 @@ async fn the_doctor_finds_what_was_broken() {
     let (account, _) = initialized().await;
     let sound = account.type_in("doctor").await;
     assert_eq!(sound.code, command::OK, "{}", sound.out);
-    let (dynamodb, table) = (aws::dynamodb(&sdk(&account.url)), &account.table);
+    let (dynamodb, table) = (aws::dynamodb(&on_this_machine(&account.url)), &account.table);
     dynamodb.update_table().table_name(table).deletion_protection_enabled(false).send().await.unwrap();
     account.kms().disable_key().key_id(&account.key).send().await.unwrap();
     let found = account.type_in("doctor").await;
@@ -264,7 +269,7 @@ async fn an_environment_is_deleted_from_a_table_of_aws() {
     account.advance(120);
     let deleted = account.type_in("env delete production --yes").await;
     assert_eq!(deleted.code, 0, "{}", deleted.err);
-    let left = aws::dynamodb(&sdk(&account.url))
+    let left = aws::dynamodb(&on_this_machine(&account.url))
         .scan()
         .table_name(&account.table)
         .send()

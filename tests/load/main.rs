@@ -84,7 +84,10 @@ async fn main() -> ExitCode {
         ),
     };
     let client = Client::new(url, key.clone());
-    let store = Store::new(shared::aws::dynamodb(&serve::sdk(&dynamodb_url)), arguments.table.clone());
+    let store = Store::new(
+        shared::aws::dynamodb(&shared::aws::on_this_machine(&dynamodb_url)),
+        arguments.table.clone(),
+    );
 
     let mut ok = true;
     println!("{}", Tally::HEADER);

@@ -2,7 +2,7 @@
 
 use super::{attacks, is_refused};
 use crate::app::App;
-use cli::serve::{self, TABLE};
+use cli::serve::TABLE;
 use serde_json::Value;
 use std::fs;
 
@@ -54,6 +54,6 @@ async fn the_token_is_kept_in_the_data_directory() {
         one.local.dynamodb_url.rsplit_once('/').unwrap().1,
         other.local.dynamodb_url.rsplit_once('/').unwrap().1
     );
-    let client = shared::aws::dynamodb(&serve::sdk(&one.local.dynamodb_url));
+    let client = shared::aws::dynamodb(&shared::aws::on_this_machine(&one.local.dynamodb_url));
     client.describe_table().table_name(TABLE).send().await.unwrap();
 }

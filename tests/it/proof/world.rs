@@ -99,12 +99,12 @@ impl World {
         }
         let clock = StillClock(Arc::new(AtomicI64::new(BEGINNING)));
         let core = Core::new(
-            Store::new(aws::dynamodb(&cli::serve::sdk(&table)), cli::serve::TABLE.to_owned()),
+            Store::new(aws::dynamodb(&aws::on_this_machine(&table)), cli::serve::TABLE.to_owned()),
             (*app.local.core.policy).clone(),
             Arc::new(clock.clone()),
             Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed)))),
         );
-        let sns = cli::serve::sdk(&app.local.sns_url);
+        let sns = aws::on_this_machine(&app.local.sns_url);
         let config = Settings::from_env_for_local().unwrap().sms;
         let routes = http::all_routes(&core, &app.local.keyring, Sms::new(aws::sns(&sns), config));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

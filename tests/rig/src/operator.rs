@@ -3,7 +3,6 @@
 use crate::Failure;
 use crate::access::REGION;
 use crate::sandbox::credentials;
-use cli::serve::sdk;
 use shared::aws;
 use shared::operate::Operator as Deployed;
 use std::path::Path;
@@ -25,13 +24,15 @@ pub(crate) struct Aws {
 impl Aws {
     /// Makes a key: its ARN. On AWS the template does that.
     pub(crate) async fn make_key(&self) -> Result<String, Failure> {
-        let made = aws_sdk_kms::Client::new(&sdk(&self.moto)).create_key().send().await?;
+        let made = aws_sdk_kms::Client::new(&aws::on_this_machine(&self.moto)).create_key().send().await?;
         Ok(made.key_metadata.and_then(|key| key.arn).ok_or("KMS made no key")?)
     }
 
     /// Makes the table, as the template does, and what a deployment needs before its first request: an API key.
     pub(crate) async fn deploy(&self, latchkey: &Path, kms_key: &str) -> Result<String, Failure> {
-        Deployed::new(aws::dynamodb(&sdk(&self.dynamodb)), TABLE.to_owned()).create_table().await?;
+        Deployed::new(aws::dynamodb(&aws::on_this_machine(&self.dynamodb)), TABLE.to_owned())
+            .create_table()
+            .await?;
         let made = Command::new(latchkey)
             .args(["--json", "init", "--table", TABLE, "--kms-key-id", kms_key, "--region", REGION])
             .envs(credentials())
