@@ -13,7 +13,7 @@ mod phone_log;
 pub mod schema;
 mod table;
 
-pub use decide::{Decided, Decision, MAX_WRITE_CONFLICTS};
+pub use decide::{Decided, Decision, MAX_WRITE_CONFLICTS, Seen};
 pub use error::{Damaged, Listing, StoreError};
 pub use list::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES, Page, PageStart};
 pub use phone_log::{LogChange, LogWrite, LogWritten};

@@ -151,10 +151,7 @@ impl App {
     pub(crate) async fn enroll_totp(&self) -> Totp {
         let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice@example.com"});
         let factor = self.post("/auth/factors/enroll", body, 201).await;
-        Totp {
-            id: factor["id"].as_str().unwrap().to_owned(),
-            secret: Secret::from_base32(factor["totp"]["secret"].as_str().unwrap()).unwrap(),
-        }
+        Totp::of(&factor)
     }
 
     pub(crate) async fn enroll_sms(&self) -> String {
@@ -238,6 +235,16 @@ impl App {
             .collect::<Result<_, _>>()
             .await
             .unwrap()
+    }
+}
+
+impl Totp {
+    /// A factor as its enrolment shows it.
+    pub(crate) fn of(factor: &Value) -> Self {
+        Self {
+            id: factor["id"].as_str().unwrap().to_owned(),
+            secret: Secret::from_base32(factor["totp"]["secret"].as_str().unwrap()).unwrap(),
+        }
     }
 }
 

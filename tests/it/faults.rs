@@ -57,8 +57,13 @@ async fn stored(app: &App, factor: &str) -> Option<Factor> {
 
 /// All functions over clients of their own, which reach table and outbox at these URLs.
 fn assemble(app: &App, table: &str, outbox: &str) -> Router {
+    assemble_with(app, aws::dynamodb(&aws::on_this_machine(table)), outbox)
+}
+
+/// All functions over this client of the table.
+pub(crate) fn assemble_with(app: &App, table: aws_sdk_dynamodb::Client, outbox: &str) -> Router {
     let local = &app.local;
-    let store = Store::new(aws::dynamodb(&aws::on_this_machine(table)), cli::serve::TABLE.to_owned());
+    let store = Store::new(table, cli::serve::TABLE.to_owned());
     let policy = (*local.core.policy).clone();
     let core = Core::new(store, policy, Arc::new(local.clock.clone()), Arc::new(OsEntropy));
     let settings = Settings::for_local(&|_| None).unwrap();

@@ -21,6 +21,7 @@ mod canary;
 mod challenge;
 mod cli;
 mod contract;
+mod cost;
 mod crash;
 mod documents;
 mod engines;

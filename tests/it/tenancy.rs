@@ -88,13 +88,14 @@ async fn a7_one_05_a_code_of_one_factor_is_wrong_for_a_challenge_of_another() {
 async fn a22_sec_02_sec_11_a_secret_moved_to_another_row_opens_nothing_and_costs_nothing() {
     let app = App::start().await;
     let (own, other) = (app.enroll_totp().await, app.enroll_totp().await);
-    let challenge = app.challenge(&own.id).await;
     let items = app.dump().await;
     let row = |id: &str| items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(id)).unwrap().clone();
     let mut swapped = row(&own.id);
     swapped.insert("secret".to_owned(), row(&other.id)["secret"].clone());
     let put = app.table().put_item().table_name(cli::serve::TABLE);
     put.set_item(Some(swapped.clone())).send().await.unwrap();
+    // Its snapshot of the factor carries the moved secret.
+    let challenge = app.challenge(&own.id).await;
     for code in [app.code_of(&other, 0), app.code_of(&own, 0), app.wrong_code(&own)] {
         let failed = app.verify(&challenge, &code).await.expect(500);
         assert_eq!(failed["code"], "internal_server_error");

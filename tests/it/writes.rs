@@ -92,7 +92,7 @@ fn exp_02_a_challenge_that_expires_while_it_is_read_is_refused() {
     let asked = writes(&server, Fate::Refused);
     let clock = server.clock.clone();
     server.table.reads(move |key| {
-        if key.ends_with(" factor") {
+        if key.ends_with(" challenge") {
             clock.advance(1);
         }
     });

@@ -139,11 +139,12 @@ mod tests {
             "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
             "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
         ];
+        let hex = |digit: u8| char::from_digit(digit.into(), 16).unwrap();
         let certificates = AMAZON_ROOTS.split("-----END CERTIFICATE-----").map(str::trim);
         let fingerprints: Vec<String> = certificates
             .filter_map(|pem| pem.strip_prefix("-----BEGIN CERTIFICATE-----"))
             .map(|base64| STANDARD.decode(base64.replace('\n', "")).unwrap())
-            .map(|der| Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect())
+            .map(|der| Sha256::digest(der).iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex).collect())
             .collect();
         assert_eq!(fingerprints, PUBLISHED);
     }

@@ -19,6 +19,9 @@ pub struct Challenge {
     pub expires_at: Timestamp,
     /// The code it asks for.
     pub code: ChallengeCode,
+    /// The factor as it was read when the challenge was made, so that a verify need not read it. It is a hint: only a write
+    /// over the factor's own version makes a decision on it true. `None` if it did not fit.
+    pub snapshot: Option<Box<Factor>>,
 }
 
 /// The code a challenge asks for.
@@ -50,6 +53,7 @@ impl Challenge {
             created_at: now,
             expires_at: now.plus(factor.credential.factor_type().challenge_lifetime()),
             code,
+            snapshot: Some(Box::new(factor.clone())),
         }
     }
 

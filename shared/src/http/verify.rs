@@ -14,7 +14,7 @@ use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::{Evidence, Guard, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::time::Timestamp;
-use crate::store::{Decided, Decision};
+use crate::store::{Decided, Decision, Seen};
 use crate::vault::keyring::Keyring;
 use crate::vault::seal::SealError;
 use axum::Router;
@@ -52,10 +52,14 @@ async fn answer(
     let unknown = || Error::not_found(Entity::Challenge, given);
     let (store, environment) = (&call.core.store, call.caller.environment.id);
     let id = ChallengeId::parse(given).map_err(|_| unknown())?;
-    let challenge = store.challenge(environment, id).await?.ok_or_else(unknown)?;
+    let mut challenge = store.challenge(environment, id).await?.ok_or_else(unknown)?;
     call.trail.challenge(&challenge);
-    let factor = store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?;
-    call.trail.factor(&factor);
+    let seen = match challenge.snapshot.take() {
+        Some(snapshot) => Seen::Snapshot(*snapshot),
+        None => Seen::Read(store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?),
+    };
+    let (Seen::Snapshot(factor) | Seen::Read(factor)) = &seen;
+    call.trail.factor(factor);
     let factor_type = factor.credential.factor_type();
     let code = match factor_type {
         FactorType::Totp | FactorType::Sms | FactorType::GenericOtp => fields.required("code", Code::parse),
@@ -63,7 +67,7 @@ async fn answer(
     let code = fields.check(code)?;
     let attempt = AttemptId::new(call.core.now(), &mut call.core.rng()?);
     let guess = Guess { call, challenge: &challenge, code: &code, attempt };
-    let (verdict, guard) = match store.decide(factor, &guess).await? {
+    let (verdict, guard) = match store.decide(seen, &guess).await? {
         Decided::Written(verdict, guard) => (verdict, guard),
         Decided::Deleted => return Err(unknown()),
         Decided::Contended => return Err(Error::busy()),

@@ -6,7 +6,7 @@ use crate::domain::guard::Guard;
 use crate::domain::id::EnvironmentId;
 use crate::domain::user::UserId;
 use crate::store::schema::attr;
-use crate::store::{Decided, Decision, Listing, Page, PageStart, StoreError, error, item};
+use crate::store::{Decided, Decision, Listing, Page, PageStart, Seen, StoreError, error, item};
 
 impl Operator {
     /// All of a user's factors from the index, newest first, for an operator: a damaged one is named and left out. A
@@ -38,7 +38,7 @@ impl Operator {
     ///
     /// [`StoreError`] if the outcome of the write cannot be found out.
     pub async fn unlock(&self, factor: Factor) -> Result<Decided<()>, StoreError> {
-        self.store.decide(factor, &Unlock).await
+        self.store.decide(Seen::Read(factor), &Unlock).await
     }
 }
 

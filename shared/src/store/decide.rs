@@ -26,6 +26,15 @@ pub trait Decision: Sync {
     fn recorded(&self, guard: &Guard) -> Option<Self::Outcome>;
 }
 
+/// What a decision starts from.
+#[derive(Debug)]
+pub enum Seen {
+    /// The factor as it was read for this request.
+    Read(Factor),
+    /// The factor as its challenge carries it ([`Challenge::snapshot`](crate::domain::challenge::Challenge)).
+    Snapshot(Factor),
+}
+
 /// What became of a decision.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decided<T> {
@@ -40,6 +49,9 @@ pub enum Decided<T> {
 impl Store {
     /// Makes a decision on a factor and writes it. On a version conflict it is made again on the factor as it now is.
     ///
+    /// A snapshot may be out of date. What is decided on it is written only if its version is still the factor's, and where
+    /// nothing can be written, because the decision fails, the factor itself is read and decided on.
+    ///
     /// A write that met a conflict, or whose outcome is unknown, may have been made by this very call, whose answer was
     /// lost. So each guard that comes back is searched for the decision first.
     ///
@@ -48,12 +60,25 @@ impl Store {
     /// What the decision fails with; [`StoreError`] if the outcome of the write cannot be found out.
     pub async fn decide<D: Decision>(
         &self,
-        mut factor: Factor,
+        seen: Seen,
         decision: &D,
     ) -> Result<Decided<D::Outcome>, D::Error> {
         let found = |guard: &Guard| Some(Decided::Written(decision.recorded(guard)?, guard.clone()));
+        let (mut factor, mut read) = match seen {
+            Seen::Read(factor) => (factor, true),
+            Seen::Snapshot(factor) => (factor, false),
+        };
         for _ in 0..MAX_WRITE_CONFLICTS {
-            let (outcome, next) = decision.decide(&factor).await?;
+            let decided = decision.decide(&factor).await;
+            if decided.is_err() && !read {
+                let Some(current) = self.factor(factor.environment, factor.id).await? else {
+                    return Ok(Decided::Deleted);
+                };
+                (factor, read) = (current, true);
+                continue;
+            }
+            let (outcome, next) = decided?;
+            read = true;
             factor = match self.settle(&factor, &next).await? {
                 Settled::Written => return Ok(Decided::Written(outcome, next)),
                 Settled::Unknown(current, error) => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod guard;
+mod size;
 mod value;
 
 use value::{blob, get, integer, list, mac, map, moment, optional, parsed, put, string, to_moment};
@@ -119,20 +120,49 @@ pub(crate) fn from_challenge(challenge: &Challenge) -> Item {
         }
         ChallengeCode::Computed => {}
     }
+    if let Some(factor) = &challenge.snapshot {
+        let mut with_snapshot = item.clone();
+        put(&mut with_snapshot, attr::SNAPSHOT, AttributeValue::M(from_snapshot(factor)));
+        // A second write unit would cost more than the read that the snapshot saves.
+        if size::item_bytes(&with_snapshot) <= size::WRITE_UNIT_BYTES {
+            return with_snapshot;
+        }
+    }
     item
+}
+
+/// A factor within its challenge, without what the challenge says already and what only the index needs.
+fn from_snapshot(factor: &Factor) -> Item {
+    let mut item = from_factor(factor);
+    for name in [attr::PK, attr::SK, attr::ID, attr::ENVIRONMENT, attr::OWNER] {
+        item.remove(name);
+    }
+    item
+}
+
+fn to_snapshot(item: &Item, environment: EnvironmentId, id: FactorId) -> Parsed<Factor> {
+    let mut whole = item.clone();
+    put(&mut whole, attr::ID, text(id));
+    put(&mut whole, attr::ENVIRONMENT, text(environment));
+    to_factor(&whole)
 }
 
 pub(crate) fn to_challenge(item: &Item) -> Parsed<Challenge> {
     let code = optional(item, attr::CODE, |item, name| {
         Ok(CodeMac { key: parsed(item, attr::KEY, EnvironmentKeyId::parse)?, mac: mac(item, name)? })
     })?;
+    let environment = parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?;
+    let factor = parsed(item, attr::FACTOR, FactorId::parse)?;
+    // Without a snapshot, or with one that does not read, the factor itself is read.
+    let snapshot = map(item, attr::SNAPSHOT).and_then(|item| to_snapshot(item, environment, factor));
     Ok(Challenge {
         id: parsed(item, attr::ID, ChallengeId::parse)?,
-        environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
-        factor: parsed(item, attr::FACTOR, FactorId::parse)?,
+        environment,
+        factor,
         created_at: moment(item, attr::CREATED_AT)?,
         expires_at: moment(item, attr::EXPIRES_AT)?,
         code: code.map_or(ChallengeCode::Computed, ChallengeCode::Sent),
+        snapshot: snapshot.ok().map(Box::new),
     })
 }
 

@@ -59,6 +59,7 @@ pub mod attr {
     pub const VERIFIED_BY: &str = "verified_by";
     pub const FACTOR: &str = "factor";
     pub const CODE: &str = "code";
+    pub const SNAPSHOT: &str = "snapshot";
     pub const SENDS: &str = "sends";
     pub const LAST_SEND: &str = "last_send";
     pub const LAST_CHALLENGE: &str = "last_challenge";

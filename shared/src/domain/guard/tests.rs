@@ -22,6 +22,7 @@ impl Fixture {
 
     fn challenge(&mut self) -> Challenge {
         Challenge {
+            snapshot: None,
             id: ChallengeId::new(self.now, &mut self.rng),
             environment: EnvironmentId::new(self.now, &mut self.rng),
             factor: FactorId::new(self.now, &mut self.rng),

@@ -111,14 +111,16 @@ fn factor() -> impl Strategy<Value = Factor> {
 
 fn challenge() -> impl Strategy<Value = Challenge> {
     let code = (environment_key_id(), any::<[u8; 32]>()).prop_map(|(key, mac)| CodeMac { key, mac });
-    (challenge_id(), environment_id(), factor_id(), moment(), moment(), of(code)).prop_map(
-        |(id, environment, factor, created_at, expires_at, code)| Challenge {
-            id,
-            environment,
-            factor,
-            created_at,
-            expires_at,
-            code: code.map_or(ChallengeCode::Computed, ChallengeCode::Sent),
+    (challenge_id(), factor(), moment(), moment(), of(code)).prop_map(
+        |(id, factor, created_at, expires_at, code)| {
+            let code = code.map_or(ChallengeCode::Computed, ChallengeCode::Sent);
+            let mut challenge = Challenge::of(&factor, id, code, created_at);
+            challenge.expires_at = expires_at;
+            // A snapshot that makes the item too large is left out.
+            if !from_challenge(&challenge).contains_key(attr::SNAPSHOT) {
+                challenge.snapshot = None;
+            }
+            challenge
         },
     )
 }
