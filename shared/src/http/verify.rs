@@ -75,7 +75,10 @@ async fn answer(
     call.trail.verdict(verdict, guard.accepts_challenges(call.core.now()).err());
     let valid = verdict == Verdict::Valid;
     // Only a MAC of the code is kept, so it can be shown again only to the caller who just gave it.
-    let shown = Some(&code).filter(|_| valid && factor_type == FactorType::GenericOtp);
+    let shown = match factor_type {
+        FactorType::GenericOtp => Some(&code).filter(|_| valid),
+        FactorType::Totp | FactorType::Sms => None,
+    };
     Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
 }
 
