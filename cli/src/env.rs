@@ -169,7 +169,7 @@ fn listed(registration: &Registration, deployment: &Deployment) -> Listed {
     Listed {
         environment: environment.tag.to_string(),
         id: environment.id.to_string(),
-        created_at: environment.id.made_at().to_string(),
+        created_at: environment.id.created_at().to_string(),
         api_keys: api_keys.iter().filter(|key| key.is_live(deployment.now())).count(),
         keys: keys.len(),
         deleted_at: deleted_at.map(|at| at.to_string()),

@@ -86,7 +86,7 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
             let has_one = |one: &&Registration| one.keys.iter().any(|key| key.data_key == entry.id);
             Listed {
                 id: entry.id.to_string(),
-                created_at: entry.id.made_at().to_string(),
+                created_at: entry.id.created_at().to_string(),
                 newest: Some(entry.id) == newest,
                 seals_at: seals_later(&entries.readable, entry.id, deployment.now()).map(|at| at.to_string()),
                 environments: all
@@ -106,7 +106,7 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
 
 /// From when on an entry seals, if it does not yet. An only entry, and the oldest of several, seals at once.
 pub(crate) fn seals_later(entries: &[WrappedDataKey], id: DataKeyId, now: Timestamp) -> Option<Timestamp> {
-    let seals_at = id.made_at().plus(NEW_KEY_DELAY);
+    let seals_at = id.created_at().plus(NEW_KEY_DELAY);
     let has_older = entries.first().is_some_and(|oldest| oldest.id < id);
     (has_older && now < seals_at).then_some(seals_at)
 }

@@ -195,7 +195,7 @@ fn listed(tag: &Tag, key: &ApiKeyEntry, now: Timestamp) -> Listed {
         id: key.id.to_string(),
         environment: tag.to_string(),
         scope: Some(key.scope.name()),
-        created_at: Some(key.id.made_at().to_string()),
+        created_at: Some(key.id.created_at().to_string()),
         expires_at: key.expires_at.map(|at| at.to_string()),
         live: key.is_live(now),
         damaged: false,

@@ -59,7 +59,7 @@ async fn enroll_for_user(
     let issuer = fields.optional("totp_issuer", Label::parse);
     let issuer = issuer.or_else(|| Label::parse(call.caller.environment.tag.as_str()).ok());
     let account = fields.optional("totp_user", Label::parse);
-    let account = account.or_else(|| Some(Label::of_user(&user)));
+    let account = account.or_else(|| Some(Label::from_user_id(&user)));
     let imported = fields.optional("totp_secret", Secret::from_base32);
     let (issuer, account) = fields.check(named.and(issuer.zip(account)))?;
 

@@ -109,14 +109,14 @@ impl Guess<'_> {
             (Credential::Totp { secret, .. }, _) => {
                 let secret = seal.open_secret(secret, factor.id)?;
                 let step = secret.matching_step(code, now, call.core.policy.totp_skew);
-                Ok(step.map_err(|_| SealError::Broken)?.map_or(Evidence::Wrong, Evidence::Step))
+                Ok(step.map_err(|_| SealError::CannotOpen)?.map_or(Evidence::Wrong, Evidence::Step))
             }
             (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Sent(kept)) => {
                 let matches = seal.code_matches(code, kept, (factor.id, challenge.id))?;
                 Ok(if matches { Evidence::Code } else { Evidence::Wrong })
             }
             (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Computed) => {
-                Err(SealError::Broken.into())
+                Err(SealError::CannotOpen.into())
             }
         }
     }

@@ -52,7 +52,7 @@ pub(super) async fn challenge(
     match message.claim().await? {
         Claim::Earlier(challenge) => Ok(challenge),
         Claim::Own(log) => {
-            message.send(&log, phone, &template.with(&code)).await?;
+            message.send(&log, phone, &template.render(&code)).await?;
             Ok(challenge)
         }
     }

@@ -3,7 +3,7 @@
 use super::super::StoreError;
 use super::super::schema::attr;
 use super::{Item, Parsed, integer, list, map, moment, number, optional, parsed, put, text, to_moment};
-use crate::domain::guard::{Guard, Spent};
+use crate::domain::guard::{ChallengeAttempts, Guard};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::totp::Step;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -43,7 +43,7 @@ pub(crate) fn to_guard(version: u64, item: &Item) -> Parsed<Guard> {
     })
 }
 
-fn from_spent(spent: &Spent) -> AttributeValue {
+fn from_spent(spent: &ChallengeAttempts) -> AttributeValue {
     let mut item = Item::new();
     let attempts = spent.attempts.iter().map(|attempt| text(attempt.bare())).collect();
     put(&mut item, attr::ATTEMPTS, AttributeValue::L(attempts));
@@ -54,8 +54,8 @@ fn from_spent(spent: &Spent) -> AttributeValue {
     AttributeValue::M(item)
 }
 
-fn to_spent(item: &Item) -> Parsed<Spent> {
-    Ok(Spent {
+fn to_spent(item: &Item) -> Parsed<ChallengeAttempts> {
+    Ok(ChallengeAttempts {
         attempts: list(item, attr::ATTEMPTS, |value| AttemptId::parse_bare(value.as_s().ok()?).ok())?,
         verified_by: optional(item, attr::VERIFIED_BY, |item, name| {
             parsed(item, name, AttemptId::parse_bare)

@@ -5,7 +5,7 @@ use super::*;
 use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash};
 use crate::domain::environment::DeletionState;
 use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
-use crate::domain::guard::{Guard, Spent};
+use crate::domain::guard::{ChallengeAttempts, Guard};
 use crate::domain::id::{ApiKeyId, AttemptId};
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
@@ -68,9 +68,10 @@ fn credential() -> impl Strategy<Value = Credential> {
     ]
 }
 
-fn spent() -> impl Strategy<Value = Spent> {
-    (vec(attempt_id(), 0..6), of(attempt_id()), moment())
-        .prop_map(|(attempts, verified_by, expires_at)| Spent { attempts, verified_by, expires_at })
+fn spent() -> impl Strategy<Value = ChallengeAttempts> {
+    (vec(attempt_id(), 0..6), of(attempt_id()), moment()).prop_map(|(attempts, verified_by, expires_at)| {
+        ChallengeAttempts { attempts, verified_by, expires_at }
+    })
 }
 
 fn guard() -> impl Strategy<Value = Guard> {
