@@ -20,7 +20,7 @@ use shared::domain::environment::WrappedDataKey;
 use shared::domain::id::DataKeyId;
 use shared::domain::policy::NEW_KEY_DELAY;
 use shared::domain::time::Timestamp;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 use shared::vault::keyring::Keyring;
 
 /// What to do with the keyring.
@@ -148,7 +148,7 @@ pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) ->
 /// Gives an environment a key under the newest entry, unless it was deleted.
 async fn add_key(one: &Registration, keyring: &Keyring, deployment: &Deployment) -> Result<bool, Error> {
     let key = keyring.new_key(one.environment.id, deployment.now(), &mut deployment.rng()?)?;
-    Ok(deployment.operator.add_environment_key(&one.environment.tag, &key).await? == Changed::Done)
+    Ok(deployment.operator.add_environment_key(&one.environment.tag, &key).await? == ChangeOutcome::Done)
 }
 
 /// Since when a key is not sealed with: its successor seals instead.

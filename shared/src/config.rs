@@ -2,7 +2,7 @@
 
 pub(crate) mod reader;
 
-pub use reader::Mistakes;
+pub use reader::InvalidVariables;
 
 use crate::domain::phone::Country;
 use crate::domain::policy::{
@@ -58,12 +58,12 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that is missing or makes no sense.
-    pub fn from_env() -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every variable that is missing or makes no sense.
+    pub fn from_env() -> Result<Self, InvalidVariables> {
         Self::read(&Reader::new(&process))
     }
 
-    fn read(reader: &Reader<'_>) -> Result<Self, Mistakes> {
+    fn read(reader: &Reader<'_>) -> Result<Self, InvalidVariables> {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
             kms_key: reader.required("LATCHKEY_KMS_KEY_ID").unwrap_or_default(),
@@ -78,8 +78,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that makes no sense.
-    pub fn from_env_for_local() -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every variable that makes no sense.
+    pub fn from_env_for_local() -> Result<Self, InvalidVariables> {
         Self::for_local(&process)
     }
 
@@ -87,8 +87,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that makes no sense.
-    pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every variable that makes no sense.
+    pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidVariables> {
         let reader = Reader::new(source);
         let settings = Self::read(&reader, Countries::All, LOCAL_SMS_DAILY_BUDGET);
         reader.finish(settings)
@@ -150,7 +150,7 @@ fn listed_countries(text: &str) -> Option<Countries> {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    fn read(variables: &[(&str, &str)]) -> Result<Config, InvalidVariables> {
         let source =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Config::read(&Reader::new(&source))

@@ -12,8 +12,8 @@ use shared::domain::factor::Factor;
 use shared::domain::id::EnvironmentKeyId;
 use shared::domain::policy::{NEW_KEY_DELAY, RETIRED_KEY_RETENTION};
 use shared::domain::time::Timestamp;
-use shared::operate::Changed;
-use shared::store::{Damaged, Listing};
+use shared::operate::ChangeOutcome;
+use shared::store::{DamagedItem, Listing};
 use shared::vault::keyring::Keyring;
 use shared::vault::seal::{Seal, SealError};
 
@@ -63,7 +63,7 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
 }
 
 /// Says what the run did, and fails with what it could not do.
-fn end(report: Report, damaged: Vec<Damaged>, console: &mut Console) -> Result<(), Error> {
+fn end(report: Report, damaged: Vec<DamagedItem>, console: &mut Console) -> Result<(), Error> {
     let (factors, removed) = (report.factors, report.removed.len());
     console.say(format_args!("factors sealed again: {factors}; keys removed: {removed}"))?;
     if report.kept > 0 {
@@ -141,7 +141,7 @@ impl Rewrap<'_> {
         let (mut from, mut moved) = (None, 0_usize);
         loop {
             let (factors, next) =
-                self.deployment.operator.sealed_before(one.environment.id, newest, from).await?;
+                self.deployment.operator.factors_sealed_before(one.environment.id, newest, from).await?;
             self.report.failed.extend(factors.damaged.iter().map(ToString::to_string));
             for factor in factors.readable {
                 match self.reseal(&factor, &seal).await? {
@@ -180,7 +180,7 @@ impl Rewrap<'_> {
             if !is_long_ago(replaced_at(next.id.created_at()), now) {
                 self.report.kept = self.report.kept.saturating_add(1);
             } else if self.deployment.operator.remove_environment_key(&one.environment.tag, key.id).await?
-                == Changed::Done
+                == ChangeOutcome::Done
             {
                 removed.push(key.id.to_string());
             }

@@ -5,17 +5,17 @@ use std::fmt;
 /// Everything that is wrong with the environment, one line each. Lambda prints what keeps a function from starting by
 /// its `Debug`, so that says the same.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mistakes(Vec<String>);
+pub struct InvalidVariables(Vec<String>);
 
-impl fmt::Debug for Mistakes {
+impl fmt::Debug for InvalidVariables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for InvalidVariables {}
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for InvalidVariables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the environment cannot be used:")?;
         self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
@@ -67,8 +67,8 @@ impl<'a> Reader<'a> {
         self.mistakes.borrow_mut().push(format!("{name} {what}"));
     }
 
-    pub(crate) fn finish<T>(&self, value: T) -> Result<T, Mistakes> {
+    pub(crate) fn finish<T>(&self, value: T) -> Result<T, InvalidVariables> {
         let mistakes = self.mistakes.take();
-        if mistakes.is_empty() { Ok(value) } else { Err(Mistakes(mistakes)) }
+        if mistakes.is_empty() { Ok(value) } else { Err(InvalidVariables(mistakes)) }
     }
 }

@@ -81,7 +81,7 @@ async fn page(
     let (mut factors, next) = call
         .core
         .store
-        .factors_of(call.caller.environment.id, user, &Page { start, factor_type, limit })
+        .list_factors(call.caller.environment.id, user, &Page { start, factor_type, limit })
         .await?;
     factors.sort_by_key(|factor| factor.id);
     // Onwards there is what the store did not get to; back there is more, if the page was come to from there.

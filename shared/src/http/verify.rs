@@ -14,7 +14,7 @@ use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::{Evidence, Guard, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::time::Timestamp;
-use crate::store::{Decided, Decision};
+use crate::store::{Decision, DecisionOutcome};
 use crate::vault::keyring::Keyring;
 use crate::vault::seal::SealError;
 use axum::Router;
@@ -64,9 +64,9 @@ async fn answer(
     let attempt = AttemptId::new(call.core.now(), &mut call.core.rng()?);
     let guess = Guess { call, challenge: &challenge, code: &code, attempt };
     let (verdict, guard) = match store.decide(factor, &guess).await? {
-        Decided::Written(verdict, guard) => (verdict, guard),
-        Decided::Deleted => return Err(unknown()),
-        Decided::Contended => return Err(Error::busy()),
+        DecisionOutcome::Written(verdict, guard) => (verdict, guard),
+        DecisionOutcome::Deleted => return Err(unknown()),
+        DecisionOutcome::Contended => return Err(Error::busy()),
     };
     call.trail.verdict(verdict, guard.accepts_challenges(call.core.now()).err());
     let valid = verdict == Verdict::Valid;
