@@ -1,4 +1,4 @@
-//! The environment's variables, read once and nowhere else. All mistakes are reported together.
+//! Configuration from environment variables. No other module reads them. All invalid variables are reported together.
 
 pub(crate) mod reader;
 
@@ -13,25 +13,25 @@ use crate::domain::sms_text::SmsTemplate;
 use crate::sms::SmsConfig;
 use reader::{Reader, process};
 
-/// What any deployment, local or on AWS, may choose.
+/// Settings of any deployment, local or on AWS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Limits.
+    /// Security limits.
     pub policy: Policy,
     /// Text messages.
     pub sms: SmsConfig,
-    /// What is logged, as a `tracing` filter.
+    /// The log filter, in `tracing` syntax.
     pub log: String,
 }
 
-/// What a Lambda function must be told.
+/// Configuration of a Lambda function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The table's name.
+    /// The table name.
     pub table: String,
-    /// The KMS key that wraps the keyring: its id, ARN or alias.
+    /// The KMS key that wraps the keyring: its ID, ARN or alias.
     pub kms_key: String,
-    /// The rest.
+    /// The settings that the local server shares.
     pub settings: Settings,
 }
 
@@ -50,15 +50,15 @@ pub const VARIABLES: [&str; 11] = [
     "LATCHKEY_LOG",
 ];
 
-/// Variables that make the SDK log what must stay secret (LOG-02).
+/// Variables that make the SDK log secrets (LOG-02).
 const FORBIDDEN: [&str; 2] = ["LOG_SENSITIVE_BODIES", "LOG_SIGNABLE_BODY"];
 
 impl Config {
-    /// What a Lambda function is told. SMS is off until countries are named.
+    /// Reads the configuration of a Lambda function. SMS is off unless countries are configured.
     ///
     /// # Errors
     ///
-    /// [`InvalidVariables`] with every variable that is missing or makes no sense.
+    /// [`InvalidVariables`] with every missing or invalid variable.
     pub fn from_env() -> Result<Self, InvalidVariables> {
         Self::read(&Reader::new(&process))
     }
@@ -74,20 +74,20 @@ impl Config {
 }
 
 impl Settings {
-    /// What the environment tells the local server. SMS goes everywhere: into the outbox.
+    /// Reads the settings of the local server. SMS to every country is allowed, because messages go to the outbox.
     ///
     /// # Errors
     ///
-    /// [`InvalidVariables`] with every variable that makes no sense.
+    /// [`InvalidVariables`] with every invalid variable.
     pub fn from_env_for_local() -> Result<Self, InvalidVariables> {
         Self::for_local(&process)
     }
 
-    /// What a source of variables tells the local server.
+    /// Reads the settings of the local server from `source`.
     ///
     /// # Errors
     ///
-    /// [`InvalidVariables`] with every variable that makes no sense.
+    /// [`InvalidVariables`] with every invalid variable.
     pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidVariables> {
         let reader = Reader::new(source);
         let settings = Self::read(&reader, Countries::All, LOCAL_SMS_DAILY_BUDGET);
@@ -97,7 +97,7 @@ impl Settings {
     pub(crate) fn read(reader: &Reader<'_>, countries: Countries, budget: MicroUsd) -> Self {
         for name in FORBIDDEN {
             if reader.text(name).is_some() {
-                reader.mistake(name, "must not be set: it makes the SDK log codes and secrets");
+                reader.invalid(name, "must not be set: it makes the SDK log codes and secrets");
             }
         }
         let dollars = |name| {
@@ -123,7 +123,7 @@ impl Settings {
                 template: reader
                     .parsed(
                         "LATCHKEY_SMS_TEMPLATE",
-                        "must hold {{code}} once, no control or format characters, and fit one SMS",
+                        "must contain {{code}} exactly once and no control or format characters, and fit one SMS",
                         |text| SmsTemplate::parse(text).ok(),
                     )
                     .unwrap_or_default(),
@@ -165,8 +165,8 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_read() {
-        let good = [
+    fn every_variable_changes_the_configuration() {
+        let variables = [
             ("LATCHKEY_TABLE", "mfa"),
             ("LATCHKEY_KMS_KEY_ID", "alias/latchkey"),
             ("LATCHKEY_SMS_COUNTRIES", "US, CA"),
@@ -179,18 +179,18 @@ mod tests {
             ("LATCHKEY_TOTP_SKEW", "0"),
             ("LATCHKEY_LOG", "warn"),
         ];
-        assert_eq!(good.map(|(name, _)| name), VARIABLES);
-        let config = read(&good).unwrap();
-        for left_out in 0..good.len() {
-            let mut fewer = good.to_vec();
-            fewer.remove(left_out);
-            assert_ne!(read(&fewer).ok(), Some(config.clone()), "{} changes nothing", good[left_out].0);
+        assert_eq!(variables.map(|(name, _)| name), VARIABLES);
+        let config = read(&variables).unwrap();
+        for omitted in 0..variables.len() {
+            let mut fewer = variables.to_vec();
+            fewer.remove(omitted);
+            assert_ne!(read(&fewer).ok(), Some(config.clone()), "{} changes nothing", variables[omitted].0);
         }
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
-        let mistakes = read(&[
+    fn all_invalid_variables_are_reported_together() {
+        let result = read(&[
             ("LATCHKEY_TABLE", ""),
             ("LATCHKEY_TOTP_SKEW", "2"),
             ("LATCHKEY_SMS_COUNTRIES", "US,Canada"),
@@ -198,15 +198,15 @@ mod tests {
             ("LATCHKEY_SMS_TEMPLATE", "no code"),
             ("LOG_SENSITIVE_BODIES", "1"),
         ]);
-        insta::assert_snapshot!(mistakes.unwrap_err(), @r"
-        the environment cannot be used:
+        insta::assert_snapshot!(result.unwrap_err(), @r"
+        invalid environment variables:
           LATCHKEY_TABLE is not set
           LATCHKEY_KMS_KEY_ID is not set
           LOG_SENSITIVE_BODIES must not be set: it makes the SDK log codes and secrets
           LATCHKEY_TOTP_SKEW must be 0 or 1
           LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA
           LATCHKEY_SMS_MAX_PRICE_USD must be US dollars above 0, like 0.10
-          LATCHKEY_SMS_TEMPLATE must hold {{code}} once, no control or format characters, and fit one SMS
+          LATCHKEY_SMS_TEMPLATE must contain {{code}} exactly once and no control or format characters, and fit one SMS
         ");
     }
 }

@@ -95,7 +95,7 @@ impl Engine {
 
     fn challenge(&mut self, factor: &Factor) -> Challenge {
         let mac = CodeMac { key: EnvironmentKeyId::new(self.now, &mut self.rng), mac: [7; 32] };
-        Challenge::of(factor, ChallengeId::new(self.now, &mut self.rng), ChallengeCode::Sent(mac), self.now)
+        Challenge::new(factor, ChallengeId::new(self.now, &mut self.rng), ChallengeCode::Sent(mac), self.now)
     }
 
     /// The guard after one more wrong guess at a new challenge.

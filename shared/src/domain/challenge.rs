@@ -43,7 +43,7 @@ pub struct CodeMac {
 impl Challenge {
     /// A challenge of `factor` created at `now`, open for as long as the factor type allows.
     #[must_use]
-    pub fn of(factor: &Factor, id: ChallengeId, code: ChallengeCode, now: Timestamp) -> Self {
+    pub fn new(factor: &Factor, id: ChallengeId, code: ChallengeCode, now: Timestamp) -> Self {
         Self {
             id,
             environment: factor.environment,
