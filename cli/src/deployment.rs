@@ -11,7 +11,7 @@ use shared::domain::environment::{Registration, Tag};
 use shared::domain::time::Timestamp;
 use shared::operate::{Operator, OperatorConfig};
 use shared::ports::{Clock, Entropy as _, NoEntropy, OsEntropy, SystemClock};
-use shared::store::{Damaged, StoreError};
+use shared::store::{DamagedItem, StoreError};
 use shared::vault::keyring::Keyring;
 use shared::vault::kms::Kms;
 use std::path::{Path, PathBuf};
@@ -170,7 +170,7 @@ impl Deployment {
     pub(crate) async fn environment(&self, tag: &Tag) -> Result<Registration, Error> {
         let found = self.operator.store.environment(tag).await.map_err(|error| match error {
             StoreError::Corrupt(attribute) => {
-                Error::damaged_environments(vec![Damaged { name: tag.to_string(), attribute }])
+                Error::damaged_environments(vec![DamagedItem { name: tag.to_string(), attribute }])
             }
             StoreError::Unavailable { .. } => error.into(),
         })?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use shared::domain::environment::{DeletionState, Environment, Registration, Tag};
 use shared::domain::id::EnvironmentId;
 use shared::domain::policy::NEW_KEY_DELAY;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 
 /// What to do with environments.
 #[derive(Subcommand, Debug)]
@@ -89,7 +89,7 @@ pub(crate) async fn add(
 ) -> Result<Registration, Error> {
     let keyring = deployment.keyring().await?;
     let new = keyring.new_environment(tag.clone(), deployment.now(), &mut deployment.rng()?)?;
-    if deployment.operator.add_environment(&new).await? == Changed::Refused {
+    if deployment.operator.add_environment(&new).await? == ChangeOutcome::Refused {
         // The call may have been made twice by the client, and found what it made itself.
         let there = deployment.operator.store.environment(tag).await?;
         return match there {
@@ -144,7 +144,7 @@ async fn remove_held(environment: &Environment, deployment: &Deployment) -> Resu
     let bar = progress(format!("removing what {} holds", environment.tag));
     let (mut from, mut removed) = (None, 0_usize);
     loop {
-        let page = deployment.operator.remove_held(environment.id, from).await?;
+        let page = deployment.operator.remove_items(environment.id, from).await?;
         removed = removed.saturating_add(page.items);
         bar.set_position(u64::try_from(removed).unwrap_or_default());
         from = page.next;
@@ -169,7 +169,7 @@ fn listed(registration: &Registration, deployment: &Deployment) -> Listed {
     Listed {
         environment: environment.tag.to_string(),
         id: environment.id.to_string(),
-        created_at: environment.id.made_at().to_string(),
+        created_at: environment.id.created_at().to_string(),
         api_keys: api_keys.iter().filter(|key| key.is_live(deployment.now())).count(),
         keys: keys.len(),
         deleted_at: deleted_at.map(|at| at.to_string()),

@@ -5,13 +5,13 @@ mod hint;
 pub use hint::hint;
 
 use crate::serve::ServeError;
-use shared::config::Mistakes;
+use shared::config::InvalidVariables;
 use shared::domain::environment::Tag;
 use shared::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, FactorId};
 use shared::domain::policy::MAX_API_KEYS;
 use shared::domain::time::Timestamp;
 use shared::ports::NoEntropy;
-use shared::store::{Damaged, StoreError};
+use shared::store::{DamagedItem, StoreError};
 use shared::vault::keyring::KeyringError;
 use shared::vault::kms::KmsError;
 use std::io;
@@ -96,13 +96,13 @@ pub enum Error {
         /// What was looked for.
         id: ApiKeyId,
         /// Where it could not be.
-        damaged: Vec<Damaged>,
+        damaged: Vec<DamagedItem>,
     },
     /// Items do not read. Everything else was done.
     #[error("cannot read {}. {hint}", listed(items))]
-    Damaged {
+    DamagedItems {
         /// Which.
-        items: Vec<Damaged>,
+        items: Vec<DamagedItem>,
         /// What to do about them.
         hint: String,
     },
@@ -173,7 +173,7 @@ pub enum Error {
     Local(#[from] ServeError),
     /// The environment's variables make no sense.
     #[error(transparent)]
-    Variables(#[from] Mistakes),
+    Variables(#[from] InvalidVariables),
     /// No randomness.
     #[error("{0}. Run this again")]
     Entropy(#[from] NoEntropy),
@@ -184,27 +184,27 @@ pub enum Error {
 
 impl Error {
     /// These environments cannot be read, by their tags.
-    pub(crate) fn damaged_environments(items: Vec<Damaged>) -> Self {
+    pub(crate) fn damaged_environments(items: Vec<DamagedItem>) -> Self {
         let hint = "Restore the environment's item from a backup, or give the environment up: `latchkey env delete TAG`. Its \
                     API keys can be revoked all the same: `latchkey keys revoke ID --environment TAG`";
-        Self::Damaged { items, hint: hint.to_owned() }
+        Self::DamagedItems { items, hint: hint.to_owned() }
     }
 
     /// These entries of the keyring cannot be read.
-    pub(crate) fn damaged_data_keys(items: Vec<Damaged>) -> Self {
+    pub(crate) fn damaged_data_keys(items: Vec<DamagedItem>) -> Self {
         let hint = "Restore the table's keyring items. What is sealed under other entries opens all the same";
-        Self::Damaged { items, hint: hint.to_owned() }
+        Self::DamagedItems { items, hint: hint.to_owned() }
     }
 
     /// These factors of an environment cannot be read.
-    pub(crate) fn damaged_factors(items: Vec<Damaged>, tag: &Tag) -> Self {
+    pub(crate) fn damaged_factors(items: Vec<DamagedItem>, tag: &Tag) -> Self {
         let hint = format!(
             "Restore the factor's item from a backup, or delete it: `latchkey factors delete ID --environment {tag}`"
         );
-        Self::Damaged { items, hint }
+        Self::DamagedItems { items, hint }
     }
 }
 
-fn listed(items: &[Damaged]) -> String {
+fn listed(items: &[DamagedItem]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

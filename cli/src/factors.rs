@@ -12,7 +12,7 @@ use shared::domain::guard::Locked;
 use shared::domain::id::FactorId;
 use shared::domain::text::escaped;
 use shared::domain::user::UserId;
-use shared::store::{Damaged, Decided, StoreError};
+use shared::store::{DamagedItem, DecisionOutcome, StoreError};
 
 /// What to do with factors.
 #[derive(Subcommand, Debug)]
@@ -90,7 +90,7 @@ pub async fn run(
     match command {
         FactorsCommand::List { user, environment } => {
             let environment = deployment.environment(environment).await?.environment;
-            let all = deployment.operator.readable_factors_of(environment.id, user).await?;
+            let all = deployment.operator.list_factors(environment.id, user).await?;
             console.list(&all.readable.iter().map(listed).collect::<Vec<_>>())?;
             if all.damaged.is_empty() {
                 Ok(())
@@ -138,13 +138,13 @@ async fn delete(args: &FactorArgs, deployment: &Deployment, console: &mut Consol
 async fn unlock(args: &FactorArgs, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let (_, found) = find(args, deployment).await?;
     match deployment.operator.unlock(found.clone()).await? {
-        Decided::Written((), guard) => {
+        DecisionOutcome::Written((), guard) => {
             console.record(deployment, change("factor.unlocked", args))?;
             console.say(format_args!("{} unlocked", args.id))?;
             console.show(&shown(&Factor { guard, ..found }, deployment))
         }
-        Decided::Deleted => Err(missing(args)),
-        Decided::Contended => Err(Error::Contended(args.id)),
+        DecisionOutcome::Deleted => Err(missing(args)),
+        DecisionOutcome::Contended => Err(Error::Contended(args.id)),
     }
 }
 
@@ -196,7 +196,7 @@ fn listed(factor: &FactorSummary) -> Listed {
 }
 
 fn damaged(args: &FactorArgs, attribute: &'static str) -> Error {
-    Error::damaged_factors(vec![Damaged { name: args.id.to_string(), attribute }], &args.environment)
+    Error::damaged_factors(vec![DamagedItem { name: args.id.to_string(), attribute }], &args.environment)
 }
 
 fn missing(args: &FactorArgs) -> Error {

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use shared::domain::environment::Tag;
 use shared::domain::scope::Scope;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 
 /// What to make.
 #[derive(Args, Debug)]
@@ -41,9 +41,9 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
     let (operator, tag) = (&deployment.operator, &init.environment);
     // Asked for before anything is made.
     deployment.kms()?;
-    let table_made = operator.create_table().await? == Changed::Done;
+    let table_made = operator.create_table().await? == ChangeOutcome::Done;
     if table_made && !deployment.is_local() {
-        operator.turn_on_point_in_time_recovery().await?;
+        operator.enable_point_in_time_recovery().await?;
     }
     report(console, "table", operator.store.table(), table_made)?;
 

@@ -20,7 +20,7 @@ use shared::domain::environment::WrappedDataKey;
 use shared::domain::id::DataKeyId;
 use shared::domain::policy::NEW_KEY_DELAY;
 use shared::domain::time::Timestamp;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 use shared::vault::keyring::Keyring;
 
 /// What to do with the keyring.
@@ -86,7 +86,7 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
             let has_one = |one: &&Registration| one.keys.iter().any(|key| key.data_key == entry.id);
             Listed {
                 id: entry.id.to_string(),
-                created_at: entry.id.made_at().to_string(),
+                created_at: entry.id.created_at().to_string(),
                 newest: Some(entry.id) == newest,
                 seals_at: seals_later(&entries.readable, entry.id, deployment.now()).map(|at| at.to_string()),
                 environments: all
@@ -106,7 +106,7 @@ async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Erro
 
 /// From when on an entry seals, if it does not yet. An only entry, and the oldest of several, seals at once.
 pub(crate) fn seals_later(entries: &[WrappedDataKey], id: DataKeyId, now: Timestamp) -> Option<Timestamp> {
-    let seals_at = id.made_at().plus(NEW_KEY_DELAY);
+    let seals_at = id.created_at().plus(NEW_KEY_DELAY);
     let has_older = entries.first().is_some_and(|oldest| oldest.id < id);
     (has_older && now < seals_at).then_some(seals_at)
 }
@@ -148,7 +148,7 @@ pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) ->
 /// Gives an environment a key under the newest entry, unless it was deleted.
 async fn add_key(one: &Registration, keyring: &Keyring, deployment: &Deployment) -> Result<bool, Error> {
     let key = keyring.new_key(one.environment.id, deployment.now(), &mut deployment.rng()?)?;
-    Ok(deployment.operator.add_environment_key(&one.environment.tag, &key).await? == Changed::Done)
+    Ok(deployment.operator.add_environment_key(&one.environment.tag, &key).await? == ChangeOutcome::Done)
 }
 
 /// Since when a key is not sealed with: its successor seals instead.

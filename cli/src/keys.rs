@@ -14,7 +14,7 @@ use shared::domain::id::ApiKeyId;
 use shared::domain::policy::{MAX_API_KEY_LIFETIME, MAX_API_KEYS};
 use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 use shared::store::Listing;
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ pub(crate) async fn add(
     let mut rng = deployment.rng()?;
     let key = ApiKey::random(tag, &mut rng);
     let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
-    if deployment.operator.add_api_key(tag, &entry).await? == Changed::Refused {
+    if deployment.operator.add_api_key(tag, &entry).await? == ChangeOutcome::Refused {
         // The call may have been made twice by the client, and found what it made itself.
         let there = deployment.environment(tag).await?;
         if !there.api_keys.contains(&entry) {
@@ -195,7 +195,7 @@ fn listed(tag: &Tag, key: &ApiKeyEntry, now: Timestamp) -> Listed {
         id: key.id.to_string(),
         environment: tag.to_string(),
         scope: Some(key.scope.name()),
-        created_at: Some(key.id.made_at().to_string()),
+        created_at: Some(key.id.created_at().to_string()),
         expires_at: key.expires_at.map(|at| at.to_string()),
         live: key.is_live(now),
         damaged: false,

@@ -144,7 +144,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     }
     let answers = TaskTracker::new();
     let app = http::app(core.clone(), routes).layer(from_fn_with_state(answers.clone(), to_its_end));
-    let refusals = http::refusing(core.clone(), || http::Error::Foreign);
+    let refusals = http::error_app(core.clone(), || http::Error::ForeignOrigin);
     let mut api = Running::default();
     api.spawn(|stopped| listener.serve(app, refusals, stopped));
     let Options { data_dir, faults, .. } = options;

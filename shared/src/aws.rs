@@ -1,4 +1,4 @@
-//! The SDK clients: how long they wait, how often they try, and what may be said of their errors.
+//! How the SDK clients are configured: timeouts and retries. Also how their errors are named in logs and messages.
 
 mod access;
 
@@ -11,39 +11,40 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
 
-/// A DynamoDB call, with all its tries.
+/// Timeout of a DynamoDB call, including all tries.
 pub const DYNAMODB_TIMEOUT: Duration = Duration::from_millis(1_500);
 
-/// One try of a DynamoDB call.
+/// Timeout of one try of a DynamoDB call.
 pub const DYNAMODB_TRY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Tries of a DynamoDB call: every write is conditional, so a repeated one is harmless.
+/// Maximum number of tries of a DynamoDB call. Retries are safe because every write is conditional.
 pub const MAX_DYNAMODB_TRIES: u32 = 3;
 
-/// The longest pause before the first repeated try; it doubles.
+/// The longest pause before the first retry. It doubles with each retry.
 pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
 
-/// DynamoDB calls a request makes one after the other at most, races apart: a verify reads the list of
-/// environments, the environment, the challenge, the factor and a new entry of the keyring, writes, and reads back what
-/// became of the write.
+/// Maximum number of sequential DynamoDB calls of a request without version conflicts: a verify reads the list of
+/// environments, the environment, the challenge, the factor and a new keyring entry, writes, and re-reads the factor if
+/// the outcome is unknown.
 pub const MAX_DYNAMODB_CALLS: u32 = 7;
 
-/// How long Lambda lets a function take (`template.yaml`).
+/// The functions' Lambda timeout (`template.yaml`).
 pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A KMS call, with all its tries. A request makes none, unless the keyring has a new entry.
+/// Timeout of a KMS call, including all tries. A request makes none, unless the keyring has a new entry.
 pub const KMS_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One try of a KMS call.
+/// Timeout of one try of a KMS call.
 pub const KMS_TRY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The one try of an SNS call. A repeated one could send a second message (FLT-10).
+/// Timeout of an SNS call, which is never retried: a retry could send a second message (FLT-10).
 pub const SNS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A DynamoDB client that tries again: every write it is given is conditional.
+/// A DynamoDB client with retries. Every write must be conditional.
 ///
-/// The SDK stops trying again for a while when too many calls have failed, and counts failures for the whole process;
-/// this client is judged by its own, so that two servers in one process do not slow each other down.
+/// The SDK stops retrying for a while after too many failed calls, which it counts per process by default. This client
+/// has its own retry partition, so that clients of other services, and other servers in the same process, do not affect
+/// it.
 #[must_use]
 pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     let config = aws_sdk_dynamodb::config::Builder::from(sdk)
@@ -57,7 +58,7 @@ pub fn dynamodb(sdk: &SdkConfig) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
-/// A KMS client. It is judged by its own failures, as the table's is.
+/// A KMS client with retries and its own retry partition.
 #[must_use]
 pub fn kms(sdk: &SdkConfig) -> aws_sdk_kms::Client {
     let config = aws_sdk_kms::config::Builder::from(sdk)
@@ -67,7 +68,7 @@ pub fn kms(sdk: &SdkConfig) -> aws_sdk_kms::Client {
     aws_sdk_kms::Client::from_conf(config.build())
 }
 
-/// An SNS client that never tries again: a publication whose answer was lost may have been sent (FLT-10).
+/// An SNS client without retries: if the response was lost, the message may have been sent (FLT-10).
 #[must_use]
 pub fn sns(sdk: &SdkConfig) -> aws_sdk_sns::Client {
     let config = aws_sdk_sns::config::Builder::from(sdk)
@@ -76,11 +77,11 @@ pub fn sns(sdk: &SdkConfig) -> aws_sdk_sns::Client {
     aws_sdk_sns::Client::from_conf(config.build())
 }
 
-fn timeouts(call: Duration, one_try: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(one_try).build()
+fn timeouts(call: Duration, single_try: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_timeout(call).operation_attempt_timeout(single_try).build()
 }
 
-/// Names an SDK error by its code or its kind. The service's message may quote what was sent to it, so it stays out.
+/// The code of an SDK error, or its kind if it has no code. Omits the service's message, which may quote the request.
 #[must_use]
 pub fn reason<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
     let kind = match error {
@@ -99,12 +100,12 @@ mod tests {
     use crate::domain::policy::SMS_OUTCOME_TIMEOUT;
 
     #[test]
-    fn flt_14_the_slowest_request_ends_before_lambda_ends_it() {
+    fn flt_14_the_slowest_request_finishes_within_the_lambda_timeout() {
         assert!(DYNAMODB_TIMEOUT * MAX_DYNAMODB_CALLS + KMS_TIMEOUT < LAMBDA_TIMEOUT, "a verify");
         assert!(
             DYNAMODB_TIMEOUT * 9 + KMS_TIMEOUT + SNS_TIMEOUT < LAMBDA_TIMEOUT,
-            "an SMS challenge: list of environments, environment, factor, keyring, KMS, reserve and read back, mark as tried \
-             and read back, SNS, mark as sent"
+            "an SMS challenge: list of environments, environment, factor, keyring, KMS, reserve and re-read, mark as tried \
+             and re-read, SNS, mark as sent"
         );
         assert_eq!(
             SMS_OUTCOME_TIMEOUT, LAMBDA_TIMEOUT,

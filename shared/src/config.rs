@@ -1,8 +1,8 @@
-//! The environment's variables, read once and nowhere else. All mistakes are reported together.
+//! Configuration from environment variables. No other module reads them. All invalid variables are reported together.
 
 pub(crate) mod reader;
 
-pub use reader::Mistakes;
+pub use reader::InvalidVariables;
 
 use crate::aws::TrustedRoots;
 use crate::domain::phone::Country;
@@ -14,29 +14,29 @@ use crate::domain::sms_text::SmsTemplate;
 use crate::sms::SmsConfig;
 use reader::{Reader, process};
 
-/// What any deployment, local or on AWS, may choose.
+/// Settings of any deployment, local or on AWS.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Limits.
+    /// Security limits.
     pub policy: Policy,
     /// Text messages.
     pub sms: SmsConfig,
-    /// What is logged, as a `tracing` filter.
+    /// The log filter, in `tracing` syntax.
     pub log: String,
 }
 
-/// What a Lambda function must be told.
+/// Configuration of a Lambda function.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The table's name.
+    /// The table name.
     pub table: String,
-    /// The KMS key that wraps the keyring: its id, ARN or alias.
+    /// The KMS key that wraps the keyring: its ID, ARN or alias.
     pub kms_key: String,
-    /// The AWS region, which Lambda names.
+    /// The AWS region, which Lambda sets.
     pub region: String,
-    /// Which certificates are accepted of AWS's endpoints.
+    /// The root certificates that AWS's endpoints may be signed under.
     pub trusted_roots: TrustedRoots,
-    /// The rest.
+    /// The settings that the local server shares.
     pub settings: Settings,
 }
 
@@ -56,20 +56,20 @@ pub const VARIABLES: [&str; 12] = [
     "LATCHKEY_LOG",
 ];
 
-/// Variables that make the SDK log what must stay secret (LOG-02).
+/// Variables that make the SDK log secrets (LOG-02).
 const FORBIDDEN: [&str; 2] = ["LOG_SENSITIVE_BODIES", "LOG_SIGNABLE_BODY"];
 
 impl Config {
-    /// What a Lambda function is told. SMS is off until countries are named.
+    /// Reads the configuration of a Lambda function. SMS is off unless countries are configured.
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that is missing or makes no sense.
-    pub fn from_env() -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every missing or invalid variable.
+    pub fn from_env() -> Result<Self, InvalidVariables> {
         Self::read(&Reader::new(&process))
     }
 
-    fn read(reader: &Reader<'_>) -> Result<Self, Mistakes> {
+    fn read(reader: &Reader<'_>) -> Result<Self, InvalidVariables> {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
             kms_key: reader.required("LATCHKEY_KMS_KEY_ID").unwrap_or_default(),
@@ -84,21 +84,21 @@ impl Config {
 }
 
 impl Settings {
-    /// What the environment tells the local server. SMS goes everywhere: into the outbox.
+    /// Reads the settings of the local server. SMS to every country is allowed, because messages go to the outbox.
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that makes no sense.
-    pub fn from_env_for_local() -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every invalid variable.
+    pub fn from_env_for_local() -> Result<Self, InvalidVariables> {
         Self::for_local(&process)
     }
 
-    /// What a source of variables tells the local server.
+    /// Reads the settings of the local server from `source`.
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that makes no sense.
-    pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every invalid variable.
+    pub fn for_local(source: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidVariables> {
         let reader = Reader::new(source);
         let settings = Self::read(&reader, Countries::All, LOCAL_SMS_DAILY_BUDGET);
         reader.finish(settings)
@@ -107,7 +107,7 @@ impl Settings {
     pub(crate) fn read(reader: &Reader<'_>, countries: Countries, budget: MicroUsd) -> Self {
         for name in FORBIDDEN {
             if reader.text(name).is_some() {
-                reader.mistake(name, "must not be set: it makes the SDK log codes and secrets");
+                reader.invalid(name, "must not be set: it makes the SDK log codes and secrets");
             }
         }
         let dollars = |name| {
@@ -133,7 +133,7 @@ impl Settings {
                 template: reader
                     .parsed(
                         "LATCHKEY_SMS_TEMPLATE",
-                        "must hold {{code}} once, no control or format characters, and fit one SMS",
+                        "must contain {{code}} exactly once and no control or format characters, and fit one SMS",
                         |text| SmsTemplate::parse(text).ok(),
                     )
                     .unwrap_or_default(),
@@ -160,7 +160,7 @@ fn listed_countries(text: &str) -> Option<Countries> {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    fn read(variables: &[(&str, &str)]) -> Result<Config, InvalidVariables> {
         let source =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Config::read(&Reader::new(&source))
@@ -180,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_read() {
-        let good = [
+    fn every_variable_changes_the_configuration() {
+        let variables = [
             ("LATCHKEY_TABLE", "mfa"),
             ("LATCHKEY_KMS_KEY_ID", "alias/latchkey"),
             ("LATCHKEY_SMS_COUNTRIES", "US, CA"),
@@ -197,19 +197,19 @@ mod tests {
             ("AWS_REGION", "eu-central-1"),
         ];
         let ours: Vec<&str> =
-            good.iter().map(|(name, _)| *name).filter(|name| name.starts_with("LATCHKEY")).collect();
+            variables.iter().map(|(name, _)| *name).filter(|name| name.starts_with("LATCHKEY")).collect();
         assert_eq!(ours, VARIABLES);
-        let config = read(&good).unwrap();
-        for left_out in 0..good.len() {
-            let mut fewer = good.to_vec();
-            fewer.remove(left_out);
-            assert_ne!(read(&fewer).ok(), Some(config.clone()), "{} changes nothing", good[left_out].0);
+        let config = read(&variables).unwrap();
+        for omitted in 0..variables.len() {
+            let mut fewer = variables.to_vec();
+            fewer.remove(omitted);
+            assert_ne!(read(&fewer).ok(), Some(config.clone()), "{} changes nothing", variables[omitted].0);
         }
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
-        let mistakes = read(&[
+    fn all_invalid_variables_are_reported_together() {
+        let result = read(&[
             ("LATCHKEY_TABLE", ""),
             ("LATCHKEY_TOTP_SKEW", "2"),
             ("LATCHKEY_SMS_COUNTRIES", "US,Canada"),
@@ -218,8 +218,8 @@ mod tests {
             ("LATCHKEY_TRUSTED_ROOTS", "mozilla"),
             ("LOG_SENSITIVE_BODIES", "1"),
         ]);
-        insta::assert_snapshot!(mistakes.unwrap_err(), @r"
-        the environment cannot be used:
+        insta::assert_snapshot!(result.unwrap_err(), @r"
+        invalid environment variables:
           LATCHKEY_TABLE is not set
           LATCHKEY_KMS_KEY_ID is not set
           AWS_REGION is not set
@@ -228,7 +228,7 @@ mod tests {
           LATCHKEY_TOTP_SKEW must be 0 or 1
           LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA
           LATCHKEY_SMS_MAX_PRICE_USD must be US dollars above 0, like 0.10
-          LATCHKEY_SMS_TEMPLATE must hold {{code}} once, no control or format characters, and fit one SMS
+          LATCHKEY_SMS_TEMPLATE must contain {{code}} exactly once and no control or format characters, and fit one SMS
         ");
     }
 }

@@ -1,6 +1,7 @@
-//! What every function needs: the table, the policy, time and randomness, and who makes a request.
+//! The services that every function needs: the table, the policy, the clock, randomness, and authentication.
 //!
-//! A core opens nothing that is sealed. A function that does is given a [`Keyring`](crate::vault::keyring::Keyring) beside it.
+//! A core cannot open sealed secrets. Functions that do so get a [`Keyring`](crate::vault::keyring::Keyring) in
+//! addition.
 
 mod environment_cache;
 
@@ -15,12 +16,12 @@ use environment_cache::EnvironmentCache;
 use rand::rngs::StdRng;
 use std::sync::Arc;
 
-/// What every endpoint is given. Cheap to clone.
+/// The services that every endpoint gets. Cheap to clone.
 #[derive(Clone)]
 pub struct Core {
     /// The table.
     pub store: Store,
-    /// Limits.
+    /// Security limits.
     pub policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -28,28 +29,28 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core of its parts.
+    /// Creates a core.
     pub fn new(store: Store, policy: Policy, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
         Self { store, policy: Arc::new(policy), clock, entropy, environments: Arc::default() }
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Randomness for one request.
+    /// A random number generator for one request.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] if the operating system has none.
+    /// [`NoEntropy`] if the operating system returns no random bytes.
     pub fn rng(&self) -> Result<StdRng, NoEntropy> {
         self.entropy.rng()
     }
 
-    /// Authenticates `key`; `None` if it is unknown, revoked or expired. That takes as long for an environment that does not
-    /// exist as for one that does.
+    /// Authenticates `key`. Returns `None` if it is unknown, revoked or expired, after a delay that hides whether the
+    /// environment exists.
     ///
     /// # Errors
     ///

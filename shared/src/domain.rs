@@ -1,4 +1,4 @@
-//! What multi-factor authentication is, without a word about HTTP, storage or AWS.
+//! The rules of multi-factor authentication, independent of HTTP, storage and AWS.
 //!
 //! Pure: no async, no I/O, no clock, no serde, no SDK. Time and randomness are arguments.
 

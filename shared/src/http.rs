@@ -1,7 +1,8 @@
-//! The wire contract: one file per endpoint, and what they share.
+//! The HTTP API: one file per endpoint, and what they share.
 //!
-//! `routes.rs` lists the routes. Each endpoint module has a `router` with those of one Lambda function. [`app`] puts around any of them what
-//! every answer has: a request id, the security headers, the error shape, one log line, and no panic.
+//! `routes.rs` lists the routes. Each endpoint module has a `router` with the routes of one Lambda function. [`app`]
+//! adds what all responses have in common: a request ID, the security headers, the error format, an audit line and a
+//! panic handler.
 
 pub mod challenge;
 pub mod enroll;
@@ -32,19 +33,19 @@ use http::header::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// Bytes of a request body (NET-10).
+/// Maximum size of a request body in bytes (NET-10).
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// A complete application from the routes of one or more functions.
+/// The complete application for the routes of one or more functions.
 pub fn app(core: Core, routes: Router) -> Router {
     let routes = routes
         .fallback(async || Error::NoRoute)
         .method_not_allowed_fallback(async || Error::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    observed(core, routes)
+    with_middleware(core, routes)
 }
 
-/// The routes of all four functions, for one process that serves them together.
+/// The routes of all four functions, for the local server.
 pub fn all_routes(core: &Core, keyring: &Keyring, sms: Sms) -> Router {
     enroll::router(core.clone(), keyring.clone())
         .merge(challenge::router(core.clone(), keyring.clone(), sms))
@@ -52,20 +53,20 @@ pub fn all_routes(core: &Core, keyring: &Keyring, sms: Sms) -> Router {
         .merge(factors::router(core.clone()))
 }
 
-/// An application that answers every request with one error: what never reaches the routes has the contract's shape, a
-/// request id and an audit line all the same.
-pub fn refusing(core: Core, error: fn() -> Error) -> Router {
-    observed(core, Router::new().fallback(move || async move { error() }))
+/// An application that answers every request with the same error, in the documented format and with a request ID and an
+/// audit line.
+pub fn error_app(core: Core, error: fn() -> Error) -> Router {
+    with_middleware(core, Router::new().fallback(move || async move { error() }))
 }
 
-fn observed(core: Core, routes: Router) -> Router {
+fn with_middleware(core: Core, routes: Router) -> Router {
     routes
         .layer(CatchPanicLayer::custom(|_| Error::Panic.into_response()))
         .layer(middleware::map_response(security_headers))
         .layer(from_fn_with_state(core, trace::observe))
 }
 
-/// What every answer carries (NET-09).
+/// Adds the security headers (NET-09).
 async fn security_headers(mut response: Response) -> Response {
     const HEADERS: [(HeaderName, HeaderValue); 3] = [
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),

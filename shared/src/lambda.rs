@@ -1,4 +1,4 @@
-//! How a function starts and is called: everything slow happens once, in the init phase, with the CPU Lambda gives for it.
+//! How a Lambda function starts and handles events. Slow work is done once, in the init phase, which has more CPU.
 
 mod event;
 
@@ -19,26 +19,26 @@ use aws_config::SdkConfig;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
-use event::Unreadable;
+use event::MalformedEvent;
 use lambda_runtime::tower::ServiceExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
-/// A function that is ready to be given its routes.
+/// A started function that does not serve any routes yet.
 pub struct Function {
-    /// What every endpoint is given.
+    /// The services that every endpoint gets.
     pub core: Core,
     sdk: SdkConfig,
     config: Config,
 }
 
 impl Function {
-    /// Reads the environment, starts the log and builds the clients.
+    /// Reads the configuration, initializes logging and creates the clients.
     ///
     /// # Errors
     ///
-    /// What keeps the function from serving: every variable that is missing or makes no sense.
+    /// If a variable is missing or invalid.
     pub async fn start() -> Result<Self, Error> {
         let config = Config::from_env()?;
         tracing::subscriber::set_global_default(logs::subscriber(&config.settings.log, std::io::stdout)?)?;
@@ -49,31 +49,32 @@ impl Function {
         Ok(Self { core, sdk, config })
     }
 
-    /// The keyring, for a function that seals or opens, with its entries unwrapped. Reading it is the first call to DynamoDB, so it also
-    /// opens the connection later requests use.
+    /// The keyring with its data keys unwrapped, for functions that seal or open. This is the first call to DynamoDB,
+    /// so it also opens the connection for later requests.
     ///
-    /// A function that cannot serves all the same: requests try again, and answer in the contract's shape. What Lambda
-    /// answers for a function that does not start has no `code`, and an old SDK takes it for a verdict.
+    /// If the keyring cannot be loaded, the function starts anyway: requests try again, and errors have the documented
+    /// format. Lambda's own response for a function that does not start has no `code`, and old SDKs mistake it for a
+    /// verdict.
     pub async fn keyring(&self) -> Keyring {
         let kms = Kms::new(aws::kms(&self.sdk), self.config.kms_key.clone());
         let keyring = Keyring::new(kms, self.core.store.clone());
         if let Err(error) = keyring.load().await {
-            tracing::error!(%error, "the keyring is not open yet");
+            tracing::error!(%error, "the keyring could not be loaded");
         }
         keyring
     }
 
-    /// The way to send messages.
+    /// The sender of text messages.
     #[must_use]
     pub fn sms(&self) -> Sms {
         Sms::new(aws::sns(&self.sdk), self.config.settings.sms.clone())
     }
 
-    /// Serves `routes` until Lambda ends the environment.
+    /// Serves `routes` until Lambda stops the execution environment.
     ///
     /// # Errors
     ///
-    /// If Lambda's runtime API cannot be reached.
+    /// If the Lambda runtime API cannot be reached.
     pub async fn serve(self, routes: Router) -> Result<(), Error> {
         let gateway = Gateway::new(self.core, routes);
         let answer = async |event: LambdaEvent<Box<RawValue>>| gateway.answer(event.payload.get()).await;
@@ -81,40 +82,40 @@ impl Function {
     }
 }
 
-/// An application as an HTTP API of API Gateway reaches it: by events.
+/// Adapts an application to events of an API Gateway HTTP API.
 pub struct Gateway {
     app: Router,
-    unreadable: Router,
+    malformed: Router,
 }
 
 impl Gateway {
-    /// The application with these routes.
+    /// An adapter for these routes.
     #[must_use]
     pub fn new(core: Core, routes: Router) -> Self {
         Self {
             app: http::app(core.clone(), routes),
-            unreadable: http::refusing(core, || http::Error::MalformedRequest),
+            malformed: http::error_app(core, || http::Error::MalformedRequest),
         }
     }
 
-    /// Answers an event, whatever it is, in the contract's shape. What Lambda answers for a function that panics has no
-    /// `code`, and an old SDK takes it for a verdict.
+    /// Answers any event, even an invalid one, in the documented format. Lambda's own response for a function that
+    /// panics has no `code`, and old SDKs mistake it for a verdict.
     ///
     /// # Errors
     ///
-    /// If the answer cannot be handed over, which happens to none of ours.
+    /// If the response body fails or is not text, which no endpoint's response does.
     pub async fn answer(&self, event: &str) -> Result<GatewayResponse, Error> {
         let response = match event::request(event) {
             Ok(request) => self.app.clone().oneshot(request).await,
-            Err(Unreadable) => self.unreadable.clone().oneshot(nameless()).await,
+            Err(MalformedEvent) => self.malformed.clone().oneshot(placeholder_request()).await,
         };
         let Ok(response) = response;
-        GatewayResponse::of(response).await
+        GatewayResponse::from_response(response).await
     }
 }
 
-/// What stands for a request that could not be read: its audit line has the method `none`.
-fn nameless() -> Request {
+/// A placeholder for an event that cannot be parsed. Its audit line has the method `none`.
+fn placeholder_request() -> Request {
     let mut request = Request::default();
     *request.method_mut() = Method::from_bytes(b"none").unwrap_or_default();
     request

@@ -1,11 +1,12 @@
-//! The core of Latchkey: everything the four functions and the local server are made of.
+//! The core of Latchkey, shared by the four Lambda functions, the local server and the command line.
 //!
 //! ```text
 //! http ─▶ core ─▶ {vault, sms} ─▶ store ─▶ domain
 //! ```
 //!
-//! [`domain`] is pure: no I/O, no clock, no randomness of its own. [`ports`] is where time and randomness enter.
-//! [`store`], [`sms`] and [`vault::kms`] are the only ways out. [`http`] is the wire contract, one file per endpoint.
+//! [`domain`] is pure: it does no I/O and takes time and randomness as arguments. [`ports`] provides both. Only
+//! [`store`], [`sms`], [`vault::kms`] and [`operate`] call other services. [`http`] implements the wire contract, one
+//! file per endpoint.
 
 #![cfg_attr(
     test,

@@ -1,7 +1,7 @@
-//! Where lines go, and which never do.
+//! Log output: JSON lines, and which events are never logged.
 //!
-//! The SDK and the HTTP stack below, which could print codes and secrets, are held at INFO whatever the filter says
-//! (LOG-02); audit lines are written whatever it says.
+//! Regardless of the filter, events below INFO of the SDK and the HTTP libraries are dropped, because they could
+//! contain codes and secrets (LOG-02), and audit lines are always written.
 
 use std::io::Write as _;
 use tracing::field::{Field, Visit};
@@ -14,10 +14,10 @@ use tracing_subscriber::{EnvFilter, Layer, filter};
 /// The target of events whose `line` is an audit line (`http/audit.rs`).
 pub(crate) const AUDIT: &str = "latchkey::audit";
 
-/// Crates whose own events stay off below INFO.
+/// Crates whose events below INFO are dropped.
 const QUIET: [&str; 9] = ["aws_", "axum", "dynoxide", "h2", "hyper", "lambda_", "rustls", "tower", "reqwest"];
 
-/// A subscriber that writes JSON lines to `writer`: every audit line, and the other events `filter` lets through.
+/// A subscriber that writes JSON lines to `writer`: every audit line, and the events that `filter` selects.
 ///
 /// # Errors
 ///
@@ -43,23 +43,23 @@ where
         .with(AuditLines(writer).with_filter(audit)))
 }
 
-/// Writes audit lines as they are: they are JSON already.
+/// Writes audit lines unchanged, because they are already JSON.
 struct AuditLines<W>(W);
 
 impl<S: Subscriber, W: for<'a> MakeWriter<'a> + 'static> Layer<S> for AuditLines<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line(String::new());
+        let mut line = LineField(String::new());
         event.record(&mut line);
         line.0.push('\n');
-        // The reader of the log is gone: there is nowhere to report it.
+        // If the log cannot be written, there is nowhere to report it.
         let _ = self.0.make_writer().write_all(line.0.as_bytes());
     }
 }
 
-/// The field `line` of an event.
-struct Line(String);
+/// Extracts the field `line` of an event.
+struct LineField(String);
 
-impl Visit for Line {
+impl Visit for LineField {
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "line" {
             value.clone_into(&mut self.0);

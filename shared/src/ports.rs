@@ -1,37 +1,37 @@
-//! Where time and randomness enter. Everything below takes `now` and `rng` as arguments.
+//! Sources of time and randomness. Other code takes `now` and `rng` as arguments.
 
 use crate::domain::time::Timestamp;
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Tells the time.
+/// A source of time.
 pub trait Clock: Send + Sync {
-    /// The time.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// Gives randomness.
+/// A source of randomness.
 pub trait Entropy: Send + Sync {
-    /// A cryptographically secure generator for one request, seeded afresh.
+    /// A newly seeded, cryptographically secure generator for one request.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] if the operating system has none to give.
+    /// [`NoEntropy`] if the operating system returns no random bytes.
     fn rng(&self) -> Result<StdRng, NoEntropy>;
 }
 
-/// The operating system gave no random bytes.
+/// The operating system returned no random bytes.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the operating system gave no random bytes")]
+#[error("the operating system returned no random bytes")]
 pub struct NoEntropy;
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> Timestamp {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let millis = i64::try_from(since_1970.as_millis()).unwrap_or_default();
@@ -39,7 +39,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's generator: 256 bits of it seed one `ChaCha12` stream per request.
+/// Seeds one `ChaCha12` generator per request with 256 bits from the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 

@@ -11,18 +11,18 @@ use aws_sdk_sns::operation::publish::PublishError;
 use aws_sdk_sns::types::MessageAttributeValue;
 use std::collections::HashMap;
 
-/// How messages are sent.
+/// Configuration of text messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmsConfig {
-    /// The sender shown where countries allow one.
+    /// The sender ID, used in countries that allow one.
     pub sender_id: Option<String>,
-    /// The number messages come from.
+    /// The origination number.
     pub origination_number: Option<String>,
-    /// The text of a message when the request has none.
+    /// The message template, used if the request has none.
     pub template: SmsTemplate,
 }
 
-/// Sends text messages. Only the challenge endpoint is given one.
+/// Sends text messages. Only the challenge endpoint has one.
 #[derive(Debug, Clone)]
 pub struct Sms {
     client: Client,
@@ -32,52 +32,54 @@ pub struct Sms {
 /// A message was not sent, or it is unknown whether it was.
 #[derive(Debug, thiserror::Error)]
 pub enum SmsError {
-    /// SNS does not take the number.
-    #[error("SNS refuses the number")]
+    /// SNS rejected the phone number.
+    #[error("SNS rejected the phone number")]
     InvalidNumber,
-    /// The owner of the number asked not to be texted.
-    #[error("the number has opted out")]
+    /// The owner of the number has opted out of text messages.
+    #[error("the phone number has opted out")]
     OptedOut,
-    /// SNS refuses to send it: throttled, not permitted, out of its own budget. `reason` is a code, never SNS's own text.
+    /// SNS refused to send the message, for example because of throttling, permissions or its own spending limit.
+    /// `reason` is an error code, never SNS's message.
     #[error("SNS refused to publish: {reason}")]
     NotSent {
-        /// The error's code.
+        /// The error code.
         reason: String,
     },
-    /// It is unknown whether it was sent. `reason` is a code, never SNS's own text.
+    /// It is unknown whether the message was sent. `reason` is an error code, never SNS's message.
     #[error("SNS did not confirm: {reason}")]
     Unknown {
-        /// The error's code.
+        /// The error code.
         reason: String,
     },
 }
 
 impl SmsError {
-    /// Whether it is certain that no message was sent.
+    /// Whether the message was definitely not sent.
     #[must_use]
-    pub fn is_certain(&self) -> bool {
+    pub fn is_definite(&self) -> bool {
         !matches!(self, Self::Unknown { .. })
     }
 }
 
 impl Sms {
-    /// Sends through `client`.
+    /// A sender that uses `client`.
     #[must_use]
     pub fn new(client: Client, config: SmsConfig) -> Self {
         Self { client, config }
     }
 
-    /// The text of a message when the request has none.
+    /// The message template, used if the request has none.
     #[must_use]
     pub fn template(&self) -> &SmsTemplate {
         &self.config.template
     }
 
-    /// Sends `text` once, if it costs no more than `max_price`: never again on its own, for the first may have arrived.
+    /// Sends `text`, if it costs no more than `max_price`. Never retries, because the first try may have been
+    /// delivered.
     ///
     /// # Errors
     ///
-    /// [`SmsError`] if SNS did not confirm it.
+    /// [`SmsError`] if SNS did not accept the message or its response was lost.
     pub async fn send(&self, phone: &Phone, text: &str, max_price: MicroUsd) -> Result<(), SmsError> {
         let publish = self
             .client
@@ -87,7 +89,7 @@ impl Sms {
             .set_message_attributes(Some(self.attributes(max_price)?));
         match publish.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(failure(&error)),
+            Err(error) => Err(classify(&error)),
         }
     }
 
@@ -111,8 +113,9 @@ impl Sms {
     }
 }
 
-/// What SNS's answer says about the message. A refusal (4xx) is certain; anything else may have been sent (FLT-09).
-fn failure(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
+/// Classifies a failed publish. After a 4xx the message was definitely not sent; after any other error it may have been
+/// (FLT-09).
+fn classify(error: &SdkError<PublishError, HttpResponse>) -> SmsError {
     let reason = aws::reason(error);
     if !error.raw_response().is_some_and(|answer| answer.status().is_client_error()) {
         return SmsError::Unknown { reason };

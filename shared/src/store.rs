@@ -1,7 +1,7 @@
-//! The table: every DynamoDB call, each one either a consistent read or a conditional write.
+//! The DynamoDB calls of requests: consistent reads, conditional writes, and queries of the index.
 //!
-//! Nothing here decides about codes. [`Store::settle`] is the one write that makes a verdict true, and it happens only
-//! over the very guard the verdict was reached on.
+//! No code is checked here. [`Store::settle`] writes the guard that records a verdict, and only if the stored guard is
+//! still the one that the verdict is based on.
 
 mod decide;
 mod environment;
@@ -13,10 +13,10 @@ mod phone_log;
 pub mod schema;
 mod table;
 
-pub use decide::{Decided, Decision, MAX_WRITE_CONFLICTS, Seen};
-pub use error::{Damaged, Listing, StoreError};
+pub use decide::{Decision, DecisionOutcome, MAX_WRITE_CONFLICTS, Seen};
+pub use error::{DamagedItem, Listing, StoreError};
 pub use list::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES, Page, PageStart};
-pub use phone_log::{LogChange, LogWrite, LogWritten};
+pub use phone_log::{LogChange, LogWrite, LogWriteOutcome};
 pub(crate) use table::Table;
 
 use crate::domain::challenge::Challenge;
@@ -28,25 +28,25 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use schema::attr;
 
-/// One table in DynamoDB, DynamoDB Local or the embedded engine.
+/// A deployment's table, in DynamoDB, DynamoDB Local or the embedded engine.
 #[derive(Debug, Clone)]
 pub struct Store {
     table: Table,
 }
 
-/// What became of a guard that was to be written.
+/// The outcome of writing a guard.
 #[derive(Debug)]
-pub enum Settled {
-    /// It was written: what was decided on it may be told.
+pub enum WriteOutcome {
+    /// The guard was written: the verdict may be returned.
     Written,
-    /// It was not: the factor has changed. This is how it is now; `None` if it was deleted.
+    /// Version conflict: nothing was written. Carries the current factor; `None` if it was deleted.
     Changed(Option<Box<Factor>>),
     /// The outcome is unknown. Carries the factor as it was re-read afterwards, and the error of the write.
     Unknown(Option<Box<Factor>>, StoreError),
 }
 
 impl Store {
-    /// The table called `table`.
+    /// Access to the table named `table`.
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
         Self { table: Table::new(client, table) }
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be read or the item makes no sense.
+    /// [`StoreError`] if the table cannot be read or the item is invalid.
     pub async fn factor(
         &self,
         environment: EnvironmentId,
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be read or the item makes no sense.
+    /// [`StoreError`] if the table cannot be read or the item is invalid.
     pub async fn challenge(
         &self,
         environment: EnvironmentId,
@@ -104,15 +104,16 @@ impl Store {
         item.map(|item| item::to_challenge(&item)).transpose()
     }
 
-    /// Writes `next` over the guard `seen` was read with: one conditional write.
+    /// Replaces the guard of `seen` with `next`, unless the factor has changed: one conditional write.
     ///
-    /// A refused write, and one whose fate is unknown, answer with the factor as it stands, for the caller to look for
-    /// its own attempt. The client repeats a write that was not heard of, so a refusal may be caused by itself.
+    /// If the write is refused or its outcome is unknown, the result carries the current factor, so that the caller can
+    /// look for its own attempt. The SDK retries a write whose response was lost, so the conflict may be with the first
+    /// try of this very write.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the fate of the write cannot be found out.
-    pub async fn settle(&self, seen: &Factor, next: &Guard) -> Result<Settled, StoreError> {
+    /// [`StoreError`] if the outcome of the write is unknown and the factor cannot be re-read.
+    pub async fn settle(&self, seen: &Factor, next: &Guard) -> Result<WriteOutcome, StoreError> {
         let update = self
             .table
             .client
@@ -127,16 +128,16 @@ impl Store {
             .expression_attribute_values(":next", item::number(next.version))
             .expression_attribute_values(":guard", item::guard::from_guard(next))
             .return_values_on_condition_check_failure(AllOld);
-        let Err(error) = update.send().await else { return Ok(Settled::Written) };
+        let Err(error) = update.send().await else { return Ok(WriteOutcome::Written) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
             let current = refused.item().map(item::to_factor).transpose()?;
-            return Ok(Settled::Changed(current.map(Box::new)));
+            return Ok(WriteOutcome::Changed(current.map(Box::new)));
         }
         let current = self.factor(seen.environment, seen.id).await?;
-        Ok(Settled::Unknown(current.map(Box::new), error::unavailable("write a verdict", &error)))
+        Ok(WriteOutcome::Unknown(current.map(Box::new), error::unavailable("write a verdict", &error)))
     }
 
-    /// Deletes a factor; its challenges cannot be verified from then on. Deleting twice is deleting once.
+    /// Deletes a factor. Its challenges can no longer be verified. Idempotent.
     ///
     /// # Errors
     ///

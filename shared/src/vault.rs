@@ -1,4 +1,4 @@
-//! Secrets at rest: the root of trust, the keys under it, and what is sealed with them.
+//! Secrets at rest: the KMS key, the keys that it wraps, and the secrets and MACs that those keys protect.
 //!
 //! ```text
 //! kms ─wraps─▶ keyring ─opens─▶ seal ─uses─▶ cipher

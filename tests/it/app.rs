@@ -16,7 +16,7 @@ use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
 use shared::domain::totp::{Secret, Step};
 use shared::logs;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::vault::kms::Kms;
 use std::collections::HashMap;
@@ -104,7 +104,7 @@ impl App {
         let environment = self.local.keyring.new_environment(tag.clone(), now, &mut rng).unwrap();
         operator.add_environment(&environment).await.unwrap();
         let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
-        assert_eq!(operator.add_api_key(&tag, &entry).await.unwrap(), Changed::Done);
+        assert_eq!(operator.add_api_key(&tag, &entry).await.unwrap(), ChangeOutcome::Done);
         told(&self.local.url, "API key", key.expose().as_bytes());
         key.expose().to_owned()
     }

@@ -25,9 +25,9 @@ use shared::domain::scope::Scope;
 use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
-use shared::operate::{Changed, Operator};
+use shared::operate::{ChangeOutcome, Operator};
 use shared::store::schema::attr;
-use shared::store::{LogChange, LogWrite, LogWritten, Page, PageStart, Settled, Store};
+use shared::store::{LogChange, LogWrite, LogWriteOutcome, Page, PageStart, Store, WriteOutcome};
 use std::time::Duration;
 
 /// A fresh table on some engine, and what makes ids for it.
@@ -95,7 +95,7 @@ impl Engine {
 
     fn challenge(&mut self, factor: &Factor) -> Challenge {
         let mac = CodeMac { key: EnvironmentKeyId::new(self.now, &mut self.rng), mac: [7; 32] };
-        Challenge::of(factor, ChallengeId::new(self.now, &mut self.rng), ChallengeCode::Sent(mac), self.now)
+        Challenge::new(factor, ChallengeId::new(self.now, &mut self.rng), ChallengeCode::Sent(mac), self.now)
     }
 
     /// The guard after one more wrong guess at a new challenge.
@@ -205,11 +205,11 @@ async fn a_guard_is_written_over_the_version_it_was_decided_on(mut engine: Engin
     let seen = engine.factor();
     engine.store.enroll(&seen).await.unwrap();
     let next = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), Settled::Written));
+    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), WriteOutcome::Written));
     let written = Factor { guard: next, ..seen.clone() };
     // What was refused tells what stands there instead.
     let late = engine.after_a_guess(&seen);
-    let Settled::Changed(Some(current)) = engine.store.settle(&seen, &late).await.unwrap() else {
+    let WriteOutcome::Changed(Some(current)) = engine.store.settle(&seen, &late).await.unwrap() else {
         panic!("an outdated guard was written");
     };
     assert_eq!(*current, written);
@@ -226,7 +226,7 @@ async fn a_secret_is_sealed_again_once_and_beside_a_guard(mut engine: Engine) {
     }
     // A verify that read the factor before is written all the same.
     let guard = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &guard).await.unwrap(), Settled::Written));
+    assert!(matches!(engine.store.settle(&seen, &guard).await.unwrap(), WriteOutcome::Written));
     let now = engine.store.factor(engine.environment, seen.id).await.unwrap().unwrap();
     assert_eq!((now.credential.secret(), &now.guard), (Some(&next), &guard));
     engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
@@ -241,7 +241,8 @@ async fn of_racing_guards_one_is_written(mut engine: Engine) {
     let mut racing = tokio::task::JoinSet::new();
     for next in guards {
         let (store, seen) = (engine.store.clone(), seen.clone());
-        racing.spawn(async move { matches!(store.settle(&seen, &next).await.unwrap(), Settled::Written) });
+        racing
+            .spawn(async move { matches!(store.settle(&seen, &next).await.unwrap(), WriteOutcome::Written) });
     }
     assert_eq!(racing.join_all().await.into_iter().filter(|written| *written).count(), 1);
 }
@@ -253,7 +254,7 @@ async fn a_deleted_factor_takes_no_guard(mut engine: Engine) {
         engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
     }
     let next = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), Settled::Changed(None)));
+    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), WriteOutcome::Changed(None)));
     assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
 }
 
@@ -274,7 +275,7 @@ async fn a_page_follows_the_index_both_ways(mut engine: Engine) {
         (PageStart::Newest, Some(FactorType::Sms), vec![], false),
     ] {
         let page = Page { start: from, factor_type, limit: 2 };
-        let (found, next) = engine.store.factors_of(engine.environment, &user, &page).await.unwrap();
+        let (found, next) = engine.store.list_factors(engine.environment, &user, &page).await.unwrap();
         let found: Vec<FactorId> = found.iter().map(|factor| factor.id).collect();
         assert_eq!(next, expected.last().copied().filter(|_| more), "{page:?}");
         assert_eq!(found, expected, "{page:?}");
@@ -303,7 +304,7 @@ impl Message {
         MessageRequest { challenge: self.challenge.id, key: Some(RequestMac([9; 32])) }
     }
 
-    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, LogWritten) {
+    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, LogWriteOutcome) {
         let next = seen.reserve(self.request(), engine.now);
         let reserved = self.write(engine, seen, &next, LogChange::Reserve(&self.challenge, &self.policy));
         (next.clone(), reserved.await)
@@ -315,7 +316,7 @@ impl Message {
         seen: &PhoneLog,
         next: &PhoneLog,
         change: LogChange<'_>,
-    ) -> LogWritten {
+    ) -> LogWriteOutcome {
         let write = LogWrite { phone: self.phone, seen, next, change, now: engine.now, token: self.token };
         engine.store.write_phone_log(&write).await.unwrap()
     }
@@ -328,16 +329,16 @@ fn policy() -> Policy {
 async fn a_message_is_reserved_once_and_its_log_comes_back(mut engine: Engine) {
     let mut message = Message::of(&mut engine, policy());
     let (log, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
+    assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let factor = engine.factor();
     let other = Message { challenge: engine.challenge(&factor), ..message };
     let (_, refused) = other.reserve(&engine, &PhoneLog::default()).await;
-    let LogWritten::Changed(current) = refused else { panic!("{refused:?}") };
+    let LogWriteOutcome::Changed(current) = refused else { panic!("{refused:?}") };
     assert_eq!(current, log);
     assert_eq!(engine.store.challenge(engine.environment, other.challenge.id).await.unwrap(), None);
     let (_, reserved) = other.reserve(&engine, &current).await;
-    assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
+    assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
 }
 
 async fn a_message_is_marked_over_the_log_it_was_decided_on(mut engine: Engine) {
@@ -346,11 +347,11 @@ async fn a_message_is_marked_over_the_log_it_was_decided_on(mut engine: Engine) 
     let tried = reserved.mark(MessageState::Tried);
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let marked = message.write(&engine, &reserved, &tried, LogChange::Mark).await;
-    assert!(matches!(marked, LogWritten::Written), "{marked:?}");
+    assert!(matches!(marked, LogWriteOutcome::Written), "{marked:?}");
     assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(tried.clone()));
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let late = message.write(&engine, &reserved, &tried.mark(MessageState::Sent), LogChange::Mark).await;
-    assert!(matches!(late, LogWritten::Changed(current) if current == tried));
+    assert!(matches!(late, LogWriteOutcome::Changed(current) if current == tried));
 }
 
 async fn a_reserved_message_is_taken_over_with_its_challenge(mut engine: Engine) {
@@ -363,14 +364,14 @@ async fn a_reserved_message_is_taken_over_with_its_challenge(mut engine: Engine)
     let next = reserved.take_over(second.request(), engine.now);
     let change = LogChange::TakeOver(&second.challenge, first.challenge.id);
     let taken = second.write(&engine, &reserved, &next, change).await;
-    assert!(matches!(taken, LogWritten::Written), "no budget is charged again: {taken:?}");
+    assert!(matches!(taken, LogWriteOutcome::Written), "no budget is charged again: {taken:?}");
     assert_eq!(engine.store.challenge(engine.environment, first.challenge.id).await.unwrap(), None);
     assert!(engine.store.challenge(engine.environment, second.challenge.id).await.unwrap().is_some());
     // The first one is late.
     let mark = reserved.mark(MessageState::Tried);
     let late = Message { token: AttemptId::new(engine.now, &mut engine.rng), ..first };
     let refused = late.write(&engine, &reserved, &mark, LogChange::Mark).await;
-    assert!(matches!(refused, LogWritten::Changed(current) if current == next));
+    assert!(matches!(refused, LogWriteOutcome::Changed(current) if current == next));
 }
 
 async fn a_withdrawn_message_leaves_its_log_and_no_challenge(mut engine: Engine) {
@@ -379,7 +380,7 @@ async fn a_withdrawn_message_leaves_its_log_and_no_challenge(mut engine: Engine)
     let next = reserved.mark(MessageState::Reserved);
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let withdrawn = message.write(&engine, &reserved, &next, LogChange::Withdraw(&message.challenge)).await;
-    assert!(matches!(withdrawn, LogWritten::Written), "{withdrawn:?}");
+    assert!(matches!(withdrawn, LogWriteOutcome::Written), "{withdrawn:?}");
     assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
     assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(next));
 }
@@ -389,7 +390,7 @@ async fn a_repeated_reservation_is_the_same_one(mut engine: Engine) {
     let message = Message::of(&mut engine, policy());
     for _ in 0..2 {
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-        assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
+        assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
     }
 }
 
@@ -397,24 +398,24 @@ async fn a_budget_that_is_used_up_refuses_the_whole_transaction(mut engine: Engi
     for _ in 0..MAX_SMS_PER_PREFIX {
         let message = Message::of(&mut engine, policy());
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-        assert!(matches!(reserved, LogWritten::Written), "{reserved:?}");
+        assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
     }
     let message = Message::of(&mut engine, policy());
     let (_, refused) = message.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(refused, LogWritten::OverBudget(_)), "{refused:?}");
+    assert!(matches!(refused, LogWriteOutcome::OverBudget(_)), "{refused:?}");
     assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
     // Money: a whole day's budget is one message.
     let mut poor = Message::of(&mut engine, Policy { sms_daily_budget: MicroUsd(100_000), ..policy() });
     poor.phone.prefix = [4; 32];
     let (_, refused) = poor.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(refused, LogWritten::OverBudget(_)), "{refused:?}");
+    assert!(matches!(refused, LogWriteOutcome::OverBudget(_)), "{refused:?}");
 }
 
 async fn an_environment_is_made_once_and_found_by_its_tag(mut engine: Engine) {
     let new = engine.registration("shop");
-    assert_eq!(engine.operator.add_environment(&new).await.unwrap(), Changed::Done);
+    assert_eq!(engine.operator.add_environment(&new).await.unwrap(), ChangeOutcome::Done);
     let second = engine.registration("shop");
-    assert_eq!(engine.operator.add_environment(&second).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.add_environment(&second).await.unwrap(), ChangeOutcome::Refused);
     assert_eq!(engine.store.environment(&new.environment.tag).await.unwrap(), Some(new.clone()));
     assert_eq!(engine.store.environment(&Tag::parse("other").unwrap()).await.unwrap(), None);
     assert_eq!(engine.operator.environments().await.unwrap().readable, [new]);
@@ -429,14 +430,14 @@ async fn api_keys_come_and_go_within_their_room(mut engine: Engine) {
     };
     let (orphan, first) = (entry(), entry());
     let more: Vec<_> = (1..MAX_API_KEYS).map(|_| entry()).collect();
-    assert_eq!(engine.operator.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.add_api_key(&tag, &orphan).await.unwrap(), ChangeOutcome::Refused);
     engine.operator.add_environment(&new).await.unwrap();
     for key in [&first].into_iter().chain(&more) {
-        assert_eq!(engine.operator.add_api_key(&tag, key).await.unwrap(), Changed::Done);
+        assert_eq!(engine.operator.add_api_key(&tag, key).await.unwrap(), ChangeOutcome::Done);
     }
-    assert_eq!(engine.operator.add_api_key(&tag, &orphan).await.unwrap(), Changed::Refused);
-    assert_eq!(engine.operator.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Done);
-    assert_eq!(engine.operator.revoke_api_key(&tag, first.id).await.unwrap(), Changed::Refused);
+    assert_eq!(engine.operator.add_api_key(&tag, &orphan).await.unwrap(), ChangeOutcome::Refused);
+    assert_eq!(engine.operator.revoke_api_key(&tag, first.id).await.unwrap(), ChangeOutcome::Done);
+    assert_eq!(engine.operator.revoke_api_key(&tag, first.id).await.unwrap(), ChangeOutcome::Refused);
     let mut kept = engine.store.environment(&tag).await.unwrap().unwrap().api_keys;
     let mut expected = more;
     expected.sort_by_key(|key| key.id);
@@ -448,13 +449,17 @@ async fn an_erased_environment_keeps_nothing_and_can_be_removed(mut engine: Engi
     let new = engine.registration("shop");
     let tag = new.environment.tag.clone();
     engine.operator.add_environment(&new).await.unwrap();
-    assert_eq!(engine.operator.remove_environment(&tag).await.unwrap(), Changed::Refused, "not erased yet");
-    assert_eq!(engine.operator.erase_environment(&tag, engine.now).await.unwrap(), Changed::Done);
+    assert_eq!(
+        engine.operator.remove_environment(&tag).await.unwrap(),
+        ChangeOutcome::Refused,
+        "not erased yet"
+    );
+    assert_eq!(engine.operator.erase_environment(&tag, engine.now).await.unwrap(), ChangeOutcome::Done);
     let erased = engine.store.environment(&tag).await.unwrap().unwrap();
     assert_eq!((erased.keys, erased.deleted_at), (Vec::new(), Some(engine.now)));
     let late = engine.registration("shop").keys.remove(0);
-    assert_eq!(engine.operator.add_environment_key(&tag, &late).await.unwrap(), Changed::Refused);
-    assert_eq!(engine.operator.remove_environment(&tag).await.unwrap(), Changed::Done);
+    assert_eq!(engine.operator.add_environment_key(&tag, &late).await.unwrap(), ChangeOutcome::Refused);
+    assert_eq!(engine.operator.remove_environment(&tag).await.unwrap(), ChangeOutcome::Done);
     assert_eq!(engine.operator.environments().await.unwrap().readable, []);
 }
 

@@ -66,7 +66,7 @@ async fn a22_sec_02_an_entry_of_the_keyring_opens_under_its_own_name_only() {
         assert!(*own != *kms.unwrap_key(other).await.unwrap(), "two entries have one key");
         let moved = WrappedDataKey { id: other.id, bytes: entry.bytes.clone() };
         let refused = kms.unwrap_key(&moved).await.err().unwrap();
-        assert!(matches!(refused, KmsError::Foreign(id) if id == other.id), "{refused}");
+        assert!(matches!(refused, KmsError::WrongKey(id) if id == other.id), "{refused}");
     }
 }
 

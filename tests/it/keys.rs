@@ -9,7 +9,7 @@ use shared::domain::api_key::ApiKey;
 use shared::domain::environment::Tag;
 use shared::domain::policy::{API_KEY_CACHE_TTL, MAX_API_KEYS, UNKNOWN_KEY_READ_INTERVAL};
 use shared::domain::scope::{Right, Scope};
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl App {
         send(self.request(Method::GET, LIST).bearer_auth(key)).await
     }
 
-    async fn revoke(&self, key: &str) -> Changed {
+    async fn revoke(&self, key: &str) -> ChangeOutcome {
         let key = ApiKey::parse(key).unwrap();
         let (operator, now) = (&self.local.operator, self.local.clock.now());
         let registration = operator.store.environment(key.tag()).await.unwrap().unwrap();
@@ -93,7 +93,7 @@ async fn key_07_one_key_replaces_another_without_a_pause() {
     app.advance(UNKNOWN_KEY_READ_INTERVAL.as_secs().try_into().unwrap());
     app.list_with(&new).await.expect(200);
     app.list_with(&old).await.expect(200);
-    assert_eq!(app.revoke(&old).await, Changed::Done);
+    assert_eq!(app.revoke(&old).await, ChangeOutcome::Done);
     app.advance(API_KEY_CACHE_TTL.as_secs().try_into().unwrap());
     app.list_with(&old).await.expect(401);
     app.list_with(&new).await.expect(200);
@@ -111,7 +111,7 @@ async fn key_07_an_environment_has_room_for_some_keys_and_no_more() {
     let operator = &app.local.operator;
     assert_eq!(
         operator.add_api_key(&tag, &key.entry(id, Scope::Full, None)).await.unwrap(),
-        Changed::Refused
+        ChangeOutcome::Refused
     );
 }
 

@@ -77,14 +77,14 @@ pub(super) async fn keyring(deployment: &Deployment, findings: &mut Vec<Finding>
 
 /// Whether the newest entry is old, or of a moment that is still to come.
 fn age(entries: &[WrappedDataKey], newest: &WrappedDataKey, now: Timestamp, findings: &mut Vec<Finding>) {
-    let (check, made_at) = ("keyring's age", newest.id.made_at());
-    if now >= made_at.plus(OLD) {
+    let (check, created_at) = ("keyring's age", newest.id.created_at());
+    if now >= created_at.plus(OLD) {
         let remedy = "latchkey keyring rotate, and two minutes later latchkey keyring rewrap";
-        findings.push(Finding::hint(check, format_args!("its newest entry is of {made_at}"), remedy));
+        findings.push(Finding::hint(check, format_args!("its newest entry is of {created_at}"), remedy));
     }
-    if let Some(seals_at) = keyring::seals_later(entries, newest.id, now).filter(|_| now < made_at) {
+    if let Some(seals_at) = keyring::seals_later(entries, newest.id, now).filter(|_| now < created_at) {
         let found = format!(
-            "its newest entry was made by a clock that is ahead, at {made_at}: it seals nothing before {seals_at}"
+            "its newest entry was made by a clock that is ahead, at {created_at}: it seals nothing before {seals_at}"
         );
         let remedy = "set that clock right, then latchkey keyring rotate: the entry it adds seals after two minutes. latchkey \
                     keyring rewrap has to wait for the other one";
@@ -133,7 +133,7 @@ pub(super) async fn environments(deployment: &Deployment, findings: &mut Vec<Fin
             findings.push(Finding::fault(&check, format_args!("{entry} is damaged"), remedy));
         }
         let Some(keyring) = &keyring else { continue };
-        let damage = keyring.damage(one).await.unwrap_or_else(|error| vec![error]);
+        let damage = keyring.key_errors(one).await.unwrap_or_else(|error| vec![error]);
         for error in
             damage.iter().filter(|error| !matches!(error, KeyringError::Store(StoreError::Corrupt(_))))
         {

@@ -36,7 +36,7 @@ pub(super) fn keyring(error: &KeyringError) -> String {
     let hint = match error {
         // It says what to run itself.
         KeyringError::Empty => return String::new(),
-        KeyringError::Missing(_) | KeyringError::Broken(_) => "Restore the table's keyring items",
+        KeyringError::Missing(_) | KeyringError::CannotOpen(_) => "Restore the table's keyring items",
         KeyringError::Erased(_) => "The environment is being deleted: `latchkey env list`",
         KeyringError::Store(error) => store(error),
         KeyringError::Kms(error) => kms(error),
@@ -55,6 +55,6 @@ pub(super) fn kms(error: &KmsError) -> &'static str {
             "The key is disabled or pending deletion: `aws kms cancel-key-deletion`, `aws kms enable-key`"
         }
         KmsError::Unavailable { reason, .. } => hint(reason),
-        KmsError::Foreign(_) => "Give the key that wrapped it: --kms-key-id",
+        KmsError::WrongKey(_) => "Give the key that wrapped it: --kms-key-id",
     }
 }

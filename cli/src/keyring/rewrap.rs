@@ -12,8 +12,8 @@ use shared::domain::factor::Factor;
 use shared::domain::id::EnvironmentKeyId;
 use shared::domain::policy::{NEW_KEY_DELAY, RETIRED_KEY_RETENTION};
 use shared::domain::time::Timestamp;
-use shared::operate::Changed;
-use shared::store::{Damaged, Listing};
+use shared::operate::ChangeOutcome;
+use shared::store::{DamagedItem, Listing};
 use shared::vault::keyring::Keyring;
 use shared::vault::seal::{Seal, SealError};
 
@@ -63,7 +63,7 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
 }
 
 /// Says what the run did, and fails with what it could not do.
-fn end(report: Report, damaged: Vec<Damaged>, console: &mut Console) -> Result<(), Error> {
+fn end(report: Report, damaged: Vec<DamagedItem>, console: &mut Console) -> Result<(), Error> {
     let (factors, removed) = (report.factors, report.removed.len());
     console.say(format_args!("factors sealed again: {factors}; keys removed: {removed}"))?;
     if report.kept > 0 {
@@ -83,7 +83,7 @@ fn end(report: Report, damaged: Vec<Damaged>, console: &mut Console) -> Result<(
 /// Every environment, with a key under the newest entry: a rotation may have been interrupted before it came to one, or
 /// have found it damaged.
 async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing<Registration>, Error> {
-    let newest = keyring.open_entries().pop();
+    let newest = keyring.unwrapped_ids().pop();
     let Listing { readable, damaged } = deployment.operator.environments().await?;
     let mut all = Vec::new();
     for one in readable {
@@ -102,7 +102,7 @@ async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing
 /// From when on an environment's newest key seals, if it does not yet. An only key does at once.
 fn unsettled(one: &Registration, now: Timestamp) -> Option<Timestamp> {
     let (newest, others) = one.keys.split_last()?;
-    let seals_at = newest.id.made_at().plus(NEW_KEY_DELAY);
+    let seals_at = newest.id.created_at().plus(NEW_KEY_DELAY);
     (!others.is_empty() && now < seals_at).then_some(seals_at)
 }
 
@@ -110,7 +110,7 @@ impl Rewrap<'_> {
     /// Seals an environment's factors again under its newest key, and removes the keys that nothing needs any more.
     async fn environment(&mut self, one: &Registration, console: &mut Console) -> Result<(), Error> {
         let Some((newest, _)) = one.keys.split_last() else { return Ok(()) };
-        if let Some(cause) = self.keyring.damage(one).await?.into_iter().next() {
+        if let Some(cause) = self.keyring.key_errors(one).await?.into_iter().next() {
             self.report.unopened.push(Error::Unopened { tag: one.environment.tag.clone(), cause });
             return Ok(());
         }
@@ -141,7 +141,7 @@ impl Rewrap<'_> {
         let (mut from, mut moved) = (None, 0_usize);
         loop {
             let (factors, next) =
-                self.deployment.operator.sealed_before(one.environment.id, newest, from).await?;
+                self.deployment.operator.factors_sealed_before(one.environment.id, newest, from).await?;
             self.report.failed.extend(factors.damaged.iter().map(ToString::to_string));
             for factor in factors.readable {
                 match self.reseal(&factor, &seal).await? {
@@ -177,10 +177,10 @@ impl Rewrap<'_> {
     async fn remove_replaced(&mut self, one: &Registration) -> Result<Vec<String>, Error> {
         let (now, mut removed) = (self.deployment.now(), Vec::new());
         for (key, next) in one.keys.iter().zip(one.keys.iter().skip(1)) {
-            if !is_long_ago(replaced_at(next.id.made_at()), now) {
+            if !is_long_ago(replaced_at(next.id.created_at()), now) {
                 self.report.kept = self.report.kept.saturating_add(1);
             } else if self.deployment.operator.remove_environment_key(&one.environment.tag, key.id).await?
-                == Changed::Done
+                == ChangeOutcome::Done
             {
                 removed.push(key.id.to_string());
             }
@@ -196,13 +196,13 @@ impl Rewrap<'_> {
         if !all.damaged.is_empty() {
             return Ok(());
         }
-        let (entries, mut removed) = (self.keyring.open_entries(), Vec::new());
+        let (entries, mut removed) = (self.keyring.unwrapped_ids(), Vec::new());
         for (entry, next) in entries.iter().zip(entries.iter().skip(1)) {
             let named = all.readable.iter().flat_map(|one| &one.keys).any(|key| key.data_key == *entry);
             if named {
                 continue;
             }
-            if is_long_ago(replaced_at(next.made_at()), self.deployment.now()) {
+            if is_long_ago(replaced_at(next.created_at()), self.deployment.now()) {
                 self.deployment.operator.remove_data_key(*entry).await?;
                 removed.push(entry.to_string());
             } else {

@@ -8,7 +8,7 @@ use shared::domain::environment::{DamagedEntry, Registration, Tag};
 use shared::domain::id::ApiKeyId;
 use shared::domain::policy::API_KEY_CACHE_TTL;
 use shared::domain::scope::Scope;
-use shared::operate::Changed;
+use shared::operate::ChangeOutcome;
 use shared::store::{Listing, StoreError};
 
 /// Where an API key is.
@@ -55,7 +55,7 @@ pub(super) async fn run(
 ) -> Result<(), Error> {
     let changed = deployment.operator.revoke_api_key(&tag, id).await?;
     // Refused if it is gone already, by this very call perhaps, made twice by the client.
-    if changed == Changed::Refused && scope.is_none() {
+    if changed == ChangeOutcome::Refused && scope.is_none() {
         return Err(Error::NoApiKeyIn { tag, id });
     }
     console.record(deployment, change("api_key.revoked", &tag, id, scope))?;

@@ -6,7 +6,7 @@ use shared::domain::api_key::ApiKey;
 use shared::domain::environment::{Registration, Tag};
 use shared::domain::id::ApiKeyId;
 use shared::domain::scope::Scope;
-use shared::operate::{Changed, Operator};
+use shared::operate::{ChangeOutcome, Operator};
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::store::StoreError;
 use shared::vault::keyring::{Keyring, KeyringError};
@@ -54,7 +54,7 @@ impl FirstStart<'_> {
         new.api_keys.push(entry.clone());
         // The table first: a key in the file that the table does not know would never work. The environment is there
         // already if the process was killed here before.
-        if self.operator.add_environment(&new).await? == Changed::Refused {
+        if self.operator.add_environment(&new).await? == ChangeOutcome::Refused {
             self.operator.add_api_key(&tag, &entry).await?;
             let found = self.environment(&tag).await?;
             if !found.is_some_and(|found| found.api_keys.contains(&entry)) {

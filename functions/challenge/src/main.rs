@@ -1,4 +1,4 @@
-//! The challenge function: `shared::http::challenge` behind Lambda, the only one that can send messages.
+//! The challenge Lambda function, the only one that can send text messages. See `shared::http::challenge`.
 
 use shared::http::challenge;
 use shared::lambda::{Error, Function};

@@ -1,4 +1,4 @@
-//! The enroll function: `shared::http::enroll` behind Lambda.
+//! The enroll Lambda function. See `shared::http::enroll`.
 
 use shared::domain::phone;
 use shared::http::enroll;

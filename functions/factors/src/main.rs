@@ -1,4 +1,4 @@
-//! The factors function: `shared::http::factors` behind Lambda.
+//! The factors Lambda function. See `shared::http::factors`.
 
 use shared::http::factors;
 use shared::lambda::{Error, Function};

@@ -1,4 +1,4 @@
-//! The verify function: `shared::http::verify` behind Lambda.
+//! The verify Lambda function. See `shared::http::verify`.
 
 use shared::http::verify;
 use shared::lambda::{Error, Function};

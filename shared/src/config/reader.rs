@@ -1,41 +1,41 @@
-//! Reads variables one by one, and tells all that is wrong with them together.
+//! Reads environment variables one by one and collects the errors.
 
 use std::fmt;
 
-/// Everything that is wrong with the environment, one line each. Lambda prints what keeps a function from starting by
-/// its `Debug`, so that says the same.
+/// The missing and invalid environment variables, one line each. Lambda prints the `Debug` form of a startup error, so
+/// it is the same as `Display`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mistakes(Vec<String>);
+pub struct InvalidVariables(Vec<String>);
 
-impl fmt::Debug for Mistakes {
+impl fmt::Debug for InvalidVariables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for InvalidVariables {}
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for InvalidVariables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the environment cannot be used:")?;
-        self.0.iter().try_for_each(|mistake| write!(f, "\n  {mistake}"))
+        write!(f, "invalid environment variables:")?;
+        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+#[expect(clippy::disallowed_methods, reason = "the only place that reads environment variables")]
 pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads variables and remembers what was wrong with them. An empty one is an absent one.
+/// Reads variables and collects errors. An empty variable counts as absent.
 pub(crate) struct Reader<'a> {
     source: &'a dyn Fn(&str) -> Option<String>,
-    mistakes: std::cell::RefCell<Vec<String>>,
+    errors: std::cell::RefCell<Vec<String>>,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(source: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { source, mistakes: std::cell::RefCell::default() }
+        Self { source, errors: std::cell::RefCell::default() }
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<String> {
@@ -45,7 +45,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn required(&self, name: &str) -> Option<String> {
         let text = self.text(name);
         if text.is_none() {
-            self.mistake(name, "is not set");
+            self.invalid(name, "is not set");
         }
         text
     }
@@ -58,17 +58,17 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let parsed = parse(&self.text(name)?);
         if parsed.is_none() {
-            self.mistake(name, rule);
+            self.invalid(name, rule);
         }
         parsed
     }
 
-    pub(crate) fn mistake(&self, name: &str, what: &str) {
-        self.mistakes.borrow_mut().push(format!("{name} {what}"));
+    pub(crate) fn invalid(&self, name: &str, rule: &str) {
+        self.errors.borrow_mut().push(format!("{name} {rule}"));
     }
 
-    pub(crate) fn finish<T>(&self, value: T) -> Result<T, Mistakes> {
-        let mistakes = self.mistakes.take();
-        if mistakes.is_empty() { Ok(value) } else { Err(Mistakes(mistakes)) }
+    pub(crate) fn finish<T>(&self, value: T) -> Result<T, InvalidVariables> {
+        let errors = self.errors.take();
+        if errors.is_empty() { Ok(value) } else { Err(InvalidVariables(errors)) }
     }
 }

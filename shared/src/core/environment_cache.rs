@@ -1,4 +1,4 @@
-//! Who makes a request: an API key and its environment, which is cached for a minute.
+//! Authentication of requests, with a cache of environments.
 
 use crate::domain::api_key::{ApiKey, ApiKeyHash};
 use crate::domain::environment::{Environment, Registration, Tag};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
-/// Who makes a request: an API key that was accepted, and its environment.
+/// The authenticated caller of a request: an API key and its environment.
 #[derive(Clone)]
 pub struct Caller {
     /// The ID of the API key.
@@ -26,35 +26,35 @@ pub struct Caller {
     cached: Arc<CachedEnvironment>,
 }
 
-/// The environments that were read within the last minute, and the tags of all of them.
+/// The environments that were read within [`API_KEY_CACHE_TTL`], and the list of all tags.
 #[derive(Default)]
 pub(super) struct EnvironmentCache {
     environments: Mutex<HashMap<Tag, Arc<CachedEnvironment>>>,
     tags: Mutex<TagList>,
 }
 
-/// The tags of all environments. They are read only while keys of environments that do not exist are presented, so that
-/// such a key is refused without a read of its own.
+/// The tags of all environments. Read only while keys of unknown environments are presented, so that such keys are
+/// refused without one read each.
 #[derive(Default)]
 struct TagList {
     tags: BTreeSet<Tag>,
     read_at: Option<Timestamp>,
-    /// When a tag that no environment has was last presented.
+    /// When an unknown tag was last presented.
     missed_at: Option<Timestamp>,
 }
 
-/// An environment as it was read.
+/// An environment as read from the table.
 struct CachedEnvironment {
     registration: Registration,
     read_at: Timestamp,
-    /// Whether it was read for an unknown key. Only that spares the next unknown key a read: what such a key costs, and its
-    /// answer while the table fails, must not depend on other callers' requests.
+    /// Whether it was read for an unknown key. Only such a read saves the next unknown key a read: the cost of an
+    /// unknown key, and the response to it while the table fails, must not depend on requests of other callers.
     read_for_unknown_key: bool,
     seal: OnceCell<Arc<Seal>>,
 }
 
 impl EnvironmentCache {
-    /// The caller with `key`; `None` if the key is unknown, revoked or expired.
+    /// Authenticates `key`. Returns `None` if it is unknown, revoked or expired.
     pub(super) async fn find(
         &self,
         key: &ApiKey,
@@ -66,7 +66,7 @@ impl EnvironmentCache {
             self.cached(tag).filter(|cached| is_within(API_KEY_CACHE_TTL, cached.read_at, now))
         {
             let caller = caller(&cached, &hash, now);
-            // An unknown key may be newer than what was read.
+            // An unknown key may be newer than the cached environment.
             let looked_up =
                 cached.read_for_unknown_key && is_within(UNKNOWN_KEY_READ_INTERVAL, cached.read_at, now);
             if caller.is_some() || looked_up {
@@ -75,7 +75,8 @@ impl EnvironmentCache {
         } else if !self.may_exist(tag, store, now).await? {
             return Ok(None);
         }
-        // While the table fails, the list of tags must not answer either: the difference would tell which tags exist.
+        // While the table fails, the list of tags must not be used either: different responses would reveal which tags
+        // exist.
         let read = store.environment(tag).await.inspect_err(|_| self.tags().read_at = None)?;
         let Some(registration) = read else {
             self.environments().remove(tag);
@@ -87,25 +88,25 @@ impl EnvironmentCache {
         let cached =
             CachedEnvironment { registration, read_at: now, read_for_unknown_key, seal: OnceCell::new() };
         let cached = Arc::new(cached);
-        let mut all = self.environments();
-        // An entry that is dropped takes the environment's unwrapped keys with it, once no request uses them (SEC-04).
-        all.retain(|_, cached| is_within(API_KEY_CACHE_TTL, cached.read_at, now));
-        if all.len() >= MAX_CACHED_ENVIRONMENTS {
-            all.clear();
+        let mut environments = self.environments();
+        // Dropping an entry also drops the environment's unwrapped keys, once no request uses them (SEC-04).
+        environments.retain(|_, cached| is_within(API_KEY_CACHE_TTL, cached.read_at, now));
+        if environments.len() >= MAX_CACHED_ENVIRONMENTS {
+            environments.clear();
         }
-        all.insert(tag.clone(), Arc::clone(&cached));
+        environments.insert(tag.clone(), Arc::clone(&cached));
         Ok(caller(&cached, &hash, now))
     }
 
-    /// Whether there may be an environment with this tag: by the list of them, if a tag that is not in it was presented
-    /// lately. A cold function that is asked with real keys only never reads the list.
+    /// Whether an environment with this tag may exist. Checks the list of tags only if an unknown tag was presented
+    /// recently; a function that gets only valid keys never reads the list.
     async fn may_exist(&self, tag: &Tag, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
         let is_within = |age, then: Option<_>| then.is_some_and(|then| is_within(age, then, now));
-        let (missed, fresh) = {
+        let (missed_recently, fresh) = {
             let tags = self.tags();
             (is_within(API_KEY_CACHE_TTL, tags.missed_at), is_within(UNKNOWN_KEY_READ_INTERVAL, tags.read_at))
         };
-        if !missed {
+        if !missed_recently {
             return Ok(true);
         }
         if !fresh {
@@ -131,7 +132,7 @@ impl EnvironmentCache {
     }
 
     fn environments(&self) -> MutexGuard<'_, HashMap<Tag, Arc<CachedEnvironment>>> {
-        // A panic while holding the lock loses at most the cached environments.
+        // After a panic, the map is still consistent.
         self.environments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -140,14 +141,14 @@ impl EnvironmentCache {
     }
 }
 
-/// Whether `then` is less than `age` ago. A moment in the future is not: the clock was set back.
+/// Whether `then` is less than `age` ago. False for a time in the future, which means that the clock was set back.
 fn is_within(age: Duration, then: Timestamp, now: Timestamp) -> bool {
     then <= now && now < then.plus(age)
 }
 
 impl Caller {
-    /// What seals and opens for the caller's environment. Its keys are unwrapped when the first request needs them, and
-    /// cached with the environment.
+    /// The seal of the caller's environment. Its keys are unwrapped when the first request needs them, and cached with
+    /// the environment.
     ///
     /// # Errors
     ///

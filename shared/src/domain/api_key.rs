@@ -1,6 +1,6 @@
 //! API keys: `sk_<environment tag>_` + 30 random base62 characters + a 6-character checksum (KEY-01).
 //!
-//! The key itself and what is stored of it are different types: an [`ApiKey`] is shown once, an [`ApiKeyEntry`] is kept.
+//! The key and its stored form are different types: an [`ApiKey`] is shown once, an [`ApiKeyEntry`] is stored.
 
 use super::environment::Tag;
 use super::id::ApiKeyId;
@@ -14,37 +14,37 @@ use zeroize::{Zeroize as _, Zeroizing};
 const RANDOM_CHARS: usize = 30;
 const CHECKSUM_CHARS: usize = 6;
 
-/// A plain API key. It has no `Debug` and leaves memory when dropped.
+/// A plaintext API key. Implements no `Debug` and is zeroed when dropped.
 #[derive(Clone)]
 pub struct ApiKey {
     text: Zeroizing<String>,
     tag: Tag,
 }
 
-/// SHA-256 of an API key. A fast hash is right here: the key carries 178 random bits (KEY-02).
+/// SHA-256 of an API key. A fast hash is sufficient because the key has 178 random bits (KEY-02).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiKeyHash(pub [u8; 32]);
 
-/// What is kept of an API key.
+/// The stored form of an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyEntry {
-    /// Its name, for people and logs.
+    /// The ID, for operators and logs.
     pub id: ApiKeyId,
-    /// What the key hashes to.
+    /// The hash of the key.
     pub hash: ApiKeyHash,
-    /// What it may do.
+    /// What the key may do.
     pub scope: Scope,
-    /// From when on it is not taken any more; `None` if it does not end by itself.
+    /// When the key expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
 }
 
-/// The text cannot be an API key: wrong shape or wrong checksum.
+/// The text has the wrong format or checksum for an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an API key")]
 pub struct MalformedApiKey;
 
 impl ApiKey {
-    /// A new key for an environment.
+    /// Generates a key for an environment.
     pub fn random(tag: &Tag, rng: &mut impl CryptoRng) -> Self {
         let mut text = Zeroizing::new(format!("sk_{tag}_"));
         text.reserve_exact(RANDOM_CHARS.saturating_add(CHECKSUM_CHARS));
@@ -57,45 +57,45 @@ impl ApiKey {
         Self { text, tag: tag.clone() }
     }
 
-    /// Reads a key; a mistyped one is told from a real one without a lookup.
+    /// Parses a key. The checksum rejects a mistyped key without a lookup.
     ///
     /// # Errors
     ///
-    /// [`MalformedApiKey`] if the shape or the checksum is wrong.
+    /// [`MalformedApiKey`] if the format or the checksum is wrong.
     pub fn parse(text: &str) -> Result<Self, MalformedApiKey> {
         let (tag, body) =
             text.strip_prefix("sk_").and_then(|rest| rest.split_once('_')).ok_or(MalformedApiKey)?;
         let tag = Tag::parse(tag).map_err(|_| MalformedApiKey)?;
         let well_formed = body.len() == RANDOM_CHARS.saturating_add(CHECKSUM_CHARS)
             && body.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let (covered, given) =
+        let (covered, expected) =
             text.split_at_checked(text.len().saturating_sub(CHECKSUM_CHARS)).ok_or(MalformedApiKey)?;
-        if well_formed && checksum(covered) == given {
+        if well_formed && checksum(covered) == expected {
             Ok(Self { text: Zeroizing::new(text.to_owned()), tag })
         } else {
             Err(MalformedApiKey)
         }
     }
 
-    /// What is stored of the key.
+    /// The hash that is stored.
     #[must_use]
     pub fn hash(&self) -> ApiKeyHash {
         ApiKeyHash(Sha256::digest(self.text.as_bytes()).into())
     }
 
-    /// The key, to show it once.
+    /// The plaintext key, to show it once.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// What is kept of it under the name `id`.
+    /// The stored form of the key, with the ID `id`.
     #[must_use]
     pub fn entry(&self, id: ApiKeyId, scope: Scope, expires_at: Option<Timestamp>) -> ApiKeyEntry {
         ApiKeyEntry { id, hash: self.hash(), scope, expires_at }
     }
 
-    /// The environment it says it is of.
+    /// The environment tag in the key. Not verified: anyone can write any tag.
     #[must_use]
     pub fn tag(&self) -> &Tag {
         &self.tag
@@ -103,20 +103,20 @@ impl ApiKey {
 }
 
 impl ApiKeyEntry {
-    /// Whether this is the entry of the key that hashes to `hash`, compared in constant time.
+    /// Whether the key has this hash, compared in constant time.
     #[must_use]
-    pub fn is_of(&self, hash: &ApiKeyHash) -> bool {
+    pub fn matches(&self, hash: &ApiKeyHash) -> bool {
         self.hash.0.ct_eq(&hash.0).into()
     }
 
-    /// Whether the key is taken at `now`.
+    /// Whether the key has not expired at `now`.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
 }
 
-/// CRC-32 of `text` as six base62 digits, as GitHub's tokens do it.
+/// CRC-32 of `text` as six base62 digits, the scheme of GitHub's tokens.
 fn checksum(text: &str) -> String {
     const DIGITS: [char; 62] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J',
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn key_01_a_new_key_has_the_documented_shape() {
+    fn key_01_a_new_key_has_the_documented_format() {
         let key = key(1);
         let body = key.expose().strip_prefix("sk_test_").unwrap();
         assert_eq!(body.len(), 36);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn key_01_one_wrong_character_is_noticed() {
+    fn key_01_a_single_wrong_character_is_rejected() {
         let good = key(2).expose().to_owned();
         for at in 0..good.len() {
             for other in ['0', 'Z', 'z', '_', '-'] {
@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn key_01_a_right_checksum_does_not_make_up_for_the_wrong_shape() {
-        let of = |body: &str| {
+    fn key_01_the_wrong_format_is_rejected_despite_a_right_checksum() {
+        let parse = |body: &str| {
             let text = format!("sk_test_{body}");
             ApiKey::parse(&format!("{text}{}", checksum(&text)))
         };
-        assert!(of(&"a".repeat(RANDOM_CHARS)).is_ok());
+        assert!(parse(&"a".repeat(RANDOM_CHARS)).is_ok());
         for body in ["a".repeat(RANDOM_CHARS - 1), "a".repeat(RANDOM_CHARS + 1), "-".repeat(RANDOM_CHARS)] {
-            assert!(of(&body).is_err(), "{body}");
+            assert!(parse(&body).is_err(), "{body}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! A challenge: one prompt for a code. It never changes; what it has spent stands in its factor's guard.
+//! A challenge: one prompt for a code. It never changes after creation; the attempts made at it are recorded in its
+//! factor's guard.
 
 use super::factor::Factor;
 use super::id::{ChallengeId, EnvironmentId, EnvironmentKeyId, FactorId};
@@ -7,45 +8,45 @@ use super::time::Timestamp;
 /// A challenge of a factor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// Its name.
+    /// The challenge ID.
     pub id: ChallengeId,
     /// The tenant it belongs to.
     pub environment: EnvironmentId,
-    /// The factor it asks for.
+    /// The factor to verify.
     pub factor: FactorId,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it cannot be verified any more.
+    /// When it expires: from this time on it cannot be verified.
     pub expires_at: Timestamp,
-    /// The code it asks for.
+    /// The expected code.
     pub code: ChallengeCode,
     /// The factor as it was read when the challenge was made, so that a verify need not read it. It is a hint: only a write
     /// over the factor's own version makes a decision on it true. `None` if it did not fit.
     pub snapshot: Option<Box<Factor>>,
 }
 
-/// The code a challenge asks for.
+/// The code that a challenge expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChallengeCode {
-    /// One that was made for this challenge, and sent.
+    /// A code generated for this challenge and sent to the user.
     Sent(CodeMac),
-    /// One that the factor's credential computes.
+    /// A code computed from the factor's credential.
     Computed,
 }
 
-/// A code at rest: a keyed MAC bound to environment, factor and challenge (see `vault/seal.rs`).
+/// A code at rest: a keyed MAC bound to the environment, factor and challenge (see `vault/seal.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct CodeMac {
-    /// The environment's key it is keyed with.
+    /// The key of the environment that the MAC key is derived from.
     pub key: EnvironmentKeyId,
     /// HMAC-SHA-256.
     pub mac: [u8; 32],
 }
 
 impl Challenge {
-    /// A challenge of `factor`, open from `now` for as long as the factor's type allows.
+    /// A challenge of `factor` created at `now`, open for as long as the factor type allows.
     #[must_use]
-    pub fn of(factor: &Factor, id: ChallengeId, code: ChallengeCode, now: Timestamp) -> Self {
+    pub fn new(factor: &Factor, id: ChallengeId, code: ChallengeCode, now: Timestamp) -> Self {
         Self {
             id,
             environment: factor.environment,
@@ -57,7 +58,7 @@ impl Challenge {
         }
     }
 
-    /// Whether it can still be verified: `now < expires_at`, never what the table has collected (EXP-01, EXP-03).
+    /// Whether it has not expired: `now < expires_at`. Does not depend on DynamoDB's TTL (EXP-01, EXP-03).
     #[must_use]
     pub fn is_open(&self, now: Timestamp) -> bool {
         now < self.expires_at

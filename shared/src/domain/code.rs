@@ -1,11 +1,11 @@
-//! A one-time code: six ASCII digits that keep their leading zeros and compare in constant time.
+//! One-time codes: six ASCII digits, leading zeros included, compared in constant time.
 
 use super::policy::CODE_DIGITS;
 use rand::{CryptoRng, RngExt as _};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::ZeroizeOnDrop;
 
-/// A one-time code. Its digits come out only through [`Code::expose`]; it has no `Debug` and no `==`.
+/// A one-time code. Only [`Code::expose`] returns its digits; it implements neither `Debug` nor `PartialEq`.
 #[derive(Clone, ZeroizeOnDrop)]
 pub struct Code([u8; CODE_DIGITS]);
 
@@ -15,25 +15,25 @@ pub struct Code([u8; CODE_DIGITS]);
 pub struct MalformedCode;
 
 impl Code {
-    /// Reads exactly six ASCII digits: no sign, no white space, no other digits of Unicode.
+    /// Parses exactly six ASCII digits: no sign, no white space, no other Unicode digits.
     ///
     /// # Errors
     ///
-    /// [`MalformedCode`] for everything else.
+    /// [`MalformedCode`] for any other text.
     pub fn parse(text: &str) -> Result<Self, MalformedCode> {
         let digits: [u8; CODE_DIGITS] = text.as_bytes().try_into().map_err(|_| MalformedCode)?;
         if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(MalformedCode) }
     }
 
-    /// A uniformly random code (SP 800-63B-4 §3.1.3.2). Each digit is drawn by rejection, so none is likelier.
+    /// A uniformly random code (SP 800-63B-4 §3.1.3.2). Rejection sampling makes every digit equally likely.
     pub fn random(rng: &mut impl CryptoRng) -> Self {
         Self(std::array::from_fn(|_| rng.random_range(b'0'..=b'9')))
     }
 
-    /// The digits, to send, to show or to derive from.
+    /// The digits, for sending, displaying or computing a MAC.
     #[must_use]
     pub fn expose(&self) -> &str {
-        // ASCII by construction: both constructors admit nothing else.
+        // Both constructors guarantee ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn otp_06_nothing_but_six_ascii_digits_is_a_code() {
+    fn otp_06_only_six_ascii_digits_are_a_code() {
         for text in [
             "",
             "12345",
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn otp_09_codes_compare_as_a_whole() {
+    fn otp_09_all_digits_of_codes_are_compared() {
         let code = Code::parse("123456").unwrap();
         assert!(bool::from(code.ct_eq(&Code::parse("123456").unwrap())));
         for other in ["023456", "123450", "654321"] {
@@ -89,20 +89,20 @@ mod tests {
     }
 
     #[test]
-    fn otp_04_every_digit_is_equally_likely_in_every_place() {
+    fn otp_04_every_digit_is_equally_likely_at_every_position() {
         let mut rng = StdRng::from_seed([7; 32]);
         let draws = 200_000_u32;
         let mut counts = [[0_u32; 10]; CODE_DIGITS];
         for _ in 0..draws {
-            for (place, digit) in Code::random(&mut rng).expose().bytes().enumerate() {
-                counts[place][usize::from(digit - b'0')] += 1;
+            for (position, digit) in Code::random(&mut rng).expose().bytes().enumerate() {
+                counts[position][usize::from(digit - b'0')] += 1;
             }
         }
         let expected = f64::from(draws) / 10.0;
-        for place in counts {
-            // Chi-squared with nine degrees of freedom: 33.7 is passed once in ten thousand fair runs.
-            let chi: f64 = place.iter().map(|&n| (f64::from(n) - expected).powi(2) / expected).sum();
-            assert!(chi < 33.7, "{place:?}");
+        for position in counts {
+            // Chi-squared with nine degrees of freedom: a fair generator exceeds 33.7 once in ten thousand runs.
+            let chi: f64 = position.iter().map(|&n| (f64::from(n) - expected).powi(2) / expected).sum();
+            assert!(chi < 33.7, "{position:?}");
         }
     }
 

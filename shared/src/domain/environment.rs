@@ -1,4 +1,4 @@
-//! An environment: the tenant. It comes only from an API key and is part of every partition key.
+//! Environments (tenants). A request's environment comes only from its API key and is part of every partition key.
 
 use super::api_key::{ApiKeyEntry, ApiKeyHash};
 use super::id::{ApiKeyId, DataKeyId, EnvironmentId, EnvironmentKeyId};
@@ -6,12 +6,12 @@ use super::text::escaped;
 use super::time::Timestamp;
 use std::fmt;
 
-/// An environment an API key speaks for.
+/// An environment, as identified by an API key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Its name in the table.
+    /// The environment ID, used in the table.
     pub id: EnvironmentId,
-    /// Its name for people.
+    /// The tag, used by operators and in API keys.
     pub tag: Tag,
 }
 
@@ -19,57 +19,57 @@ pub struct Environment {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(String);
 
-/// An environment as the table keeps it: who may speak for it, and its keys.
+/// An environment as stored: its API keys and its encryption keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     /// The environment.
     pub environment: Environment,
-    /// Its API keys.
+    /// The API keys.
     pub api_keys: Vec<ApiKeyEntry>,
-    /// Its keys, oldest first; none once it is deleted.
+    /// The encryption keys, oldest first; empty once the environment is deleted.
     pub keys: Vec<WrappedKey>,
-    /// When it was deleted, if what it holds is still being removed.
+    /// When it was deleted, while its items are still being removed.
     pub deleted_at: Option<Timestamp>,
-    /// Entries of its item that do not read. The others are as good as before.
+    /// Entries of its item that cannot be read. They do not affect the other entries.
     pub damaged: Vec<DamagedEntry>,
 }
 
-/// An entry of an environment's item that does not read, by its id without the prefix, as it stands there. Displays as
-/// the id.
+/// An unreadable entry of an environment's item, by its ID without the prefix as found in the table. Displays as the
+/// full ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DamagedEntry {
-    /// An API key that authenticates no one.
+    /// An API key. It is not accepted.
     ApiKey(String),
-    /// A key that opens nothing.
+    /// An encryption key. It opens nothing.
     Key(String),
 }
 
-/// A data key at rest, wrapped by the KMS key: an entry of the keyring.
+/// An entry of the keyring: a data key wrapped by the KMS key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedDataKey {
-    /// Its name.
+    /// The data key ID.
     pub id: DataKeyId,
-    /// What KMS gave for it.
+    /// The ciphertext from KMS.
     pub bytes: Vec<u8>,
 }
 
-/// A key of an environment at rest, wrapped by an entry of the keyring (see `vault/keyring.rs`).
+/// An encryption key of an environment, wrapped by a data key of the keyring (see `vault/keyring.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedKey {
-    /// Its name.
+    /// The environment key ID.
     pub id: EnvironmentKeyId,
-    /// The entry that wraps it.
+    /// The data key that wraps it.
     pub data_key: DataKeyId,
     /// Nonce, ciphertext and tag.
     pub bytes: Vec<u8>,
 }
 
 impl Registration {
-    /// The live API key that hashes to `hash`. Every entry is looked at, whichever it is.
+    /// The live API key with this hash. Compares every entry, so that the duration does not depend on the position.
     #[must_use]
     pub fn api_key(&self, hash: &ApiKeyHash, now: Timestamp) -> Option<&ApiKeyEntry> {
         let found =
-            self.api_keys.iter().fold(None, |found, key| if key.is_of(hash) { Some(key) } else { found });
+            self.api_keys.iter().fold(None, |found, key| if key.matches(hash) { Some(key) } else { found });
         found.filter(|key| self.deleted_at.is_none() && key.is_live(now))
     }
 }
@@ -92,15 +92,15 @@ impl fmt::Debug for WrappedKey {
 
 /// The text is not 1 to 32 of `a-z`, `0-9` and `-`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an environment's tag is 1 to 32 lower-case letters, digits and hyphens")]
+#[error("must be 1 to 32 lower-case letters, digits and hyphens")]
 pub struct MalformedTag;
 
 impl Tag {
-    /// Reads a tag.
+    /// Parses a tag.
     ///
     /// # Errors
     ///
-    /// [`MalformedTag`] for everything but 1 to 32 of `a-z`, `0-9` and `-`.
+    /// [`MalformedTag`] for any other text.
     pub fn parse(text: &str) -> Result<Self, MalformedTag> {
         let fits = (1..=32).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -120,11 +120,11 @@ impl fmt::Display for Tag {
     }
 }
 
-/// How far the deletion of an environment is. It reads even if the environment is damaged.
+/// The progress of an environment's deletion. Can be read even if the rest of the item is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeletionState {
-    /// The environment; `None` if that does not read, so that what it holds cannot be found.
+    /// The environment ID; `None` if it cannot be read, in which case the environment's items cannot be found.
     pub id: Option<EnvironmentId>,
-    /// When it was erased; `None` if it was not, or if that does not read.
+    /// When the keys were erased; `None` if they were not, or if the time cannot be read.
     pub deleted_at: Option<Timestamp>,
 }

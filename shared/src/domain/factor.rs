@@ -1,4 +1,4 @@
-//! A factor: something a user has. What is true of one type of factor stands in its variant.
+//! A factor: something a user has, such as a phone. Everything specific to one type of factor is in its variant.
 
 use super::guard::Guard;
 use super::id::{EnvironmentId, EnvironmentKeyId, FactorId};
@@ -10,58 +10,58 @@ use super::user::UserId;
 use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantNames as _};
 
-/// A factor as the table holds it. Only its guard ever changes, and its secret when keys are rotated.
+/// A factor as stored. Only two of its fields change: the guard, and the sealed secret when keys are rotated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Factor {
-    /// Its name.
+    /// The factor ID.
     pub id: FactorId,
     /// The tenant it belongs to.
     pub environment: EnvironmentId,
     /// When it was enrolled.
     pub created_at: Timestamp,
-    /// Whose it is, if the application said so.
+    /// The user it belongs to, if the application named one.
     pub user: Option<UserId>,
-    /// What it verifies a code with.
+    /// What codes are verified against.
     pub credential: Credential,
-    /// What has been spent of it.
+    /// The attempts, failures and used codes that limit further guesses.
     pub guard: Guard,
 }
 
-/// A factor as every answer may show it: without secret and guard.
+/// The part of a factor that every response may show: no secret, no guard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactorSummary {
-    /// Its name.
+    /// The factor ID.
     pub id: FactorId,
     /// When it was enrolled.
     pub created_at: Timestamp,
-    /// Whose it is, if the application said so.
+    /// The user it belongs to, if the application named one.
     pub user: Option<UserId>,
-    /// What it is.
+    /// What codes are verified against, without the secret.
     pub credential: Credential<()>,
 }
 
-/// What a factor verifies a code with, by its type. `S` is the secret: sealed where it is stored, `()` where it is not shown.
+/// What codes of a factor are verified against, by its type. `S` is the secret: sealed in the table, `()` in a summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential<S = Sealed> {
     /// An authenticator app.
     Totp {
-        /// Who issued the secret, as the app shows it.
+        /// The issuer, as the app shows it.
         issuer: Label,
-        /// Whose account it is, as the app shows it.
+        /// The account name, as the app shows it.
         account: Label,
         /// The secret shared with the app.
         secret: S,
     },
-    /// A phone that takes text messages.
+    /// A phone that receives text messages.
     Sms {
-        /// Its number.
+        /// The phone number.
         phone: Phone,
     },
-    /// A code the application delivers itself.
+    /// A code that the application delivers itself.
     GenericOtp,
 }
 
-/// The types of factors, without what they hold. Their names are those on the wire and in the table.
+/// The types of factors. Their names are used in requests, in responses and in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum FactorType {
@@ -73,22 +73,22 @@ pub enum FactorType {
     GenericOtp,
 }
 
-/// The text is not the name of a type of factor.
+/// The text is not the name of a factor type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {}", any_of(FactorType::VARIANTS))]
 pub struct UnknownFactorType;
 
-/// A secret at rest: ciphertext, and the key that opens it (see `vault/seal.rs`).
+/// A secret at rest: the ciphertext and the ID of the key that opens it (see `vault/seal.rs`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The environment's key it is sealed with.
+    /// The key of the environment that it is sealed with.
     pub key: EnvironmentKeyId,
     /// Nonce, ciphertext and tag.
     pub bytes: Vec<u8>,
 }
 
 impl Factor {
-    /// What an answer may show of it.
+    /// The part that a response may show.
     #[must_use]
     pub fn summary(&self) -> FactorSummary {
         FactorSummary {
@@ -101,7 +101,7 @@ impl Factor {
 }
 
 impl<S> Credential<S> {
-    /// Its type.
+    /// The factor type.
     #[must_use]
     pub const fn factor_type(&self) -> FactorType {
         match self {
@@ -111,7 +111,7 @@ impl<S> Credential<S> {
         }
     }
 
-    /// What of it is no secret.
+    /// The credential without its secret.
     #[must_use]
     pub fn without_secret(&self) -> Credential<()> {
         match self {
@@ -125,7 +125,7 @@ impl<S> Credential<S> {
 }
 
 impl Credential {
-    /// Its sealed secret, if its type has one.
+    /// The sealed secret, if the type has one.
     #[must_use]
     pub const fn secret(&self) -> Option<&Sealed> {
         match self {
@@ -136,22 +136,22 @@ impl Credential {
 }
 
 impl FactorType {
-    /// Its name.
+    /// The name in requests, responses and the table.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// [`UnknownFactorType`] for anything but a type's name.
+    /// [`UnknownFactorType`] for any other text.
     pub fn parse(text: &str) -> Result<Self, UnknownFactorType> {
         text.parse().map_err(|_| UnknownFactorType)
     }
 
-    /// How long a challenge of this type can be verified.
+    /// How long a challenge of this type can be verified after its creation.
     #[must_use]
     pub const fn challenge_lifetime(self) -> Duration {
         match self {

@@ -1,8 +1,9 @@
-//! The guard of a factor: what has been spent of it, and the one place that says whether a guess may count.
+//! The guard of a factor: its attempts, failures and used codes, and the rules that decide whether another guess is
+//! allowed.
 //!
-//! A verdict is reached in two steps. [`Guard::admit`] refuses what needs no look at the code; an [`Admission`] turns
-//! the evidence into a [`Verdict`] *and* the guard that remembers it. A caller that holds a verdict also holds the guard that has
-//! to be written before it may be returned.
+//! A verify takes two steps. [`Guard::admit`] refuses what can be refused without checking the code.
+//! [`Admission::judge`] turns the evidence into a [`Verdict`] *and* the guard that records it: a caller that has a
+//! verdict also has the guard that must be written before the verdict may be returned.
 
 mod outcome;
 
@@ -19,35 +20,36 @@ use super::totp::Step;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What has been spent of a factor.
+/// The attempts, failures and used codes of a factor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Guard {
-    /// Counts the writes; a write succeeds only over the version it was decided on.
+    /// The number of writes, for optimistic locking: a write succeeds only if the stored version is the one that was
+    /// read.
     pub version: u64,
-    /// Failures since the last success.
+    /// Consecutive failures since the last success.
     pub failures: u32,
-    /// When the failures of the rolling window happened, oldest first; a success does not forgive them.
+    /// Times of the failures within the rolling [`FAILURE_WINDOW`], oldest first. A success does not clear them.
     pub recent_failures: Vec<Timestamp>,
-    /// Until when no guess is looked at.
+    /// While locked, the time until which every guess is refused.
     pub locked_until: Option<Timestamp>,
-    /// The latest TOTP step that was accepted; it and all before it are spent (RFC 6238 §5.2).
+    /// The latest accepted TOTP step. Codes of this and all earlier steps are refused as replays (RFC 6238 §5.2).
     pub last_step: Option<Step>,
-    /// What each challenge that has been guessed at has spent.
-    pub spent: BTreeMap<ChallengeId, Spent>,
+    /// The attempts made at each challenge, until they are forgotten.
+    pub spent: BTreeMap<ChallengeId, ChallengeAttempts>,
 }
 
-/// What one challenge has spent.
+/// The attempts made at one challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spent {
-    /// The guesses it took, right or wrong.
+pub struct ChallengeAttempts {
+    /// Every counted attempt, right or wrong.
     pub attempts: Vec<AttemptId>,
-    /// The guess that verified it.
+    /// The attempt that verified the challenge.
     pub verified_by: Option<AttemptId>,
     /// When the challenge expires.
     pub expires_at: Timestamp,
 }
 
-/// Leave to guess once at one challenge.
+/// Permission for one guess at one challenge.
 #[derive(Debug)]
 pub struct Admission<'a> {
     guard: &'a Guard,
@@ -56,11 +58,12 @@ pub struct Admission<'a> {
 }
 
 impl Guard {
-    /// Leave to guess at `challenge`, judged by time and by what is spent, not by the code.
+    /// Permission to guess at `challenge`. Depends on the time and on earlier attempts, not on the code.
     ///
     /// # Errors
     ///
-    /// [`Refusal`]: expired, verified before, out of guesses, or the factor is locked.
+    /// [`Refusal`] if the challenge has expired, was verified before or has no attempts left, or if the factor is
+    /// locked.
     pub fn admit<'a>(&'a self, challenge: &'a Challenge, now: Timestamp) -> Result<Admission<'a>, Refusal> {
         if !challenge.is_open(now) {
             return Err(Refusal::Expired);
@@ -72,34 +75,34 @@ impl Guard {
             if spent.attempts.len() >= MAX_ATTEMPTS_PER_CHALLENGE {
                 return Err(Refusal::Exhausted);
             }
-            self.unlocked(now)?;
+            self.check_lockout(now)?;
         } else {
             self.accepts_challenges(now)?;
         }
         Ok(Admission { guard: self, challenge, now })
     }
 
-    /// Whether a new challenge of the factor could be guessed at.
+    /// Whether a guess at a new challenge of the factor would be admitted.
     ///
     /// # Errors
     ///
-    /// [`Locked`] if not, and until when.
+    /// [`Locked`] if not, with the time of the next attempt.
     pub fn accepts_challenges(&self, now: Timestamp) -> Result<(), Locked> {
-        self.unlocked(now)?;
+        self.check_lockout(now)?;
         let remembered = || self.spent.values().filter(|spent| spent.is_remembered(now));
         if remembered().count() < MAX_TRIED_CHALLENGES {
             return Ok(());
         }
-        Err(Locked { retry_at: remembered().map(Spent::forgotten_at).min() })
+        Err(Locked { retry_at: remembered().map(ChallengeAttempts::forgotten_at).min() })
     }
 
-    /// Whether `challenge` was verified or has had its guesses.
+    /// Whether `challenge` was verified or has no attempts left.
     #[must_use]
     pub fn is_finished(&self, challenge: ChallengeId) -> bool {
-        self.spent.get(&challenge).is_some_and(Spent::is_finished)
+        self.spent.get(&challenge).is_some_and(ChallengeAttempts::is_finished)
     }
 
-    /// The guard an operator has unlocked: the failures are forgiven, what is spent stays spent.
+    /// The guard after an operator has unlocked the factor: failures are cleared, used codes and challenges stay used.
     #[must_use]
     pub fn unlock(&self) -> Self {
         Self {
@@ -111,33 +114,33 @@ impl Guard {
         }
     }
 
-    /// Whether only an operator can unlock it (THR-05).
+    /// Whether only an operator can unlock the factor (THR-05).
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.failures >= MAX_CONSECUTIVE_FAILURES
     }
 
-    fn unlocked(&self, now: Timestamp) -> Result<(), Locked> {
+    fn check_lockout(&self, now: Timestamp) -> Result<(), Locked> {
         if self.is_disabled() {
             return Err(Locked { retry_at: None });
         }
-        let full = self.recent_failures.len().checked_sub(MAX_FAILURES_PER_DAY);
-        let room_at =
-            full.and_then(|at| self.recent_failures.get(at)).map(|failed| failed.plus(FAILURE_WINDOW));
-        match self.locked_until.max(room_at) {
+        let oldest = self.recent_failures.len().checked_sub(MAX_FAILURES_PER_DAY);
+        let daily_limit_until =
+            oldest.and_then(|at| self.recent_failures.get(at)).map(|failed| failed.plus(FAILURE_WINDOW));
+        match self.locked_until.max(daily_limit_until) {
             Some(retry_at) if now < retry_at => Err(Locked { retry_at: Some(retry_at) }),
             _ => Ok(()),
         }
     }
 
-    /// What was decided about an attempt, if it was counted: the way to settle a write whose fate is unknown.
+    /// The recorded verdict of an attempt, if it was counted. Resolves a write whose outcome is unknown.
     #[must_use]
     pub fn verdict_on(&self, challenge: ChallengeId, attempt: AttemptId) -> Option<Verdict> {
         let spent = self.spent.get(&challenge).filter(|spent| spent.attempts.contains(&attempt))?;
         Some(if spent.verified_by == Some(attempt) { Verdict::Valid } else { Verdict::Wrong })
     }
 
-    /// Counts a failure: the factor is locked for longer each time.
+    /// Counts a failure and extends the lockout.
     fn fail(&mut self, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.recent_failures.retain(|failed| now < failed.plus(FAILURE_WINDOW));
@@ -145,7 +148,8 @@ impl Guard {
         self.locked_until = backoff(self.failures).map(|wait| now.plus(wait));
     }
 
-    /// Counts a success. The rolling failures stay: otherwise each login would buy an attacker new guesses.
+    /// Counts a success. The failures of the rolling window stay: otherwise each login of the user would give an
+    /// attacker new guesses.
     fn succeed(&mut self, evidence: Evidence) {
         self.failures = 0;
         self.locked_until = None;
@@ -155,14 +159,14 @@ impl Guard {
     }
 }
 
-/// How long a factor is locked after its nth consecutive failure.
+/// The lockout after this many consecutive failures; `None` below [`LOCKOUT_THRESHOLD`].
 fn backoff(failures: u32) -> Option<Duration> {
     let doublings = failures.checked_sub(LOCKOUT_THRESHOLD)?;
     let factor = 2_u32.checked_pow(doublings).unwrap_or(u32::MAX);
     Some(MIN_LOCKOUT.saturating_mul(factor).min(MAX_LOCKOUT))
 }
 
-impl Spent {
+impl ChallengeAttempts {
     fn is_finished(&self) -> bool {
         self.verified_by.is_some() || self.attempts.len() >= MAX_ATTEMPTS_PER_CHALLENGE
     }
@@ -177,7 +181,7 @@ impl Spent {
 }
 
 impl Admission<'_> {
-    /// The verdict, and the guard that remembers it. Every guess is charged, right or wrong.
+    /// The verdict, and the guard that records it. Every guess counts as an attempt, right or wrong.
     #[must_use]
     pub fn judge(self, evidence: Evidence, attempt: AttemptId) -> (Verdict, Guard) {
         let verdict = match evidence {
@@ -188,7 +192,7 @@ impl Admission<'_> {
         let mut guard = self.guard.clone();
         guard.version = guard.version.saturating_add(1);
         guard.spent.retain(|_, spent| spent.is_remembered(self.now));
-        let spent = guard.spent.entry(self.challenge.id).or_insert_with(|| Spent {
+        let spent = guard.spent.entry(self.challenge.id).or_insert_with(|| ChallengeAttempts {
             attempts: Vec::new(),
             verified_by: None,
             expires_at: self.challenge.expires_at,

@@ -1,6 +1,7 @@
 //! Identifiers: a prefix and a ULID, `auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ`.
 //!
-//! They sort by the time they were made and carry 80 random bits. They name things; they never authorize.
+//! They sort by creation time and carry 80 random bits. An identifier is not a credential: knowing one authorizes
+//! nothing.
 
 use super::time::Timestamp;
 use rand::CryptoRng;
@@ -9,10 +10,10 @@ use std::fmt;
 use std::time::Duration;
 use ulid::Ulid;
 
-/// The text is not an identifier of the kind asked for.
+/// The text is not an identifier of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an id of this kind")]
-pub struct Malformed;
+pub struct MalformedId;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
@@ -21,42 +22,43 @@ macro_rules! id {
         pub struct $name(Ulid);
 
         impl $name {
-            /// What the text form starts with.
+            /// The prefix of the text form.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new identifier, made `now`.
+            /// Generates an identifier with the creation time `now`.
             pub fn new(now: Timestamp, rng: &mut impl CryptoRng) -> Self {
                 let millis = u64::try_from(now.millis()).unwrap_or_default();
                 Self(Ulid::from_parts(millis, rng.random()))
             }
 
-            /// When it was made, to the millisecond; the start of 1970 if that was before.
+            /// The creation time with millisecond precision. A time before 1970 reads as the start of 1970.
             #[must_use]
-            pub fn made_at(&self) -> Timestamp {
+            pub fn created_at(&self) -> Timestamp {
                 Timestamp::default().plus(Duration::from_millis(self.0.timestamp_ms()))
             }
 
-            /// Reads the text form, in the one spelling [`Display`](fmt::Display) writes.
+            /// Parses the text form. Accepts only the canonical form that [`Display`](fmt::Display) writes.
             ///
             /// # Errors
             ///
-            /// [`Malformed`] for everything else.
-            pub fn parse(text: &str) -> Result<Self, Malformed> {
-                text.strip_prefix(Self::PREFIX).ok_or(Malformed).and_then(Self::parse_bare)
+            /// [`MalformedId`] for any other text.
+            pub fn parse(text: &str) -> Result<Self, MalformedId> {
+                text.strip_prefix(Self::PREFIX).ok_or(MalformedId).and_then(Self::parse_bare)
             }
 
-            /// Reads the 26 characters behind the prefix.
+            /// Parses the 26 characters after the prefix.
             ///
             /// # Errors
             ///
-            /// [`Malformed`] for everything else.
-            pub fn parse_bare(text: &str) -> Result<Self, Malformed> {
-                let ulid = Ulid::from_string(text).map_err(|_| Malformed)?;
-                // The decoder takes lower case and overflowing first digits; one id has one spelling.
-                if ulid.to_string() == text { Ok(Self(ulid)) } else { Err(Malformed) }
+            /// [`MalformedId`] for any other text.
+            pub fn parse_bare(text: &str) -> Result<Self, MalformedId> {
+                let ulid = Ulid::from_string(text).map_err(|_| MalformedId)?;
+                // The decoder also accepts lower case and an overflowing first digit. An id must have a single text
+                // form.
+                if ulid.to_string() == text { Ok(Self(ulid)) } else { Err(MalformedId) }
             }
 
-            /// The 26 characters behind the prefix.
+            /// The 26 characters after the prefix.
             #[must_use]
             pub fn bare(&self) -> String {
                 self.0.to_string()
@@ -78,25 +80,25 @@ macro_rules! id {
 }
 
 id!(
-    /// Names a factor.
+    /// Identifies a factor.
     FactorId, "auth_factor_");
 id!(
-    /// Names a challenge.
+    /// Identifies a challenge.
     ChallengeId, "auth_challenge_");
 id!(
-    /// Names an environment, the tenant.
+    /// Identifies an environment (a tenant).
     EnvironmentId, "environment_");
 id!(
-    /// Names one request to verify, so that a write whose fate is unknown can be found again.
+    /// Identifies one verify request, so that it can be found in the guard when the outcome of the write is unknown.
     AttemptId, "attempt_");
 id!(
-    /// Names an entry of the keyring.
+    /// Identifies a data key in the keyring.
     DataKeyId, "data_key_");
 id!(
-    /// Names a key of an environment.
+    /// Identifies a key of an environment.
     EnvironmentKeyId, "environment_key_");
 id!(
-    /// Names an API key, where the key itself must not stand.
+    /// Identifies an API key in logs and listings, which must not contain the key itself.
     ApiKeyId, "api_key_");
 
 #[cfg(test)]
@@ -107,7 +109,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     #[test]
-    fn only_the_canonical_spelling_is_an_id() {
+    fn only_the_canonical_form_is_an_id() {
         let id = "auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ";
         assert_eq!(FactorId::parse(id).unwrap().to_string(), id);
         for other in [
@@ -120,25 +122,25 @@ mod tests {
             "auth_factor_",
             "",
         ] {
-            assert_eq!(FactorId::parse(other), Err(Malformed), "{other}");
+            assert_eq!(FactorId::parse(other), Err(MalformedId), "{other}");
         }
     }
 
-    /// F1: the latest id sorts last and says so; it does not seem to be of 1970.
+    /// F1: an id with the latest possible time must not read as one created in 1970.
     #[test]
-    fn an_id_from_outside_the_calendar_has_the_nearest_moment_in_it() {
+    fn an_id_outside_the_supported_years_has_the_nearest_supported_time() {
         let last = FactorId::parse("auth_factor_7ZZZZZZZZZZZZZZZZZZZZZZZZZ").unwrap();
-        assert_eq!(last.made_at(), Timestamp::MAX);
+        assert_eq!(last.created_at(), Timestamp::MAX);
         for moment in [Timestamp::MIN, Timestamp::MAX] {
             let id = FactorId::new(moment, &mut StdRng::from_seed([1; 32]));
             assert_eq!(FactorId::parse(&id.to_string()), Ok(id));
-            assert_eq!(id.made_at(), moment.max(Timestamp::default()));
+            assert_eq!(id.created_at(), moment.max(Timestamp::default()));
         }
     }
 
     proptest! {
         #[test]
-        fn ids_sort_by_time_and_read_back(early in 0_i64..281_474_976_710_000, later in 1_i64..600, seed: [u8; 32]) {
+        fn ids_sort_by_creation_time_and_round_trip(early in 0_i64..281_474_976_710_000, later in 1_i64..600, seed: [u8; 32]) {
             let mut rng = StdRng::from_seed(seed);
             let first = FactorId::new(Timestamp::from_millis(early % 253_402_000_000_000).unwrap(), &mut rng);
             let second = FactorId::new(Timestamp::from_millis(early % 253_402_000_000_000 + later).unwrap(), &mut rng);
@@ -147,7 +149,7 @@ mod tests {
         }
 
         #[test]
-        fn reading_never_panics(text in "\\PC*") {
+        fn parsing_never_panics(text in "\\PC*") {
             let _ = FactorId::parse(&text);
         }
     }

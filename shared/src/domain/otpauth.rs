@@ -1,4 +1,4 @@
-//! The otpauth URI an authenticator app scans, by Google's Key URI Format.
+//! The otpauth URI that an authenticator app scans, in Google's Key URI Format.
 
 use super::policy::{CODE_DIGITS, TOTP_STEP};
 use super::text;
@@ -8,38 +8,39 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// An issuer or an account name: 1 to 255 bytes that show, without `:` (OTP-11). One that was stored may be older than
-/// the rule.
+/// An issuer or account name: 1 to 255 bytes of visible text without `:` (OTP-11). A stored label may predate this
+/// rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label(String);
 
-/// The text cannot stand in an otpauth label.
+/// The text is not allowed in an otpauth label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 255 bytes without a colon, control or format characters, and not only white space")]
 pub struct MalformedLabel;
 
 impl Label {
-    /// Takes `text` as it is.
+    /// Validates `text`.
     ///
     /// # Errors
     ///
-    /// [`MalformedLabel`] if it is longer than 255 bytes, holds a colon or a character that does not show, or nothing but
+    /// [`MalformedLabel`] if the text is longer than 255 bytes, contains a colon or an invisible character, or is only
     /// white space.
     pub fn parse(text: &str) -> Result<Self, MalformedLabel> {
         let fits = text::is_name(text) && !text.contains(':');
         if fits { Ok(Self(text.to_owned())) } else { Err(MalformedLabel) }
     }
 
-    /// The account name of a user who was given none: their id, with `_` for each character that no label may hold.
+    /// The default account name of a user: the user ID with each character that is not allowed in a label replaced by
+    /// `_`.
     #[must_use]
-    pub fn of_user(user: &UserId) -> Self {
+    pub fn from_user_id(user: &UserId) -> Self {
         let id = user.as_str();
         let blank = id.trim().is_empty();
-        let stands = |c: char| c != ':' && !text::is_hidden(c) && !blank;
-        Self(id.chars().map(|c| if stands(c) { c } else { '_' }).collect())
+        let is_allowed = |c: char| c != ':' && !text::is_hidden(c) && !blank;
+        Self(id.chars().map(|c| if is_allowed(c) { c } else { '_' }).collect())
     }
 
-    /// A label that was accepted when it was stored.
+    /// A label from the table. Not validated again: it was accepted when it was written.
     #[must_use]
     pub fn stored(text: &str) -> Self {
         Self(text.to_owned())
@@ -58,14 +59,16 @@ impl fmt::Display for Label {
     }
 }
 
-/// What stays itself in a label and in a query: RFC 3986's unreserved characters, and `@` as in Google's examples.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+/// Characters that are not percent-encoded in a label or query: RFC 3986's unreserved characters, and `@` as in
+/// Google's examples.
+const UNENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 /// `otpauth://totp/{issuer}:{account}?secret=…&issuer={issuer}&algorithm=SHA1&digits=6&period=30` (OTP-10).
 #[must_use]
 pub fn uri(issuer: &Label, account: &Label, secret: &Secret) -> Zeroizing<String> {
-    let issuer = utf8_percent_encode(issuer.as_str(), KEPT);
-    let account = utf8_percent_encode(account.as_str(), KEPT);
+    let issuer = utf8_percent_encode(issuer.as_str(), UNENCODED);
+    let account = utf8_percent_encode(account.as_str(), UNENCODED);
     let secret = secret.to_base32();
     let period = TOTP_STEP.as_secs();
     Zeroizing::new(format!(
@@ -97,9 +100,9 @@ mod tests {
         );
     }
 
-    /// F17: a label shows what it says, and it says something.
+    /// F17: a label must not be empty or hide or reorder characters.
     #[test]
-    fn otp_11_a_label_holds_no_colon_and_no_character_that_does_not_show() {
+    fn otp_11_a_label_contains_no_colon_and_no_invisible_character() {
         for text in [
             "",
             " ",
@@ -118,9 +121,9 @@ mod tests {
         assert!(Label::parse(&"x".repeat(255)).is_ok());
     }
 
-    /// F17: an id that no label may hold still names its own account.
+    /// F17: every user ID has a valid default account name.
     #[test]
-    fn a_users_id_becomes_a_label_whatever_it_holds() {
+    fn any_user_id_becomes_a_valid_label() {
         for (id, label) in [
             ("a:b c", "a_b c"),
             ("\u{202e}a\u{200d}", "_a_"),
@@ -128,15 +131,15 @@ mod tests {
             ("\u{200b}", "_"),
             ("ü😀", "ü😀"),
         ] {
-            let made = Label::of_user(&UserId::parse(id).unwrap());
-            assert_eq!(made.as_str(), label);
-            assert_eq!(Label::parse(label), Ok(made));
+            let default = Label::from_user_id(&UserId::parse(id).unwrap());
+            assert_eq!(default.as_str(), label);
+            assert_eq!(Label::parse(label), Ok(default));
         }
     }
 
     proptest! {
         #[test]
-        fn otp_10_any_label_reads_back(issuer in "[^:\\p{C}\\p{Z}]{1,60}", account in "[^:\\p{C}\\p{Z}]{1,60}") {
+        fn otp_10_any_label_round_trips(issuer in "[^:\\p{C}\\p{Z}]{1,60}", account in "[^:\\p{C}\\p{Z}]{1,60}") {
             let uri = example(&issuer, &account);
             prop_assert!(uri.is_ascii() && !uri.contains([' ', '+', '"']));
             let (label, query) = uri.strip_prefix("otpauth://totp/").unwrap().split_once('?').unwrap();

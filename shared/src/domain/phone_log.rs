@@ -1,11 +1,11 @@
-//! The messages a phone number was sent, and what a request for one more may do next.
+//! The log of messages sent to a phone number, and the next step of a request for another message.
 //!
-//! A number has one log for all factors, users and environments of a deployment, so that messages pumped to it through
-//! many of them share one limit.
+//! A number has one log for all factors, users and environments of a deployment, so that SMS pumping through many of
+//! them is subject to one limit.
 //!
-//! A message goes through three states, each written before the step after it: *reserved* (its budgets are charged and its
-//! challenge is written), *tried* (from now on it may have been handed to SNS), *sent* (SNS took it). A request that is
-//! repeated with the same idempotency key, as the SDKs do after a lost answer, learns from the state what it may do.
+//! A message has three states, each written before the next step: *reserved* (the budgets are charged and the challenge
+//! is written), *tried* (it may have been handed to SNS) and *sent* (SNS accepted it). When a request is retried with
+//! the same idempotency key, as the SDKs do after a lost response, the state determines what the retry may do.
 
 use super::id::ChallengeId;
 use super::policy::{
@@ -15,82 +15,83 @@ use super::sms_budget::OverBudget;
 use super::time::Timestamp;
 use std::time::Duration;
 
-/// The messages a phone number was sent in the last day.
+/// The messages sent to a phone number within the last day.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PhoneLog {
-    /// Number of writes so far. A write succeeds only over the version it was decided on.
+    /// The number of writes, for optimistic locking: a write succeeds only if the stored version is the one that was
+    /// read.
     pub version: u64,
-    /// When messages were reserved, oldest first.
+    /// Times of the reservations, oldest first.
     pub sends: Vec<Timestamp>,
     /// The newest message.
     pub last: Option<LastMessage>,
 }
 
-/// The newest message of a number.
+/// The newest message to a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastMessage {
-    /// The request it is sent for.
+    /// The request that it belongs to.
     pub request: MessageRequest,
-    /// How far it has come.
+    /// Its state.
     pub state: MessageState,
 }
 
-/// How far a message has come.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageState {
-    /// Its budgets are charged. It was certainly not handed to SNS.
+    /// The budgets are charged. The message was definitely not handed to SNS.
     Reserved,
-    /// It may have been handed to SNS.
+    /// The message may have been handed to SNS.
     Tried,
-    /// SNS took it.
+    /// SNS accepted the message.
     Sent,
 }
 
-/// What the budgets know a phone number and its range by.
+/// Keyed MACs that stand for a phone number and its range in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhoneMacs {
-    /// The number.
+    /// MAC of the number.
     pub number: [u8; 32],
-    /// Its first eight digits.
+    /// MAC of its first eight digits.
     pub prefix: [u8; 32],
 }
 
-/// A keyed MAC of an idempotency key, bound to the environment and the factor it came for (see `vault/seal.rs`).
+/// A keyed MAC of an idempotency key, bound to the environment and factor of the request (see `vault/seal.rs`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestMac(pub [u8; 32]);
 
 /// A request for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageRequest {
-    /// The challenge whose code the message carries. Every request makes its own, a repeated one too.
+    /// The challenge whose code the message contains. Every request has its own, including retries.
     pub challenge: ChallengeId,
-    /// The idempotency key, if it has one.
+    /// The idempotency key, if the request has one.
     pub key: Option<RequestMac>,
 }
 
-/// What a request for a message has to do next.
+/// The next step of a request for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStep {
-    /// Reserve: charge the budgets and write the challenge.
+    /// Charge the budgets and write the challenge.
     Reserve,
-    /// Take over what an earlier attempt of the same request reserved and certainly did not send, and mark it as tried in
-    /// the same write, so that it is taken over once. Nothing is charged again.
+    /// Take over the reservation of an earlier attempt of the same request, which definitely did not send the message.
+    /// Mark it as tried in the same write, so that only one retry takes it over. The budgets are not charged again.
     TakeOver {
         /// The challenge of the earlier attempt.
         from: ChallengeId,
     },
-    /// The reservation is this request's own. Mark it as tried.
+    /// Mark this request's own reservation as tried.
     Try,
-    /// This request marked it as tried. Hand it to SNS.
+    /// Hand the message to SNS: this request has marked it as tried.
     Publish,
-    /// The same request had its message sent. Answer with the same challenge, if it can still be verified.
+    /// An earlier attempt of the same request sent the message. Return the same challenge, if it can still be verified.
     Repeat {
         /// The challenge of that message.
         challenge: ChallengeId,
-        /// The answer if it cannot.
+        /// The error if the challenge cannot be verified any more.
         otherwise: OverBudget,
     },
-    /// An earlier attempt of the same request may be handing it to SNS at this moment. The outcome is known soon.
+    /// Fail with a 503: an earlier attempt of the same request may be handing the message to SNS right now.
     Wait,
 }
 
@@ -98,7 +99,7 @@ impl MessageState {
     /// Every state.
     pub const ALL: [Self; 3] = [Self::Reserved, Self::Tried, Self::Sent];
 
-    /// Its name in the table.
+    /// The name in the table.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -108,7 +109,7 @@ impl MessageState {
         }
     }
 
-    /// Reads a name; `None` for anything but a state's name.
+    /// Parses a name; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == text)
@@ -116,11 +117,11 @@ impl MessageState {
 }
 
 impl PhoneLog {
-    /// What `asked` has to do next, given the log as it stands.
+    /// The next step of `request`, given the current log.
     ///
     /// # Errors
     ///
-    /// [`OverBudget`] if no message may be sent before a later moment.
+    /// [`OverBudget`] if no message may be sent for now.
     pub fn next_step(&self, request: &MessageRequest, now: Timestamp) -> Result<NextStep, OverBudget> {
         if let Some(own) = self.last.filter(|last| last.request.challenge == request.challenge) {
             return Ok(if own.state == MessageState::Reserved { NextStep::Try } else { NextStep::Publish });
@@ -138,66 +139,66 @@ impl PhoneLog {
         }
     }
 
-    /// Whether another message may be reserved.
+    /// Whether another message may be reserved at `now`.
     ///
     /// # Errors
     ///
-    /// [`OverBudget`] inside the cooldown (30 s, then 60 s, 120 s … within ten minutes), after five messages in ten
+    /// [`OverBudget`] during the cooldown (30 s, then 60 s, 120 s … within ten minutes), after five messages in ten
     /// minutes, or after ten in a day.
     pub fn admit(&self, now: Timestamp) -> Result<(), OverBudget> {
-        let room_at = [
-            self.cooled_at(now),
-            self.room_at(MAX_SMS_PER_10_MIN, SMS_WINDOW),
-            self.room_at(MAX_SMS_PER_DAY, SMS_DAY),
+        let retry_times = [
+            self.cooldown_ends_at(now),
+            self.window_frees_at(MAX_SMS_PER_10_MIN, SMS_WINDOW),
+            self.window_frees_at(MAX_SMS_PER_DAY, SMS_DAY),
         ];
-        match room_at.into_iter().flatten().max() {
+        match retry_times.into_iter().flatten().max() {
             Some(retry_at) if now < retry_at => Err(OverBudget { retry_at }),
             _ => Ok(()),
         }
     }
 
-    /// The log with one more message in it, reserved for `request`.
+    /// The log after reserving a message for `request`.
     #[must_use]
     pub fn reserve(&self, request: MessageRequest, now: Timestamp) -> Self {
         let recent = self.sends.iter().copied().filter(|sent| now < sent.plus(SMS_DAY));
         let last = LastMessage { request, state: MessageState::Reserved };
-        self.rewrite(recent.chain([now]).collect(), last)
+        self.next_version(recent.chain([now]).collect(), last)
     }
 
-    /// The log whose newest message is tried by `request`. It counts from now on, so that the cooldown holds.
+    /// The log after `request` has taken over the newest message. The cooldown starts at `now`.
     #[must_use]
     pub fn take_over(&self, request: MessageRequest, now: Timestamp) -> Self {
         let earlier = self.sends.iter().copied().take(self.sends.len().saturating_sub(1));
         let last = LastMessage { request, state: MessageState::Tried };
-        self.rewrite(earlier.chain([now]).collect(), last)
+        self.next_version(earlier.chain([now]).collect(), last)
     }
 
-    /// The log whose newest message has come this far.
+    /// The log with the newest message in this state.
     #[must_use]
     pub fn mark(&self, state: MessageState) -> Self {
         let last = self.last.map(|last| LastMessage { state, ..last });
         Self { version: self.version.saturating_add(1), last, ..self.clone() }
     }
 
-    fn rewrite(&self, sends: Vec<Timestamp>, last: LastMessage) -> Self {
+    fn next_version(&self, sends: Vec<Timestamp>, last: LastMessage) -> Self {
         Self { version: self.version.saturating_add(1), sends, last: Some(last) }
     }
 
-    /// Whether the request that tried to send the newest message may still be running.
+    /// Whether the request that is sending the newest message may still be running.
     fn is_outcome_pending(&self, now: Timestamp) -> bool {
         self.sends.last().is_some_and(|tried| now < tried.plus(SMS_OUTCOME_TIMEOUT))
     }
 
-    /// When the cooldown ends: it doubles with every message of the last ten minutes.
-    fn cooled_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let spell = self.sends.iter().filter(|sent| now < sent.plus(SMS_WINDOW)).count();
-        let doublings = u32::try_from(spell.saturating_sub(1)).unwrap_or(u32::MAX);
+    /// When the cooldown ends. It doubles with every message of the last ten minutes.
+    fn cooldown_ends_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let recent = self.sends.iter().filter(|sent| now < sent.plus(SMS_WINDOW)).count();
+        let doublings = u32::try_from(recent.saturating_sub(1)).unwrap_or(u32::MAX);
         let wait = SMS_COOLDOWN.saturating_mul(2_u32.checked_pow(doublings).unwrap_or(u32::MAX));
         self.sends.last().map(|sent| sent.plus(wait.min(SMS_WINDOW)))
     }
 
-    /// When the oldest of the last `limit` messages leaves the window.
-    fn room_at(&self, limit: usize, window: Duration) -> Option<Timestamp> {
+    /// When the oldest of the last `limit` messages leaves the window, if there are that many.
+    fn window_frees_at(&self, limit: usize, window: Duration) -> Option<Timestamp> {
         let oldest = self.sends.len().checked_sub(limit)?;
         self.sends.get(oldest).map(|sent| sent.plus(window))
     }

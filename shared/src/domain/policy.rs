@@ -1,36 +1,36 @@
-//! The security limits: every number a verdict, a lock, a key or a message depends on, with its unit and its source.
+//! Security limits: every number that verdicts, lockouts, keys and text messages depend on, with its unit and source.
 
 use super::phone::Country;
 use super::sms_budget::MicroUsd;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The part of the policy an operator may choose (see `config.rs`).
+/// The part of the policy that an operator can configure (see `config.rs`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How far an authenticator's clock may be off.
+    /// Accepted clock skew of authenticator apps.
     pub totp_skew: Skew,
-    /// Where text messages may go.
+    /// Countries that text messages may be sent to.
     pub sms_countries: Countries,
-    /// What one message may cost at most.
+    /// Maximum price of one message.
     pub sms_max_price: MicroUsd,
-    /// What all messages of a day may cost, each counted at its highest price.
+    /// Maximum cost of all messages per day, each counted at the maximum price.
     pub sms_daily_budget: MicroUsd,
-    /// The same for one environment.
+    /// Maximum cost of the messages of one environment per day.
     pub sms_environment_daily_budget: MicroUsd,
 }
 
-/// Countries whose numbers may be enrolled and texted.
+/// Countries whose phone numbers can be enrolled and sent text messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Countries {
     /// Every country.
     All,
-    /// Only these; none means no SMS at all.
+    /// Only these. An empty set turns SMS off.
     Only(BTreeSet<Country>),
 }
 
 impl Countries {
-    /// Whether `country` is among them.
+    /// Whether `country` is allowed.
     #[must_use]
     pub fn allow(&self, country: &Country) -> bool {
         match self {
@@ -40,19 +40,19 @@ impl Countries {
     }
 }
 
-/// How many time steps around the current one a TOTP code may come from.
+/// How many time steps before and after the current one are accepted for a TOTP code.
 ///
-/// RFC 6238 §5.2 allows at most one step of delay, §6 the same forward; ASVS 6.5.5 asks for none.
+/// RFC 6238 §5.2 allows at most one step of delay, §6 the same in the other direction; ASVS 6.5.5 recommends none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skew {
-    /// Only the current step: a code lives 30 s.
+    /// Only the current step: a code is valid for 30 s.
     None,
-    /// The step before, the current one and the one after: a code lives up to 90 s.
+    /// The previous, current and next step: a code is valid for up to 90 s.
     OneStep,
 }
 
 impl Skew {
-    /// The number of steps to either side.
+    /// The number of accepted steps on either side of the current one.
     #[must_use]
     pub const fn steps(self) -> u64 {
         match self {
@@ -62,135 +62,140 @@ impl Skew {
     }
 }
 
-/// Digits of every code (RFC 4226 R4 and SP 800-63B-4 §3.1.3.2: at least six).
+/// Number of digits of every code (RFC 4226 R4 and SP 800-63B-4 §3.1.3.2: at least six).
 pub const CODE_DIGITS: usize = 6;
 
-/// Length of a TOTP time step (RFC 6238 §4.1, the default every authenticator app supports).
+/// Length of a TOTP time step (the default of RFC 6238 §4.1, which every authenticator app supports).
 pub const TOTP_STEP: Duration = Duration::from_secs(30);
 
 /// Length of a new TOTP secret in bytes (RFC 4226 R6 recommends 160 bits).
 pub const TOTP_SECRET_BYTES: usize = 20;
 
-/// Lengths of an imported TOTP secret in bytes: 128 bits is RFC 4226's floor, 512 the SHA-1 block.
+/// Allowed lengths of an imported TOTP secret in bytes: 128 bits is the minimum of RFC 4226, 512 bits the SHA-1 block
+/// size.
 pub const IMPORTED_SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// How long a TOTP challenge can be verified.
+/// How long a TOTP challenge can be verified after its creation.
 pub const TOTP_CHALLENGE_TTL: Duration = Duration::from_mins(10);
 
-/// How long an SMS challenge can be verified (at most ten minutes: SP 800-63B-4 §3.1.3.2, ASVS 6.5.5).
+/// How long an SMS challenge can be verified after its creation (at most ten minutes: SP 800-63B-4 §3.1.3.2, ASVS
+/// 6.5.5).
 pub const SMS_CHALLENGE_TTL: Duration = Duration::from_mins(10);
 
-/// How long a generic one-time code can be verified (the same bound as for SMS).
+/// How long a generic one-time code can be verified after its creation (the same limit as for SMS).
 pub const GENERIC_CHALLENGE_TTL: Duration = Duration::from_mins(10);
 
-/// Guesses a challenge accepts, right or wrong: five chances in a million (security row THR-01).
+/// Maximum attempts per challenge, right or wrong: a chance of five in a million (THR-01).
 pub const MAX_ATTEMPTS_PER_CHALLENGE: usize = 5;
 
-/// How long after a challenge's expiry its factor still remembers what the challenge has spent.
+/// How long the factor keeps the attempts made at a challenge after the challenge has expired.
 ///
-/// Longer than any step backwards a server clock is expected to make (five minutes, FLT-18), so that a challenge which
-/// seems open again is still spent, and longer than a request whose write is being settled can live.
+/// Must be longer than any backward step of a server clock (five minutes, FLT-18), so that a challenge that seems open
+/// again has no attempts left, and longer than a request can run.
 pub const SPENT_CHALLENGE_RETENTION: Duration = Duration::from_mins(10);
 
-/// The consecutive failure of a factor from which on it is locked for a while (THR-06).
+/// The number of consecutive failures from which on a factor is locked temporarily (THR-06).
 pub const LOCKOUT_THRESHOLD: u32 = 5;
 
-/// The first lock; each further failure doubles it (SP 800-63B-4 §3.2.2: "30 seconds up to an hour").
+/// The first lockout; each further failure doubles it (SP 800-63B-4 §3.2.2: "30 seconds up to an hour").
 pub const MIN_LOCKOUT: Duration = Duration::from_secs(30);
 
-/// The longest lock.
+/// The longest temporary lockout.
 pub const MAX_LOCKOUT: Duration = Duration::from_hours(1);
 
 /// Consecutive failures that disable a factor until an operator unlocks it (SP 800-63B-4 §3.2.2: at most 100).
 pub const MAX_CONSECUTIVE_FAILURES: u32 = 100;
 
-/// Failures of a factor in a rolling [`FAILURE_WINDOW`], which a success does not forgive: twenty guesses a day find a
-/// TOTP code with a chance of 2.2 % a year, a texted one with 0.73 % (THR-08).
+/// Maximum failures of a factor per rolling [`FAILURE_WINDOW`]. A success does not clear them. Twenty guesses per day
+/// find a TOTP code with a probability of 2.2 % per year, an SMS code with 0.73 % (THR-08).
 pub const MAX_FAILURES_PER_DAY: usize = 20;
 
 /// See [`MAX_FAILURES_PER_DAY`].
 pub const FAILURE_WINDOW: Duration = Duration::from_hours(24);
 
-/// Challenges of one factor that may have been guessed at, and are remembered, at the same time.
+/// Maximum number of challenges of one factor whose attempts are kept at the same time.
 ///
-/// Bounds the factor's item far below DynamoDB's 400 KB; nobody types into fifty prompts in twenty minutes.
+/// Keeps the factor's item far below DynamoDB's limit of 400 KB. No user answers fifty prompts within twenty minutes.
 pub const MAX_TRIED_CHALLENGES: usize = 50;
 
-/// How long after its expiry a challenge's item may be collected by DynamoDB's TTL (EXP-05).
+/// How long after its expiry a challenge's item is kept before DynamoDB's TTL may delete it (EXP-05).
 pub const CHALLENGE_RETENTION: Duration = Duration::from_hours(24);
 
-/// Bytes of an issuer, an account name or a user id (OTP-11).
+/// Maximum length of an issuer, an account name or a user ID, in bytes (OTP-11).
 pub const MAX_LABEL_BYTES: usize = 255;
 
-/// How long a warm function may trust an API key it has seen (KEY-06).
+/// How long a warm function caches an environment with its API keys. A revoked key may be accepted for that long
+/// (KEY-06).
 pub const API_KEY_CACHE_TTL: Duration = Duration::from_mins(1);
 
-/// Environments one warm function remembers at a time, with their keys (SEC-04).
+/// Maximum number of environments, with their unwrapped keys, that one warm function caches (SEC-04).
 pub const MAX_CACHED_ENVIRONMENTS: usize = 1_000;
 
-/// How long an environment that has just been read is not read again for an API key it does not know, and the list of
-/// environments not for a tag it does not have. A new key or environment may have to wait that long; who tries keys causes
-/// one read of an environment, or of the list, in that time, not one per key.
+/// Minimum interval between two reads of the same environment that are caused by unknown API keys, and between two
+/// reads of the list of environments that are caused by unknown tags. A new key or environment may take that long to be
+/// accepted. Guessing keys causes one read per interval, not one per key.
 pub const UNKNOWN_KEY_READ_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon an unknown API key is answered: later than the read that some of these keys cause takes, so that the time does
-/// not tell which environments exist.
+/// Minimum response time for an unknown API key. Longer than a read of the table, so that response times do not reveal
+/// which environments exist.
 pub const UNKNOWN_KEY_DELAY: Duration = Duration::from_millis(25);
 
-/// API keys an environment may have at a time: two and more, so that one can replace another (KEY-07), few enough to be
-/// read together.
+/// Maximum number of API keys of an environment. More than one, so that keys can be rotated (KEY-07), and few enough to
+/// be read with one item.
 pub const MAX_API_KEYS: usize = 20;
 
-/// The longest an API key can be made to live, unless it lives until it is revoked: ten years, longer than anyone plans
-/// for, and far from the end of the calendar.
+/// Maximum lifetime of an API key that expires: ten years, so that the expiry stays within the supported range of
+/// timestamps.
 pub const MAX_API_KEY_LIFETIME: Duration = Duration::from_hours(10 * 365 * 24);
 
-/// How old a new key is before anything is sealed with it: older than what a warm function may not have heard of
-/// ([`API_KEY_CACHE_TTL`]), with room for clocks that differ.
+/// Minimum age of a key before anything is sealed with it. Longer than [`API_KEY_CACHE_TTL`], so that every warm
+/// function has read the key, with a margin for clock differences.
 pub const NEW_KEY_DELAY: Duration = Duration::from_mins(2);
 
-/// How long after it was replaced a key may be removed, when nothing names it: longer than a warm function may go on
-/// sealing with it, and longer than any open challenge can name it.
+/// How long an unreferenced key is kept after its replacement. Longer than a warm function may still seal with it, and
+/// longer than any open challenge can reference it.
 pub const RETIRED_KEY_RETENTION: Duration = Duration::from_hours(1);
 
-/// SMS segments a text may take: one GSM-7 segment is 160 characters, one UCS-2 segment 70 (3GPP TS 23.038).
+/// Maximum number of SMS segments per message: one GSM-7 segment is 160 characters, one UCS-2 segment 70 (3GPP TS
+/// 23.038).
 pub const MAX_SMS_SEGMENTS: usize = 1;
 
-/// The text of a message when neither the request nor the operator has one.
+/// The message template if neither the request nor the operator sets one.
 pub const DEFAULT_SMS_TEMPLATE: &str = "Your verification code is {{code}}.";
 
-/// The wait after a message to a number; each further one within [`SMS_WINDOW`] doubles it (SMS-03).
+/// The cooldown after a message to a number; each further message within [`SMS_WINDOW`] doubles it (SMS-03).
 pub const SMS_COOLDOWN: Duration = Duration::from_secs(30);
 
-/// Messages to a number within [`SMS_WINDOW`].
+/// Maximum number of messages to a phone number within [`SMS_WINDOW`].
 pub const MAX_SMS_PER_10_MIN: usize = 5;
 /// See [`MAX_SMS_PER_10_MIN`].
 pub const SMS_WINDOW: Duration = Duration::from_mins(10);
 
-/// Messages to a number within [`SMS_DAY`].
+/// Maximum number of messages to a phone number within [`SMS_DAY`].
 pub const MAX_SMS_PER_DAY: usize = 10;
 /// See [`MAX_SMS_PER_DAY`].
 pub const SMS_DAY: Duration = Duration::from_hours(24);
 
-/// How long after a message was reserved its outcome may still become known: as long as a request can run. Until then a
-/// repeated request is answered 503; after that its outcome stays unknown, and the cooldown decides.
+/// How long after the reservation of a message its outcome may still become known: as long as a request can run. Until
+/// then a retried request is answered 503. After that the outcome stays unknown and the cooldown applies.
 pub const SMS_OUTCOME_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Messages to the numbers that share their first [`SMS_PREFIX_DIGITS`] digits, within [`SMS_PREFIX_WINDOW`].
+/// Maximum number of messages to phone numbers with the same first [`SMS_PREFIX_DIGITS`] digits, within
+/// [`SMS_PREFIX_WINDOW`]. SMS pumping uses ranges of numbers.
 pub const MAX_SMS_PER_PREFIX: u32 = 50;
-/// See [`MAX_SMS_PER_PREFIX`]. Pumping uses ranges of numbers.
+/// See [`MAX_SMS_PER_PREFIX`].
 pub const SMS_PREFIX_DIGITS: usize = 8;
 /// See [`MAX_SMS_PER_PREFIX`].
 pub const SMS_PREFIX_WINDOW: Duration = Duration::from_hours(1);
 
-/// The day the money budgets are counted in.
+/// The period of the spending budgets.
 pub const SMS_BUDGET_DAY: Duration = Duration::from_hours(24);
 
-/// What one SMS may cost at most: 10 cents.
+/// Default maximum price of one message: $0.10.
 pub const DEFAULT_SMS_MAX_PRICE: MicroUsd = MicroUsd(100_000);
 
-/// What all messages of a day may cost, unless the operator says otherwise: $20, each counted at its highest price.
+/// Default maximum cost of all messages per day: $20, each counted at the maximum price.
 pub const DEFAULT_SMS_DAILY_BUDGET: MicroUsd = MicroUsd(20_000_000);
 
-/// The same for the local server, whose messages cost nothing.
+/// The daily budget of the local server, whose messages cost nothing.
 pub const LOCAL_SMS_DAILY_BUDGET: MicroUsd = MicroUsd(10_000_000_000);

@@ -1,6 +1,6 @@
-//! What API keys may do, and what routes ask for (KEY-08).
+//! Scopes of API keys and the rights that routes require (KEY-08).
 
-/// What an API key may do.
+/// What an API key may do, as chosen when it is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Everything.
@@ -11,33 +11,33 @@ pub enum Scope {
     Read,
 }
 
-/// What a route asks of a key.
+/// What a route requires of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
-    /// To enroll and delete factors.
+    /// Enroll and delete factors.
     Manage,
-    /// To challenge factors and verify codes.
+    /// Challenge factors and verify codes.
     Verify,
-    /// To read and list factors.
+    /// Read and list factors.
     Read,
 }
 
-/// The text is no scope.
+/// The text is not the name of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a scope is full, verify or read")]
+#[error("must be full, verify or read")]
 pub struct UnknownScope;
 
 impl Scope {
     /// Every scope.
     pub const ALL: [Self; 3] = [Self::Full, Self::Verify, Self::Read];
 
-    /// Whether it has a right. What is not listed here is not granted (KEY-08).
+    /// Whether the scope includes a right. Denies everything that is not listed here (KEY-08).
     #[must_use]
     pub const fn grants(self, right: Right) -> bool {
         matches!((self, right), (Self::Full, _) | (Self::Verify, Right::Verify) | (Self::Read, Right::Read))
     }
 
-    /// Its name.
+    /// The name in the command line and the table.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,11 +47,11 @@ impl Scope {
         }
     }
 
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// [`UnknownScope`] for anything but a scope's name.
+    /// [`UnknownScope`] for any other text.
     pub fn parse(text: &str) -> Result<Self, UnknownScope> {
         Self::ALL.into_iter().find(|scope| scope.name() == text).ok_or(UnknownScope)
     }

@@ -1,6 +1,6 @@
-//! What may be spent on text messages altogether: by a range of numbers in an hour, and in money in a day.
+//! Shared limits for text messages: messages per range of phone numbers and hour, and cost per day.
 //!
-//! The limits of a single number stand in `phone_log.rs`.
+//! The limits per phone number are in `phone_log.rs`.
 
 use super::policy::{SMS_BUDGET_DAY, SMS_PREFIX_WINDOW};
 use super::time::Timestamp;
@@ -10,33 +10,33 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no message may be sent before {retry_at}")]
 pub struct OverBudget {
-    /// When there is room again.
+    /// When the next message is allowed.
     pub retry_at: Timestamp,
 }
 
-/// The hour and the day a shared budget is counted in: both start on the clock, in UTC.
+/// A fixed window of a shared budget: an hour or a day, aligned to UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Its number since 1970.
+    /// The number of the window since 1970.
     pub number: u64,
-    /// When the next one starts.
+    /// When the next window starts.
     pub ends_at: Timestamp,
 }
 
 impl Window {
-    /// The hour a range of numbers is counted in.
+    /// The hour that contains `now`, for the limit per range of numbers.
     #[must_use]
     pub fn hour(now: Timestamp) -> Self {
-        Self::of(now, SMS_PREFIX_WINDOW)
+        Self::containing(now, SMS_PREFIX_WINDOW)
     }
 
-    /// The day money is counted in.
+    /// The day that contains `now`, for the spending budgets.
     #[must_use]
     pub fn day(now: Timestamp) -> Self {
-        Self::of(now, SMS_BUDGET_DAY)
+        Self::containing(now, SMS_BUDGET_DAY)
     }
 
-    fn of(now: Timestamp, length: Duration) -> Self {
+    fn containing(now: Timestamp, length: Duration) -> Self {
         let number = now.seconds().checked_div(length.as_secs()).unwrap_or_default();
         let ends_at = Duration::from_secs(number.saturating_add(1).saturating_mul(length.as_secs()));
         Self { number, ends_at: Timestamp::default().plus(ends_at) }
@@ -48,11 +48,11 @@ impl Window {
 pub struct MicroUsd(pub u64);
 
 impl MicroUsd {
-    /// Reads dollars with up to six decimals: `0.10`.
+    /// Parses dollars with up to six decimals: `0.10`.
     ///
     /// # Errors
     ///
-    /// A rule, if the text is not an amount above zero and up to a million.
+    /// The rule, if the text is not an amount above zero and up to a million.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const RULE: &str = "must be US dollars above 0 and up to 1000000, like 0.10";
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_start_on_the_clock() {
+    fn windows_are_aligned_to_the_clock() {
         let now = Timestamp::from_millis(1_800_000_001_000).unwrap();
         assert_eq!(Window::hour(now).ends_at.seconds() % 3_600, 0);
         assert_eq!(Window::day(now).ends_at.seconds() % 86_400, 0);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn dollars_are_read_exactly_and_never_as_zero() {
+    fn dollars_are_parsed_exactly_and_never_as_zero() {
         for (text, micros) in
             [("0.10", 100_000), ("1", 1_000_000), ("0.000001", 1), ("1000000", 1_000_000_000_000)]
         {

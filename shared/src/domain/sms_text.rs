@@ -1,4 +1,4 @@
-//! The text of a message: a template with `{{code}}` in it, and the one segment it must fit.
+//! Templates for text messages: a text with `{{code}}` in it that must fit one SMS segment.
 
 use super::code::Code;
 use super::policy::{CODE_DIGITS, DEFAULT_SMS_TEMPLATE, MAX_SMS_SEGMENTS};
@@ -7,30 +7,30 @@ use zeroize::Zeroizing;
 
 const PLACEHOLDER: &str = "{{code}}";
 
-/// A message with a place for the code.
+/// A message text with a placeholder for the code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmsTemplate(String);
 
-/// What is wrong with a template.
+/// The rule that a template breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// It does not hold `{{code}}` exactly once.
+    /// The text does not contain `{{code}}` exactly once.
     #[error("must contain {{{{code}}}} exactly once")]
     Placeholder,
-    /// It holds a character that does not show, other than a line break: the code could be read backwards.
+    /// The text contains a hidden character other than a line break, which could reverse the displayed code.
     #[error("must not contain control or format characters")]
     Hidden,
-    /// With the code in it, it would take more than one SMS segment.
+    /// With the code, the text would take more than one SMS segment.
     #[error("must fit one SMS: 160 characters of GSM-7, or 70 of any other text")]
     TooLong,
 }
 
 impl SmsTemplate {
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
     ///
-    /// [`TemplateError`] says which rule it breaks.
+    /// [`TemplateError`] with the rule that the text breaks.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if text.matches(PLACEHOLDER).count() != 1 {
             return Err(TemplateError::Placeholder);
@@ -44,9 +44,9 @@ impl SmsTemplate {
         Ok(Self(text.to_owned()))
     }
 
-    /// The message with `code` in it.
+    /// The message text for `code`.
     #[must_use]
-    pub fn with(&self, code: &Code) -> Zeroizing<String> {
+    pub fn render(&self, code: &Code) -> Zeroizing<String> {
         Zeroizing::new(self.0.replace(PLACEHOLDER, code.expose()))
     }
 }
@@ -60,11 +60,11 @@ impl Default for SmsTemplate {
 /// How many SMS segments `text` takes (3GPP TS 23.038 and 23.040 §9.2.3.24.1).
 fn segments(text: &str) -> usize {
     let septets: Option<usize> = text.chars().map(septets).sum();
-    let (units, one, each) = match septets {
+    let (units, single, multipart) = match septets {
         Some(septets) => (septets, 160, 153),
         None => (text.encode_utf16().count(), 70, 67),
     };
-    if units <= one { 1 } else { units.div_ceil(each) }
+    if units <= single { 1 } else { units.div_ceil(multipart) }
 }
 
 /// Septets of a character in the GSM 7-bit default alphabet and its extension table; `None` outside both.
@@ -87,16 +87,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_code_stands_where_the_template_says() {
+    fn the_code_replaces_the_placeholder() {
         let template = SmsTemplate::parse("{{code}} is your Foo Corp code").unwrap();
-        assert_eq!(*template.with(&Code::parse("001234").unwrap()), "001234 is your Foo Corp code");
+        assert_eq!(*template.render(&Code::parse("001234").unwrap()), "001234 is your Foo Corp code");
         let default = SmsTemplate::default();
         assert_eq!(SmsTemplate::parse(&default.0), Ok(default));
     }
 
-    /// F17: a code after U+202E would show reversed.
+    /// F17: a code after U+202E would be displayed in reverse.
     #[test]
-    fn sms_07_a_template_names_the_code_once_and_every_character_of_it_shows() {
+    fn sms_07_a_template_contains_the_placeholder_once_and_no_hidden_character() {
         for text in ["", "no code", "{{code}} {{code}}", "{{ code }}", "{code}", "{{CODE}}"] {
             assert_eq!(SmsTemplate::parse(text), Err(TemplateError::Placeholder), "{text}");
         }
@@ -130,10 +130,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sms_07_what_is_accepted_is_one_segment_with_the_code_in_it(before in "\\PC{0,90}", after in "\\PC{0,90}") {
+        fn sms_07_an_accepted_template_renders_to_one_segment_with_the_code(before in "\\PC{0,90}", after in "\\PC{0,90}") {
             let code = Code::parse("987654").unwrap();
             if let Ok(template) = SmsTemplate::parse(&format!("{before}{{{{code}}}}{after}")) {
-                let text = template.with(&code);
+                let text = template.render(&code);
                 prop_assert!(segments(&text) == 1 && text.contains("987654") && !text.contains(PLACEHOLDER));
             }
         }

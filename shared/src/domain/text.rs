@@ -1,13 +1,13 @@
-//! Text that people read: which characters would hide or reorder the text around them.
+//! Rules for displayed text: characters that would be invisible, or hide or reorder the text around them.
 
 use super::policy::MAX_LABEL_BYTES;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// U+200C and U+200D. Persian and Indic words and many emoji are spelled with them.
+/// U+200C and U+200D, which Persian and Indic words and many emoji require.
 const JOINERS: [char; 2] = ['\u{200c}', '\u{200d}'];
 
-/// Whether `c` shows nothing itself: a control character (Cc), a format character (Cf) such as a right-to-left override,
-/// or a line or paragraph separator (Zl, Zp).
+/// Whether `c` has no glyph of its own: a control character (Cc), a format character (Cf) such as a right-to-left
+/// override, or a line or paragraph separator (Zl, Zp).
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     matches!(
@@ -19,14 +19,15 @@ pub fn is_hidden(c: char) -> bool {
     )
 }
 
-/// Whether every character of one line of text shows. A joiner does between two characters that show.
+/// Whether every character of one line of text is visible. A joiner is allowed between two visible characters.
 #[must_use]
 pub fn is_visible(line: &str) -> bool {
-    let shows = |c: char| !is_hidden(c) && !c.is_whitespace();
+    let has_glyph = |c: char| !is_hidden(c) && !c.is_whitespace();
     let (mut before, mut rest) = (None, line.chars().peekable());
     while let Some(c) = rest.next() {
-        let joins =
-            JOINERS.contains(&c) && before.is_some_and(shows) && rest.peek().is_some_and(|next| shows(*next));
+        let joins = JOINERS.contains(&c)
+            && before.is_some_and(has_glyph)
+            && rest.peek().is_some_and(|next| has_glyph(*next));
         if is_hidden(c) && !joins {
             return false;
         }
@@ -35,13 +36,13 @@ pub fn is_visible(line: &str) -> bool {
     true
 }
 
-/// Whether `text` is a name people can read: 1 to 255 bytes, visible, and not only white space.
+/// Whether `text` is usable as a displayed name: 1 to 255 bytes, visible, and not only white space.
 #[must_use]
 pub(super) fn is_name(text: &str) -> bool {
     text.len() <= MAX_LABEL_BYTES && !text.trim().is_empty() && is_visible(text)
 }
 
-/// `text` with each hidden character as its escape, for a terminal: `\u{202e}`.
+/// `text` with hidden characters escaped, safe for a terminal: `\u{202e}`.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut shown, c| {
@@ -59,9 +60,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// F17: each of these is invisible, or makes other characters show in another order or on another line.
+    /// F17: each of these is invisible, or moves other characters to another position or line.
     #[test]
-    fn a_format_character_or_a_line_separator_does_not_show() {
+    fn format_characters_and_line_separators_are_hidden() {
         for c in [
             '\u{0}',
             '\n',
@@ -91,9 +92,9 @@ mod tests {
         assert_eq!(escaped("a\u{202e}b\u{1b}[2J"), "a\\u{202e}b\\u{1b}[2J");
     }
 
-    /// F17: words and emoji that are spelled with a joiner stay names.
+    /// F17: words and emoji that contain a joiner are allowed.
     #[test]
-    fn a_joiner_shows_between_two_characters_and_nowhere_else() {
+    fn a_joiner_is_allowed_only_between_two_visible_characters() {
         for text in
             ["می\u{200c}خواهم", "क्\u{200d}ष", "👩\u{200d}🚀", "❤\u{fe0f}\u{200d}🔥", "Foo Corp", "jürgen 🔑"]
         {
@@ -114,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_escaped_is_visible_and_what_is_visible_stays(text in "\\PC{0,20}|[\\x00-\\x{ffff}]{0,20}") {
+        fn escaped_text_is_visible_and_visible_text_is_unchanged(text in "\\PC{0,20}|[\\x00-\\x{ffff}]{0,20}") {
             let shown = escaped(&text);
             prop_assert!(!shown.chars().any(is_hidden));
             prop_assert!(text.chars().any(is_hidden) || shown == text);

@@ -7,7 +7,7 @@ use rand::CryptoRng;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// The secret an authenticator app shares with us, 16 to 64 bytes. It has no `Debug` and leaves memory when dropped.
+/// The secret shared with an authenticator app: 16 to 64 bytes. Implements no `Debug` and is zeroed when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
@@ -21,7 +21,7 @@ pub struct MalformedSecret;
 pub struct Step(pub u64);
 
 impl Step {
-    /// The step `now` lies in.
+    /// The step that contains `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(now.seconds().checked_div(TOTP_STEP.as_secs()).unwrap_or_default())
@@ -45,29 +45,29 @@ impl Secret {
         if IMPORTED_SECRET_BYTES.contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(MalformedSecret) }
     }
 
-    /// Reads RFC 4648 Base32, in either case, with or without padding: a secret of another system.
+    /// Parses RFC 4648 Base32 in either case, with or without padding. Used to import secrets from another system.
     ///
     /// # Errors
     ///
-    /// [`MalformedSecret`] for other characters, for fewer than 16 or more than 64 bytes, and for bytes that are all the
-    /// same: a placeholder that anyone would try, not a secret.
+    /// [`MalformedSecret`] if the text is not Base32, does not decode to 16 to 64 bytes, or decodes to bytes that are
+    /// all the same, which are a guessable placeholder.
     pub fn from_base32(text: &str) -> Result<Self, MalformedSecret> {
         let upper = Zeroizing::new(text.trim_end_matches('=').to_ascii_uppercase());
         let secret = totp_rs::Secret::try_from_base32(upper.as_str()).map_err(|_| MalformedSecret)?;
         let secret = Self::from_bytes(Zeroizing::new(secret.as_bytes().to_vec()))?;
-        // A decoder that drops stray trailing bits would let two texts mean one secret.
+        // The decoder ignores stray trailing bits. Without this check, two texts would decode to the same secret.
         let canonical = *secret.to_base32() == *upper;
         let uniform = secret.0.windows(2).all(|pair| pair.first() == pair.last());
         if canonical && !uniform { Ok(secret) } else { Err(MalformedSecret) }
     }
 
-    /// Base32 in upper case without padding, as authenticator apps take it.
+    /// Base32 in upper case without padding, the form that authenticator apps accept.
     #[must_use]
     pub fn to_base32(&self) -> Zeroizing<String> {
         Zeroizing::new(totp_rs::Secret::new(self.0.as_slice().into()).to_base32())
     }
 
-    /// The raw bytes, to seal.
+    /// The raw bytes, for sealing.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -77,7 +77,7 @@ impl Secret {
     ///
     /// # Errors
     ///
-    /// [`MalformedSecret`] never happens for a constructed secret.
+    /// Never, for a secret that was constructed.
     pub fn code_at(&self, step: Step) -> Result<Code, MalformedSecret> {
         let secret = totp_rs::Secret::new(self.0.as_slice().into());
         let generator = totp_rs::Builder::new().with_secret(secret).build().map_err(|_| MalformedSecret)?;
@@ -86,13 +86,14 @@ impl Secret {
         Code::parse(&token).map_err(|_| MalformedSecret)
     }
 
-    /// The step around `now` whose code is `guess`, the latest if there are two (RFC 6238 §5.2).
+    /// The step within the skew window around `now` whose code is `guess`; the latest, if several match (RFC 6238
+    /// §5.2).
     ///
-    /// Computes and compares every candidate whatever the outcome, so that the time taken tells nothing (OTP-07).
+    /// Always computes and compares every candidate, so that the duration does not depend on the guess (OTP-07).
     ///
     /// # Errors
     ///
-    /// [`MalformedSecret`] never happens for a constructed secret.
+    /// Never, for a secret that was constructed.
     pub fn matching_step(
         &self,
         guess: &Code,

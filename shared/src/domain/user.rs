@@ -1,24 +1,24 @@
-//! The application's own name for the person a factor belongs to.
+//! User IDs: how the application identifies the owner of a factor.
 
 use super::policy::MAX_LABEL_BYTES;
 use std::fmt;
 
-/// A user's id, as the application calls them: opaque, 1 to 255 bytes, no control characters. Format characters are the
-/// application's own matter; a listing escapes them.
+/// A user ID chosen by the application: opaque, 1 to 255 bytes, no control characters. Format characters are allowed;
+/// listings escape them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
-/// The text is empty, longer than 255 bytes or holds a control character.
+/// The text is empty, longer than 255 bytes or contains a control character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 255 bytes without control characters")]
 pub struct MalformedUserId;
 
 impl UserId {
-    /// Takes `text` as it is.
+    /// Validates `text`.
     ///
     /// # Errors
     ///
-    /// [`MalformedUserId`] if it is empty, longer than 255 bytes or holds a control character.
+    /// [`MalformedUserId`] if the text is empty, longer than 255 bytes or contains a control character.
     pub fn parse(text: &str) -> Result<Self, MalformedUserId> {
         let fits = (1..=MAX_LABEL_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
         if fits { Ok(Self(text.to_owned())) } else { Err(MalformedUserId) }

@@ -1,7 +1,7 @@
 //! The audit line: one JSON line per request, with its metrics.
 //!
-//! Its fields are a promise (docs/EVENTS.md): what is there keeps its name and its meaning. A line names ids and outcomes;
-//! it must never hold a code, a secret, a key, a user or a phone number (LOG-01, LOG-04).
+//! The fields are a stable interface (docs/EVENTS.md): an existing field keeps its name and meaning. A line contains
+//! IDs and outcomes. It must never contain a code, a secret, a key, a user ID or a phone number (LOG-01, LOG-04).
 
 mod metrics;
 
@@ -18,15 +18,15 @@ use serde::Serialize;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The version of the line's fields.
+/// The version of the fields.
 const SCHEMA: u32 = 1;
 
-/// What a request turns out to be about, recorded as it becomes known. A clone is the same trail.
+/// Collects the audit fields of a request while it is handled. Clones share the same fields.
 #[derive(Clone, Default)]
-pub(super) struct AuditTrail(Arc<Mutex<Recorded>>);
+pub(super) struct AuditTrail(Arc<Mutex<AuditFields>>);
 
 #[derive(Default)]
-struct Recorded {
+struct AuditFields {
     caller: Option<(EnvironmentId, ApiKeyId)>,
     factor: Option<(FactorId, &'static str)>,
     country: Option<String>,
@@ -39,58 +39,58 @@ struct Recorded {
 
 impl AuditTrail {
     pub(super) fn caller(&self, caller: &Caller) {
-        self.recorded().caller = Some((caller.environment.id, caller.key));
+        self.fields().caller = Some((caller.environment.id, caller.key));
     }
 
     pub(super) fn factor(&self, factor: &Factor) {
-        let mut recorded = self.recorded();
-        recorded.factor = Some((factor.id, factor.credential.factor_type().name()));
+        let mut fields = self.fields();
+        fields.factor = Some((factor.id, factor.credential.factor_type().name()));
         if let Credential::Sms { phone } = &factor.credential {
-            recorded.country = Some(phone.country().to_string());
+            fields.country = Some(phone.country().to_string());
         }
     }
 
     pub(super) fn challenge(&self, challenge: &Challenge) {
-        self.recorded().challenge = Some(challenge.id);
+        self.fields().challenge = Some(challenge.id);
     }
 
-    /// A verdict, and the lock it led to (THR-15).
+    /// Records a verdict and the lockout that it caused (THR-15).
     pub(super) fn verdict(&self, verdict: Verdict, lock: Option<Locked>) {
-        let mut recorded = self.recorded();
-        recorded.verdict = Some(verdict);
-        recorded.locked_until = lock.map(|Locked { retry_at }| {
-            retry_at.map_or_else(|| "an operator unlocks it".to_owned(), |moment| moment.to_string())
+        let mut fields = self.fields();
+        fields.verdict = Some(verdict);
+        fields.locked_until = lock.map(|Locked { retry_at }| {
+            retry_at.map_or_else(|| "an operator unlocks it".to_owned(), |time| time.to_string())
         });
     }
 
-    /// The budgets were charged for a message.
+    /// Records that the budgets were charged for a message.
     pub(super) fn charged(&self, price: MicroUsd) {
-        self.recorded().charged = Some(price);
+        self.fields().charged = Some(price);
     }
 
-    /// The message was sent.
+    /// Records that the message was sent.
     pub(super) fn sent(&self) {
-        self.recorded().sent = true;
+        self.fields().sent = true;
     }
 
-    fn recorded(&self) -> MutexGuard<'_, Recorded> {
+    fn fields(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A request and its answer, seen from outside.
-pub(super) struct Answered<'a> {
+/// A completed request, as seen by the middleware.
+pub(super) struct CompletedRequest<'a> {
     pub(super) request_id: &'a str,
     pub(super) method: &'a Method,
-    /// The path of its route.
+    /// The path of the route.
     pub(super) path: &'a str,
-    /// What its route does; `none` without one.
+    /// The operation of the route; `none` without a route.
     pub(super) operation: &'static str,
     pub(super) status: StatusCode,
-    /// The error's code, if the answer is one.
+    /// The error code, if the response is an error.
     pub(super) code: Option<&'static str>,
-    pub(super) began: Timestamp,
-    pub(super) ended: Timestamp,
+    pub(super) started_at: Timestamp,
+    pub(super) ended_at: Timestamp,
     pub(super) table: &'a str,
 }
 
@@ -127,38 +127,38 @@ struct Line<'a> {
     aws: Value,
 }
 
-impl Answered<'_> {
-    /// The line.
+impl CompletedRequest<'_> {
+    /// The audit line as JSON.
     pub(super) fn line(&self, trail: &AuditTrail) -> String {
-        let recorded = trail.recorded();
-        let metrics = Metrics::of(self, &recorded);
+        let fields = trail.fields();
+        let metrics = Metrics::new(self, &fields);
         let line = Line {
             schema: SCHEMA,
-            time: self.ended.to_string(),
+            time: self.ended_at.to_string(),
             request_id: self.request_id,
             operation: self.operation,
-            outcome: outcome(self.status, recorded.verdict),
+            outcome: outcome(self.status, fields.verdict),
             method: method(self.method),
             route: self.path,
             status: self.status.as_u16(),
             code: self.code,
-            environment: recorded.caller.map(|(environment, _)| environment.to_string()),
-            api_key: recorded.caller.map(|(_, key)| key.to_string()),
-            factor: recorded.factor.map(|(factor, _)| factor.to_string()),
-            factor_type: recorded.factor.map(|(_, kind)| kind),
-            country: recorded.country.clone(),
-            challenge: recorded.challenge.map(|challenge| challenge.to_string()),
-            locked_until: recorded.locked_until.clone(),
+            environment: fields.caller.map(|(environment, _)| environment.to_string()),
+            api_key: fields.caller.map(|(_, key)| key.to_string()),
+            factor: fields.factor.map(|(factor, _)| factor.to_string()),
+            factor_type: fields.factor.map(|(_, factor_type)| factor_type),
+            country: fields.country.clone(),
+            challenge: fields.challenge.map(|challenge| challenge.to_string()),
+            locked_until: fields.locked_until.clone(),
             table: self.table,
-            aws: metrics.definition(self.ended),
+            aws: metrics.definition(self.ended_at),
             metrics: metrics.values,
         };
-        // Nothing in it fails to serialize: every key is text and every number finite.
+        // Serialization cannot fail: every key is a string and every number is finite.
         serde_json::to_string(&line).unwrap_or_default()
     }
 }
 
-/// The request's method; `other` for one that HTTP does not know, which a client may spell at any length.
+/// The request's method; `other` for a nonstandard one, which could be arbitrarily long.
 fn method(method: &Method) -> &str {
     match *method {
         Method::GET

@@ -1,7 +1,7 @@
-//! An authenticated request: the one thing that every handler takes.
+//! The extractor of authenticated requests, which every handler takes.
 //!
-//! It is had only with an API key that has the right its route needs (KEY-04, KEY-08, KEY-09), so no handler can forget to
-//! ask.
+//! It succeeds only for an API key that has the right its route requires (KEY-04, KEY-08, KEY-09), so no handler can
+//! skip the check.
 
 use super::audit::AuditTrail;
 use super::error::Error;
@@ -15,20 +15,20 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use std::sync::Arc;
 
-/// A request whose API key was accepted, with what its handler works with.
+/// An authenticated request, with the services that its handler needs.
 pub(super) struct Call<S = ()> {
-    /// What every function has.
+    /// The services that every function has.
     pub(super) core: Core,
-    /// What only this function has: a keyring, a way to send messages.
+    /// The services that only this function has, such as a keyring.
     pub(super) services: S,
-    /// Who makes the request, and for which environment.
+    /// The authenticated API key and its environment.
     pub(super) caller: Caller,
-    /// What its audit line will say.
+    /// The fields of the audit line.
     pub(super) trail: AuditTrail,
 }
 
 impl<S: AsRef<Keyring>> Call<S> {
-    /// What seals and opens for the caller's environment. Its keys are unwrapped when the first request needs them.
+    /// The seal of the caller's environment. Its keys are unwrapped when the first request needs them.
     ///
     /// # Errors
     ///
@@ -38,7 +38,8 @@ impl<S: AsRef<Keyring>> Call<S> {
     }
 }
 
-/// Extracted before the body: a request with an unknown key is refused before anything is parsed, written or sent (KEY-05).
+/// Extracted before the body, so that a request with an unknown key is refused before anything is parsed, written or
+/// sent (KEY-05).
 impl<S: Clone + Send + Sync> FromRequestParts<(Core, S)> for Call<S> {
     type Rejection = Error;
 
@@ -55,7 +56,8 @@ impl<S: Clone + Send + Sync> FromRequestParts<(Core, S)> for Call<S> {
     }
 }
 
-/// The key of the one `Authorization: Bearer` header; the scheme in any case (RFC 9110 §11.1).
+/// The key in the `Authorization: Bearer` header, of which there must be exactly one. The scheme is case-insensitive
+/// (RFC 9110 §11.1).
 fn bearer(parts: &Parts) -> Option<ApiKey> {
     let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (headers.next(), headers.next()) else { return None };

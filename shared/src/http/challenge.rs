@@ -22,43 +22,43 @@ use axum::Router;
 /// The routes of the challenge function, the only one that can send messages.
 pub fn router(core: Core, keyring: Keyring, sms: Sms) -> Router {
     let routes = CHALLENGE.to(challenge).merge(CHALLENGE_BY_BODY.to(challenge_by_body));
-    routes.with_state((core, Sender { keyring, sms }))
+    routes.with_state((core, ChallengeServices { keyring, sms }))
 }
 
-/// What only this function has.
+/// The services that only this function has.
 #[derive(Clone)]
-struct Sender {
+struct ChallengeServices {
     keyring: Keyring,
     sms: Sms,
 }
 
-impl AsRef<Keyring> for Sender {
+impl AsRef<Keyring> for ChallengeServices {
     fn as_ref(&self) -> &Keyring {
         &self.keyring
     }
 }
 
 async fn challenge(
-    call: Call<Sender>,
+    call: Call<ChallengeServices>,
     PathId(id): PathId,
     IdempotencyKey(key): IdempotencyKey,
     Body(fields): Body,
 ) -> Result<Answer<ChallengeBody>, Error> {
-    open(&call, &id, key, fields).await
+    challenge_factor(&call, &id, key, fields).await
 }
 
 async fn challenge_by_body(
-    call: Call<Sender>,
+    call: Call<ChallengeServices>,
     IdempotencyKey(key): IdempotencyKey,
     Body(mut fields): Body,
 ) -> Result<Answer<ChallengeBody>, Error> {
     let id = fields.required_text("authentication_factor_id");
     let id = fields.check(id)?;
-    open(&call, &id, key, fields).await
+    challenge_factor(&call, &id, key, fields).await
 }
 
-async fn open(
-    call: &Call<Sender>,
+async fn challenge_factor(
+    call: &Call<ChallengeServices>,
     given: &str,
     key: Option<String>,
     fields: Fields,
@@ -71,30 +71,30 @@ async fn open(
     factor.guard.accepts_challenges(core.now())?;
     let (challenge, shown) = match &factor.credential {
         Credential::Totp { .. } => {
-            let challenge = Challenge::of(&factor, new_id(core)?, ChallengeCode::Computed, core.now());
+            let challenge = Challenge::new(&factor, new_id(core)?, ChallengeCode::Computed, core.now());
             core.store.open_challenge(&challenge).await?;
             (challenge, None)
         }
         Credential::GenericOtp => {
-            let (challenge, code) = with_code(core, &*call.seal().await?, &factor)?;
+            let (challenge, code) = new_challenge(core, &*call.seal().await?, &factor)?;
             core.store.open_challenge(&challenge).await?;
             (challenge, Some(code))
         }
         Credential::Sms { phone } => {
-            let asked = sms::Asked { factor: &factor, phone, idempotency_key: key.as_deref() };
-            (sms::challenge(call, asked, fields).await?, None)
+            let request = sms::SmsRequest { factor: &factor, phone, idempotency_key: key.as_deref() };
+            (sms::challenge(call, request, fields).await?, None)
         }
     };
     call.trail.challenge(&challenge);
-    Ok(created(ChallengeBody::of(&challenge, shown.as_ref())))
+    Ok(created(ChallengeBody::new(&challenge, shown.as_ref())))
 }
 
-/// A new challenge with a code of its own.
-fn with_code(core: &Core, seal: &Seal, factor: &Factor) -> Result<(Challenge, Code), Error> {
+/// A new challenge and its random code.
+fn new_challenge(core: &Core, seal: &Seal, factor: &Factor) -> Result<(Challenge, Code), Error> {
     let id = new_id(core)?;
     let code = Code::random(&mut core.rng()?);
-    let kept = seal.code(&code, factor.id, id)?;
-    Ok((Challenge::of(factor, id, ChallengeCode::Sent(kept), core.now()), code))
+    let mac = seal.code(&code, factor.id, id)?;
+    Ok((Challenge::new(factor, id, ChallengeCode::Sent(mac), core.now()), code))
 }
 
 fn new_id(core: &Core) -> Result<ChallengeId, Error> {

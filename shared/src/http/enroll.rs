@@ -54,32 +54,33 @@ async fn enroll_for_user(
     Body(mut fields): Body,
 ) -> Result<Answer<EnrollmentBody>, Error> {
     let user = UserId::parse(&user).map_err(|_| Error::not_found(Entity::User, &user))?;
-    let named = fields.required("type", only_totp);
-    // Absent labels are named after the environment and the user, as far as a label can hold them.
+    let only_type = fields.required("type", only_totp);
+    // Missing labels default to the environment's tag and the user ID.
     let issuer = fields.optional("totp_issuer", Label::parse);
     let issuer = issuer.or_else(|| Label::parse(call.caller.environment.tag.as_str()).ok());
     let account = fields.optional("totp_user", Label::parse);
-    let account = account.or_else(|| Some(Label::of_user(&user)));
+    let account = account.or_else(|| Some(Label::from_user_id(&user)));
     let imported = fields.optional("totp_secret", Secret::from_base32);
-    let (issuer, account) = fields.check(named.and(issuer.zip(account)))?;
+    let (issuer, account) = fields.check(only_type.and(issuer.zip(account)))?;
 
     let secret = imported.map_or_else(|| call.core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
     let credential = Credential::Totp { issuer, account, secret };
     let (factor, enrollment) = new_factor(&call, Some(user), credential).await?;
     call.trail.factor(&factor);
     let id = ChallengeId::new(factor.created_at, &mut call.core.rng()?);
-    let challenge = Challenge::of(&factor, id, ChallengeCode::Computed, factor.created_at);
+    let challenge = Challenge::new(&factor, id, ChallengeCode::Computed, factor.created_at);
     call.trail.challenge(&challenge);
-    // A challenge without its factor is garbage that expires; a factor without its challenge would be half an answer.
+    // The challenge is written first: without its factor it simply expires, whereas a factor without its challenge
+    // would be incomplete.
     call.core.store.open_challenge(&challenge).await?;
     call.core.store.enroll(&factor).await?;
     Ok(created(EnrollmentBody {
         authentication_factor: FactorBody::enrolled(&factor.summary(), enrollment),
-        authentication_challenge: ChallengeBody::of(&challenge, None),
+        authentication_challenge: ChallengeBody::new(&challenge, None),
     }))
 }
 
-/// A new factor, and what its enrolment shows once.
+/// A new factor, and the enrollment data that is shown once.
 async fn new_factor(
     call: &Call<Keyring>,
     user: Option<UserId>,
@@ -90,7 +91,7 @@ async fn new_factor(
     let (credential, enrollment) = match credential {
         Credential::Totp { issuer, account, secret } => {
             let sealed = call.seal().await?.secret(&secret, id, &mut rng)?;
-            let shown = shown_once(&issuer, &account, &secret)?;
+            let shown = totp_enrollment(&issuer, &account, &secret)?;
             (Credential::Totp { issuer, account, secret: sealed }, Some(shown))
         }
         Credential::Sms { phone } => (Credential::Sms { phone }, None),
@@ -99,9 +100,9 @@ async fn new_factor(
     Ok((Factor { id, environment, created_at, user, credential, guard: Guard::default() }, enrollment))
 }
 
-fn shown_once(issuer: &Label, account: &Label, secret: &Secret) -> Result<TotpEnrollment, Error> {
+fn totp_enrollment(issuer: &Label, account: &Label, secret: &Secret) -> Result<TotpEnrollment, Error> {
     let uri = otpauth::uri(issuer, account, secret);
-    // Labels of the longest kind fit: a failure is ours.
+    // The longest labels fit, so this cannot fail because of the request.
     let qr_code = qr::data_uri(&uri).map_err(Error::internal)?;
     Ok(TotpEnrollment { qr_code, secret: secret.to_base32(), uri })
 }

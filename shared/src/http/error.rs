@@ -1,6 +1,6 @@
-//! Every error a client can see: one enum, one row per error (contract §5).
+//! Every error response: one enum, one row per error (docs/CONTRACT.md §5).
 //!
-//! No body has a key `error`, every body has a non-empty `code`, and a 5xx tells nothing of its cause.
+//! Every body has a non-empty `code` and no key `error`. A 5xx does not reveal its cause.
 
 mod from;
 
@@ -17,76 +17,77 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// When a client should try again after a 503.
+/// The `Retry-After` header of a 503, in seconds.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
-/// An answer that is not a success.
+/// An error response.
 #[derive(Debug)]
 pub enum Error {
-    /// No API key, or not one of ours.
+    /// The API key is missing or unknown.
     Unauthorized,
     /// The API key's scope does not cover the route.
     Forbidden,
-    /// The request comes from a web page of another origin, or was sent to another host: not for this server.
-    Foreign,
-    /// No such path.
+    /// The request comes from a web page of another origin, or was sent to another host. Local server only.
+    ForeignOrigin,
+    /// The path does not exist.
     NoRoute,
-    /// The path exists, the method does not.
+    /// The path exists, but not with this method.
     MethodNotAllowed,
-    /// The request as a whole cannot be read.
+    /// The request cannot be parsed.
     MalformedRequest,
-    /// The body is larger than we read.
+    /// The body is larger than [`MAX_BODY_BYTES`](super::MAX_BODY_BYTES).
     BodyTooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
     /// The body is not a JSON object.
     MalformedJson,
-    /// Fields of the body or the query are missing or make no sense.
+    /// Fields of the body or the query are missing or invalid.
     Invalid(Vec<Violation>),
-    /// The entity does not exist, or not in this environment.
+    /// The entity does not exist in this environment.
     NotFound {
-        /// What was looked for.
+        /// The type of the entity.
         what: Entity,
-        /// The id as the client spelled it.
+        /// The ID as sent by the client.
         id: String,
     },
-    /// Not a phone number; the text as the client spelled it.
+    /// The text, as sent by the client, is not a valid phone number.
     InvalidPhone(String),
-    /// A phone number text messages may not go to.
+    /// Text messages to this phone number are not supported or not allowed.
     PhoneNotSupported,
-    /// The owner of the number asked not to be texted.
+    /// The owner of the number has opted out of text messages.
     PhoneOptedOut,
-    /// A message would exceed a limit; there is room again at the moment given.
+    /// The message would exceed a limit. Carries the time of the next allowed message.
     SmsLimit(OverBudget),
-    /// The guess was not looked at, or the factor takes no challenge now.
+    /// The guess was refused without checking the code, or the factor accepts no challenge for now. Carries the time of
+    /// the next attempt.
     TooManyAttempts(Option<Timestamp>),
-    /// The challenge's time is over.
+    /// The challenge has expired.
     Expired(ChallengeId),
     /// The challenge was verified before.
     Verified(ChallengeId),
-    /// A service we depend on failed, or the factor is too busy. Trying again may help.
+    /// Another service failed, or there are too many concurrent requests. A retry may succeed.
     Unavailable(Cause),
-    /// We failed. Trying again will not help.
+    /// Internal error. A retry will not succeed.
     Internal(Cause),
     /// The code panicked.
     Panic,
 }
 
-/// What is behind a 5xx: for the log, never for the client. Rides in the response's extensions.
+/// The cause of a 5xx, for the log only. Passed to the middleware in the response's extensions.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(transparent)]
 pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
 
-/// One field that is wrong.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
     /// The field.
     pub field: &'static str,
-    /// The rule it breaks.
+    /// The rule that it breaks.
     pub code: String,
 }
 
-/// What can be not found, by the name its message gives it.
+/// Types of entities that may not be found. Displays as the name in the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum Entity {
     /// A factor.
@@ -99,7 +100,7 @@ pub enum Entity {
     User,
 }
 
-/// The body of an error.
+/// The JSON body of an error.
 #[derive(Serialize)]
 struct Body {
     code: &'static str,
@@ -113,17 +114,17 @@ struct Body {
 }
 
 impl Error {
-    /// An unknown entity, or one of another environment: the client cannot tell which.
+    /// The entity does not exist or belongs to another environment. The client cannot tell which.
     pub(super) fn not_found(what: Entity, id: &str) -> Self {
         Self::NotFound { what, id: id.to_owned() }
     }
 
-    /// A failure of ours, with its cause for the log.
+    /// An internal error, with its cause for the log.
     pub fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Cause(Arc::new(cause)))
     }
 
-    /// A guess that was not looked at.
+    /// The error for a refused guess.
     pub(super) fn refused(challenge: ChallengeId, refusal: Refusal) -> Self {
         match refusal {
             Refusal::Expired => Self::Expired(challenge),
@@ -133,15 +134,15 @@ impl Error {
         }
     }
 
-    /// The factor changed under every attempt to decide.
+    /// Every write met a version conflict.
     pub(super) fn busy() -> Self {
         #[derive(Debug, thiserror::Error)]
-        #[error("other attempts on the factor won every round")]
+        #[error("every write met a version conflict")]
         struct Busy;
         Self::Unavailable(Cause(Arc::new(Busy)))
     }
 
-    /// An earlier attempt of the same request may be sending the message at this moment.
+    /// An earlier attempt of the same request may be sending the message right now.
     pub(super) fn outcome_pending() -> Self {
         #[derive(Debug, thiserror::Error)]
         #[error("an earlier attempt of the same request may be sending the message")]
@@ -149,7 +150,7 @@ impl Error {
         Self::Unavailable(Cause(Arc::new(OutcomePending)))
     }
 
-    /// What a client is told when a message was not sent.
+    /// The error for a message that was not sent.
     pub(super) fn not_sent(error: SmsError, phone: &Phone) -> Self {
         match error {
             SmsError::InvalidNumber => Self::InvalidPhone(phone.as_str().to_owned()),
@@ -158,7 +159,7 @@ impl Error {
         }
     }
 
-    /// Status, code and message: one row per error (contract §5).
+    /// Status, code and message: one row per error (docs/CONTRACT.md §5).
     #[rustfmt::skip]
     fn row(&self) -> (StatusCode, &'static str, String) {
         const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
@@ -167,7 +168,7 @@ impl Error {
         match self {
             Self::Unauthorized => row(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
             Self::Forbidden => row(StatusCode::FORBIDDEN, "forbidden", "The API key's scope does not cover this."),
-            Self::Foreign => row(StatusCode::FORBIDDEN, "forbidden", "The request's Host or Origin is not one of this server's own."),
+            Self::ForeignOrigin => row(StatusCode::FORBIDDEN, "forbidden", "The request's Host or Origin is not one of this server's own."),
             Self::NoRoute => row(StatusCode::NOT_FOUND, "route_not_found", "Not Found"),
             Self::MethodNotAllowed => row(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed"),
             Self::MalformedRequest => row(StatusCode::BAD_REQUEST, "malformed_request", "The request cannot be read."),
@@ -199,8 +200,8 @@ impl IntoResponse for Error {
             Self::Invalid(violations) => body.errors = violations,
             Self::NotFound { id, .. } => body.entity_id = Some(id),
             Self::SmsLimit(over) => body.retry_at = Some(over.retry_at.to_string()),
-            Self::TooManyAttempts(retry_at) => body.retry_at = retry_at.map(|moment| moment.to_string()),
-            Self::Unavailable(behind) | Self::Internal(behind) => cause = Some(behind),
+            Self::TooManyAttempts(retry_at) => body.retry_at = retry_at.map(|time| time.to_string()),
+            Self::Unavailable(source) | Self::Internal(source) => cause = Some(source),
             _ => {}
         }
         let mut response = Answer(status, body).into_response();

@@ -1,7 +1,7 @@
-//! Bodies, queries and ids of requests: from the wire to domain types in one place.
+//! Extractors for bodies, queries and path IDs, which parse them into domain types.
 //!
-//! SDKs spell "absent" in many ways (contract §2): a missing key, `null`, `""`; and for a body without fields `{}`,
-//! `[]`, `null` or nothing at all. Here they all mean the same. Unknown fields are ignored.
+//! SDKs represent an absent field as a missing key, `null` or `""`, and a body without fields as `{}`, `[]`, `null` or
+//! an empty body (docs/CONTRACT.md §2). All of these are equivalent. Unknown fields are ignored.
 
 use super::error::{Error, Violation};
 use axum::body::Bytes;
@@ -16,19 +16,19 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::mem::take;
 
-/// Bytes of an idempotency key.
+/// Maximum length of an idempotency key in bytes.
 pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// The fields of a request, read one by one; what is wrong with any of them is told together.
+/// The fields of a request. They are read one by one, and all violations are reported together.
 pub(super) struct Fields {
     values: Map<String, Value>,
     violations: Vec<Violation>,
 }
 
 impl Fields {
-    /// A field that may be absent; `None` if it is, or if it does not parse.
+    /// Reads an optional field. Returns `None` if it is absent or invalid.
     pub(super) fn optional<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -46,7 +46,7 @@ impl Fields {
         parse(text).map_err(|rule| self.violation(field, rule)).ok()
     }
 
-    /// A field that must be there; `None` if it is not, or does not parse.
+    /// Reads a required field. Returns `None` if it is absent or invalid.
     pub(super) fn required<T, E: Display>(
         &mut self,
         field: &'static str,
@@ -60,19 +60,19 @@ impl Fields {
         parsed
     }
 
-    /// A field that must be there, in the client's own spelling.
+    /// Reads a required field as text, without further validation.
     pub(super) fn required_text(&mut self, field: &'static str) -> Option<String> {
         self.required(field, |text| Ok::<_, Infallible>(text.to_owned()))
     }
 
-    /// What was read, if nothing was wrong with any field so far.
+    /// Returns `parsed`, if there are no violations so far.
     pub(super) fn check<T>(&mut self, parsed: Option<T>) -> Result<T, Error> {
         parsed
             .filter(|_| self.violations.is_empty())
             .ok_or_else(|| Error::Invalid(take(&mut self.violations)))
     }
 
-    /// Notes what is wrong with a field.
+    /// Adds a violation.
     pub(super) fn violation(&mut self, field: &'static str, rule: impl Display) {
         self.violations.push(Violation { field, code: format!("{field} {rule}") });
     }
@@ -111,7 +111,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
     }
 }
 
-/// The fields of a query string, which is UTF-8 once it is percent-decoded. What is not names no user.
+/// The fields of a query string. Refused if it is not UTF-8 after percent-decoding.
 pub(super) struct Query(pub(super) Fields);
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
@@ -128,7 +128,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
     }
 }
 
-/// The one id in a path, percent-decoded, as the client spelled it.
+/// The ID in a path, percent-decoded but not validated.
 pub(super) struct PathId(pub(super) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
@@ -140,8 +140,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     }
 }
 
-/// The `Idempotency-Key` of a request, if it has one. Only an SMS challenge looks at it (a verify is never
-/// replayed); SDKs send it with every POST.
+/// The `Idempotency-Key` header of a request, if it has one. SDKs send it with every POST, but only an SMS challenge
+/// uses it: the response of a verify is never replayed.
 pub(super) struct IdempotencyKey(pub(super) Option<String>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {

@@ -13,12 +13,12 @@ use crate::store::{Page, PageStart};
 use axum::Router;
 use http::StatusCode;
 
-/// Factors on a page of a list: the default and the range (docs/CONTRACT.md §1, route 9).
+/// Default number of factors per page of a list (docs/CONTRACT.md §1, route 9).
 pub const DEFAULT_PAGE_SIZE: usize = 10;
-/// See [`DEFAULT_PAGE_SIZE`].
+/// Allowed numbers of factors per page.
 pub const PAGE_SIZES: std::ops::RangeInclusive<usize> = 1..=100;
 
-/// The routes of the factors function, the only one that opens nothing and needs no keyring.
+/// The routes of the factors function, the only one without a keyring.
 pub fn router(core: Core) -> Router {
     let routes =
         READ.to(read).merge(DELETE.to(delete)).merge(LIST.to(list)).merge(LIST_FOR_USER.to(list_for_user));
@@ -27,7 +27,7 @@ pub fn router(core: Core) -> Router {
 
 async fn read(call: Call, PathId(given): PathId) -> Result<Answer<FactorBody>, Error> {
     let factor = find(&call, &given).await?;
-    Ok(Answer(StatusCode::OK, FactorBody::of(&factor.summary())))
+    Ok(Answer(StatusCode::OK, FactorBody::new(&factor.summary())))
 }
 
 async fn delete(call: Call, PathId(given): PathId) -> Result<StatusCode, Error> {
@@ -44,7 +44,8 @@ async fn find(call: &Call, given: &str) -> Result<Factor, Error> {
     Ok(factor)
 }
 
-/// Every factor of a user. Ours: `WorkOS` has no such list for factors outside its user management.
+/// Lists all factors of a user. An addition to the `WorkOS` API, which lists only the TOTP factors of its user
+/// management.
 async fn list(call: Call, Query(mut fields): Query) -> Result<Answer<ListBody>, Error> {
     let user = fields.required("user_id", UserId::parse);
     let factor_type = fields.optional("type", FactorType::parse);
@@ -52,7 +53,7 @@ async fn list(call: Call, Query(mut fields): Query) -> Result<Answer<ListBody>, 
     page(&call, &user, factor_type, fields).await
 }
 
-/// A user's TOTP factors only: SDKs of four major versions break on any other (docs/CONTRACT.md §3.7).
+/// Lists a user's TOTP factors only, because SDKs of four major versions fail on other types (docs/CONTRACT.md §3.7).
 async fn list_for_user(
     call: Call,
     PathId(given): PathId,
@@ -81,10 +82,11 @@ async fn page(
     let (mut factors, next) = call
         .core
         .store
-        .factors_of(call.caller.environment.id, user, &Page { start, factor_type, limit })
+        .list_factors(call.caller.environment.id, user, &Page { start, factor_type, limit })
         .await?;
     factors.sort_by_key(|factor| factor.id);
-    // Onwards there is what the store did not get to; back there is more, if the page was come to from there.
+    // In the direction of the page, the store reports whether there is more. In the other direction there is more if
+    // the request had a cursor.
     let (oldest, newest) = (factors.first().map(|factor| factor.id), factors.last().map(|factor| factor.id));
     let (older, newer) = match start {
         PageStart::Newest => (next, None),
@@ -101,7 +103,7 @@ async fn page(
         StatusCode::OK,
         ListBody {
             object: "list",
-            data: factors.iter().map(FactorBody::of).collect(),
+            data: factors.iter().map(FactorBody::new).collect(),
             list_metadata: ListMetadata { before, after },
         },
     ))

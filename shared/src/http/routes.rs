@@ -1,6 +1,6 @@
 //! Every route of the API, as data (docs/CONTRACT.md §1).
 //!
-//! The routers, the audit line, the rights of API keys and the check of `template.yaml` all read these rows.
+//! The routers, the audit line, the authorization check and the test of `template.yaml` all use these rows.
 
 use crate::domain::scope::Right;
 use axum::Router;
@@ -13,17 +13,17 @@ use http::Method;
 pub struct Route {
     /// The HTTP method.
     pub method: Verb,
-    /// The path, with a name in braces for each variable.
+    /// The path, with parameters in braces.
     pub path: &'static str,
     /// The Lambda function that serves it.
     pub function: Function,
-    /// What it does, as the audit line names it.
+    /// The operation, as named in the audit line.
     pub operation: Operation,
-    /// What an API key needs for it (KEY-08).
+    /// The right that the API key needs (KEY-08).
     pub right: Right,
 }
 
-/// The HTTP methods that routes have.
+/// The HTTP methods of routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "UPPERCASE")]
 pub enum Verb {
@@ -35,7 +35,7 @@ pub enum Verb {
     Delete,
 }
 
-/// The Lambda functions, by the names of their directories.
+/// The Lambda functions, named like their directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Function {
@@ -49,7 +49,7 @@ pub enum Function {
     Factors,
 }
 
-/// What a route does.
+/// The operation of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Operation {
@@ -82,7 +82,7 @@ macro_rules! routes {
     };
 }
 
-// Name: method and path, function, operation, right. Old SDKs call the routes whose ids are in the body.
+// Name: method, path, function, operation, right. The `_BY_BODY` routes take the ID in the body, for old SDKs.
 routes! {
     ENROLL: Post "/auth/factors/enroll", Enroll, Enroll, Manage;
     ENROLL_FOR_USER: Post "/user_management/users/{user_id}/auth_factors", Enroll, Enroll, Manage;
@@ -97,7 +97,7 @@ routes! {
 }
 
 impl Route {
-    /// A router that answers this route with `handler`.
+    /// A router that serves this route with `handler`.
     pub(super) fn to<H, T, S>(&self, handler: H) -> Router<S>
     where
         H: Handler<T, S>,
@@ -112,7 +112,7 @@ impl Route {
         Router::new().route(self.path, on(filter, handler))
     }
 
-    /// The route of a request, by its method and the path of the route that axum matched.
+    /// The route of a request, by its method and the path that axum matched.
     pub(super) fn find(method: &Method, path: &str) -> Option<&'static Self> {
         let verb = match *method {
             Method::GET | Method::HEAD => Verb::Get,

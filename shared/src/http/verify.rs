@@ -1,6 +1,6 @@
 //! `POST /auth/challenges/{id}/verify` and, for old SDKs, `POST /auth/factors/verify` (docs/CONTRACT.md §3.4).
 //!
-//! A verdict is returned only after the guard that remembers it is written.
+//! A verdict is returned only after the guard that records it has been written.
 
 use super::call::Call;
 use super::error::{Entity, Error};
@@ -14,7 +14,7 @@ use crate::domain::factor::{Credential, Factor, FactorType};
 use crate::domain::guard::{Evidence, Guard, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::time::Timestamp;
-use crate::store::{Decided, Decision, Seen};
+use crate::store::{Decision, DecisionOutcome, Seen};
 use crate::vault::keyring::Keyring;
 use crate::vault::seal::SealError;
 use axum::Router;
@@ -31,7 +31,7 @@ async fn verify(
 ) -> Result<Answer<VerificationBody>, Error> {
     let code = fields.required_text("code");
     fields.check(code)?;
-    answer(&call, &id, fields).await
+    verify_challenge(&call, &id, fields).await
 }
 
 async fn verify_by_body(
@@ -41,10 +41,10 @@ async fn verify_by_body(
     let id = fields.required_text("authentication_challenge_id");
     let code = fields.required_text("code");
     let (id, _) = fields.check(id.zip(code))?;
-    answer(&call, &id, fields).await
+    verify_challenge(&call, &id, fields).await
 }
 
-async fn answer(
+async fn verify_challenge(
     call: &Call<Keyring>,
     given: &str,
     mut fields: Fields,
@@ -68,18 +68,18 @@ async fn answer(
     let attempt = AttemptId::new(call.core.now(), &mut call.core.rng()?);
     let guess = Guess { call, challenge: &challenge, code: &code, attempt };
     let (verdict, guard) = match store.decide(seen, &guess).await? {
-        Decided::Written(verdict, guard) => (verdict, guard),
-        Decided::Deleted => return Err(unknown()),
-        Decided::Contended => return Err(Error::busy()),
+        DecisionOutcome::Written(verdict, guard) => (verdict, guard),
+        DecisionOutcome::Deleted => return Err(unknown()),
+        DecisionOutcome::Contended => return Err(Error::busy()),
     };
     call.trail.verdict(verdict, guard.accepts_challenges(call.core.now()).err());
     let valid = verdict == Verdict::Valid;
-    // Only a MAC of the code is kept, so it can be shown again only to the caller who just gave it.
+    // Only a MAC of the code is stored, so the code can be returned only to a caller who has just sent it.
     let shown = match factor_type {
         FactorType::GenericOtp => Some(&code).filter(|_| valid),
         FactorType::Totp | FactorType::Sms => None,
     };
-    Ok(created(VerificationBody { challenge: ChallengeBody::of(&challenge, shown), valid }))
+    Ok(created(VerificationBody { challenge: ChallengeBody::new(&challenge, shown), valid }))
 }
 
 /// A guess at a challenge.
@@ -108,7 +108,7 @@ impl Decision for Guess<'_> {
 }
 
 impl Guess<'_> {
-    /// What the code turns out to be: a TOTP step's, this challenge's, or neither.
+    /// Checks the code against the factor's secret or the challenge's MAC.
     async fn examine(&self, factor: &Factor, now: Timestamp) -> Result<Evidence, Error> {
         let Self { call, challenge, code, .. } = *self;
         let seal = call.seal().await?;
@@ -116,14 +116,14 @@ impl Guess<'_> {
             (Credential::Totp { secret, .. }, _) => {
                 let secret = seal.open_secret(secret, factor.id)?;
                 let step = secret.matching_step(code, now, call.core.policy.totp_skew);
-                Ok(step.map_err(|_| SealError::Broken)?.map_or(Evidence::Wrong, Evidence::Step))
+                Ok(step.map_err(|_| SealError::CannotOpen)?.map_or(Evidence::Wrong, Evidence::Step))
             }
-            (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Sent(kept)) => {
-                let matches = seal.code_matches(code, kept, (factor.id, challenge.id))?;
+            (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Sent(mac)) => {
+                let matches = seal.code_matches(code, mac, (factor.id, challenge.id))?;
                 Ok(if matches { Evidence::Code } else { Evidence::Wrong })
             }
             (Credential::Sms { .. } | Credential::GenericOtp, ChallengeCode::Computed) => {
-                Err(SealError::Broken.into())
+                Err(SealError::CannotOpen.into())
             }
         }
     }

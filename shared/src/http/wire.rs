@@ -1,4 +1,4 @@
-//! The answers as JSON (contract §3): absent keys are left out, timestamps have three fraction digits and `Z`.
+//! Response bodies (docs/CONTRACT.md §3): absent fields are omitted, timestamps have three fraction digits and `Z`.
 
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
@@ -9,13 +9,13 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-/// A JSON answer.
+/// A JSON response.
 pub(super) struct Answer<T>(pub(super) StatusCode, pub(super) T);
 
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-        // Our answers are structs of strings: there is no way for them not to be JSON.
+        // Serialization cannot fail, because all bodies are structs of strings.
         serde_json::to_vec(&self.1).map_or_else(
             |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
             |body| (self.0, [(CONTENT_TYPE, JSON)], body).into_response(),
@@ -23,7 +23,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     }
 }
 
-/// 201 with a body: the answer to every successful POST.
+/// A 201 response, as for every successful POST.
 pub(super) fn created<T: Serialize>(body: T) -> Answer<T> {
     Answer(StatusCode::CREATED, body)
 }
@@ -52,7 +52,7 @@ struct TotpBody {
     enrollment: Option<TotpEnrollment>,
 }
 
-/// What a TOTP factor tells once, when it is enrolled (OTP-13).
+/// The secret of a TOTP factor, shown once at enrollment (OTP-13).
 #[derive(Serialize)]
 pub(super) struct TotpEnrollment {
     /// The otpauth URI as an image.
@@ -71,7 +71,7 @@ struct SmsBody {
     phone_number: String,
 }
 
-/// A challenge. `code` is there only for `generic_otp` (OTP-12).
+/// A challenge. `code` is present only for `generic_otp` (OTP-12).
 #[derive(Serialize)]
 pub(super) struct ChallengeBody {
     object: &'static str,
@@ -84,14 +84,14 @@ pub(super) struct ChallengeBody {
     authentication_factor_id: String,
 }
 
-/// The answer to a verify.
+/// The response of a verify.
 #[derive(Serialize)]
 pub(super) struct VerificationBody {
     pub(super) challenge: ChallengeBody,
     pub(super) valid: bool,
 }
 
-/// A factor and its first challenge, made together.
+/// A factor and its first challenge, created together.
 #[derive(Serialize)]
 pub(super) struct EnrollmentBody {
     pub(super) authentication_factor: FactorBody,
@@ -106,7 +106,7 @@ pub(super) struct ListBody {
     pub(super) list_metadata: ListMetadata,
 }
 
-/// Where the pages before and after start; `null` where there is none.
+/// Cursors of the previous and next page; `null` if there is none.
 #[derive(Serialize)]
 pub(super) struct ListMetadata {
     pub(super) before: Option<String>,
@@ -114,12 +114,12 @@ pub(super) struct ListMetadata {
 }
 
 impl FactorBody {
-    /// A factor as every answer but the enrolment's shows it.
-    pub(super) fn of(factor: &FactorSummary) -> Self {
+    /// A factor as in every response except the enrollment's.
+    pub(super) fn new(factor: &FactorSummary) -> Self {
         Self::enrolled(factor, None)
     }
 
-    /// A factor as its enrolment's answer shows it.
+    /// A factor as in the response of its enrollment.
     pub(super) fn enrolled(factor: &FactorSummary, enrollment: Option<TotpEnrollment>) -> Self {
         let (totp, sms) = match &factor.credential {
             Credential::Totp { issuer, account, secret: () } => {
@@ -142,8 +142,8 @@ impl FactorBody {
 }
 
 impl ChallengeBody {
-    /// A challenge, with its code where the application delivers it.
-    pub(super) fn of(challenge: &Challenge, code: Option<&Code>) -> Self {
+    /// A challenge, with its code if the application delivers it.
+    pub(super) fn new(challenge: &Challenge, code: Option<&Code>) -> Self {
         Self {
             object: "authentication_challenge",
             id: challenge.id.to_string(),

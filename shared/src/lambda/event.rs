@@ -1,7 +1,7 @@
-//! An event of an HTTP API of API Gateway (payload format 2.0), and the answer it expects.
+//! Events of an API Gateway HTTP API (payload format 2.0), and the responses to them.
 //!
-//! Whatever an event holds becomes a request or [`Unreadable`], never a panic. Only what an endpoint can look at is read:
-//! the method, the path, the query, the headers and the body.
+//! Any event becomes a request or [`MalformedEvent`], never a panic. Only the method, path, query, headers and body are
+//! read.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -16,17 +16,18 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What stays as it is in a path: RFC 3986's unreserved characters and the slash.
+/// Characters that are not encoded in a path: RFC 3986's unreserved characters and the slash.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What stays as it is in a query, which is percent-encoded already: as [`PATH`], and what encodes and separates fields.
+/// Characters that are not encoded in a query, which is already percent-encoded: as in [`PATH`], plus those that encode
+/// and separate fields.
 const QUERY: &AsciiSet = &PATH.remove(b'%').remove(b'&').remove(b'=').remove(b'+');
 
-/// The event is not one of an HTTP API, or says something that HTTP cannot.
+/// The event is not an HTTP API event, or contains something that is invalid in HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unreadable;
+pub(super) struct MalformedEvent;
 
-/// A function's answer.
+/// The response of a function.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayResponse {
@@ -34,13 +35,13 @@ pub struct GatewayResponse {
     headers: BTreeMap<String, String>,
     body: String,
     is_base64_encoded: bool,
-    /// None. `cargo lambda watch` takes no answer without them.
+    /// Always empty, but required by `cargo lambda watch`.
     cookies: [String; 0],
 }
 
-/// The request an event is about.
-pub(super) fn request(event: &str) -> Result<Request, Unreadable> {
-    let event: Value = serde_json::from_str(event).map_err(|_| Unreadable)?;
+/// Converts an event to a request.
+pub(super) fn request(event: &str) -> Result<Request, MalformedEvent> {
+    let event: Value = serde_json::from_str(event).map_err(|_| MalformedEvent)?;
     let mut request = Request::new(Body::from(body(&event)?));
     *request.method_mut() = method(&event)?;
     *request.uri_mut() = uri(&event)?;
@@ -48,18 +49,19 @@ pub(super) fn request(event: &str) -> Result<Request, Unreadable> {
     Ok(request)
 }
 
-fn method(event: &Value) -> Result<Method, Unreadable> {
-    let method = event.pointer("/requestContext/http/method").and_then(Value::as_str).ok_or(Unreadable)?;
-    method.parse().map_err(|_| Unreadable)
+fn method(event: &Value) -> Result<Method, MalformedEvent> {
+    let method =
+        event.pointer("/requestContext/http/method").and_then(Value::as_str).ok_or(MalformedEvent)?;
+    method.parse().map_err(|_| MalformedEvent)
 }
 
-/// The path and the query. API Gateway hands over the path percent-decoded, and the router decodes it, too: encoded again
-/// in between, an id is read once, and a user called `a%41` is not taken for `aA`.
-fn uri(event: &Value) -> Result<Uri, Unreadable> {
+/// The path and the query. API Gateway sends the path percent-decoded, and the router decodes it again. Encoding it in
+/// between keeps the user ID `a%41` from being decoded twice to `aA`.
+fn uri(event: &Value) -> Result<Uri, MalformedEvent> {
     let text = |name| event.get(name).and_then(Value::as_str).unwrap_or_default();
     let path = text("rawPath");
     if !path.starts_with('/') {
-        return Err(Unreadable);
+        return Err(MalformedEvent);
     }
     let mut uri = utf8_percent_encode(path, PATH).to_string();
     let query = text("rawQueryString");
@@ -67,38 +69,38 @@ fn uri(event: &Value) -> Result<Uri, Unreadable> {
         uri.push('?');
         uri.extend(utf8_percent_encode(query, QUERY));
     }
-    uri.parse().map_err(|_| Unreadable)
+    uri.parse().map_err(|_| MalformedEvent)
 }
 
-/// The headers, without those that HTTP does not allow.
-fn headers(event: &Value) -> Result<HeaderMap, Unreadable> {
+/// The headers, without those that are invalid in HTTP.
+fn headers(event: &Value) -> Result<HeaderMap, MalformedEvent> {
     let mut headers = HeaderMap::new();
     for (name, value) in event.get("headers").and_then(Value::as_object).into_iter().flatten() {
         let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
         if let (Ok(name), Some(value)) = (name.parse::<HeaderName>(), value) {
-            headers.try_append(name, value).map_err(|_| Unreadable)?;
+            headers.try_append(name, value).map_err(|_| MalformedEvent)?;
         }
     }
     Ok(headers)
 }
 
-fn body(event: &Value) -> Result<Vec<u8>, Unreadable> {
+fn body(event: &Value) -> Result<Vec<u8>, MalformedEvent> {
     let encoded = event.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or_default();
     match event.get("body") {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(text)) if encoded => STANDARD.decode(text).map_err(|_| Unreadable),
+        Some(Value::String(text)) if encoded => STANDARD.decode(text).map_err(|_| MalformedEvent),
         Some(Value::String(text)) => Ok(text.clone().into_bytes()),
-        Some(_) => Err(Unreadable),
+        Some(_) => Err(MalformedEvent),
     }
 }
 
 impl GatewayResponse {
-    /// The answer, for API Gateway.
+    /// Converts a response for API Gateway.
     ///
     /// # Errors
     ///
-    /// If the body breaks off or is not text, which no answer of ours does.
-    pub(super) async fn of(response: Response) -> Result<Self, Error> {
+    /// If the body fails or is not text.
+    pub(super) async fn from_response(response: Response) -> Result<Self, Error> {
         let (parts, body) = response.into_parts();
         let headers = parts.headers.iter();
         Ok(Self {
@@ -140,7 +142,7 @@ mod tests {
 
     /// F5
     #[test]
-    fn an_event_that_http_cannot_say_is_unreadable() {
+    fn an_event_that_is_invalid_in_http_is_rejected() {
         for event in [
             Value::Null,
             json!([]),
@@ -163,7 +165,7 @@ mod tests {
 
     /// F5
     #[test]
-    fn a_query_keeps_its_meaning_and_loses_what_no_uri_may_hold() {
+    fn a_query_keeps_its_meaning_and_invalid_characters_are_encoded() {
         for (raw, encoded) in [
             ("user_id=a%20b+c&type=totp", "user_id=a%20b+c&type=totp"),
             ("a=\"<> \\^`{|}", "a=%22%3C%3E%20%5C%5E%60%7B%7C%7D"),
@@ -180,7 +182,7 @@ mod tests {
 
     /// F5
     #[test]
-    fn a_header_that_http_does_not_allow_is_left_out() {
+    fn an_invalid_header_is_omitted() {
         let headers = json!({"a b": "1", "": "2", "x": "1\r\ny: 2", "z": 3, "host": "a b", "ok": "ü"});
         let request = request(&with("/headers", headers).to_string()).unwrap();
         let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
@@ -188,19 +190,19 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_text_base64_or_nothing() {
+    fn a_body_is_text_base64_or_absent() {
         let event = |body: Value, encoded: bool| json!({"body": body, "isBase64Encoded": encoded});
         assert_eq!(body(&event(json!(null), true)), Ok(Vec::new()));
         assert_eq!(body(&json!({})), Ok(Vec::new()));
         assert_eq!(body(&event(json!("e30="), false)), Ok(b"e30=".to_vec()));
         assert_eq!(body(&event(json!("e30="), true)), Ok(b"{}".to_vec()));
         assert_eq!(body(&event(json!("/w=="), true)), Ok(vec![0xff]));
-        assert_eq!(body(&event(json!("!"), true)), Err(Unreadable));
-        assert_eq!(body(&event(json!({}), false)), Err(Unreadable));
+        assert_eq!(body(&event(json!("!"), true)), Err(MalformedEvent));
+        assert_eq!(body(&event(json!({}), false)), Err(MalformedEvent));
     }
 
     #[test]
-    fn more_headers_than_a_request_can_hold_are_unreadable() {
+    fn an_event_with_too_many_headers_is_rejected() {
         let headers: serde_json::Map<_, _> = (0..40_000).map(|n| (format!("x-{n}"), json!(""))).collect();
         assert!(request(&with("/headers", headers.into()).to_string()).is_err());
     }
@@ -225,7 +227,7 @@ mod tests {
                 "isBase64Encoded": encoded,
             });
             let _ = request(&event.to_string());
-            // With a method and a body that can be read, it always is.
+            // With a valid method and no body, any event is valid.
             let event = json!({
                 "rawPath": format!("/{path}"),
                 "rawQueryString": query,

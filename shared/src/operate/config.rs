@@ -1,29 +1,29 @@
-//! The variables that an operator's command reads.
+//! Configuration of operators' commands, read from environment variables.
 
 use crate::config::reader::{Reader, process};
-use crate::config::{Mistakes, Settings};
+use crate::config::{InvalidVariables, Settings};
 use crate::domain::policy::{Countries, DEFAULT_SMS_DAILY_BUDGET};
 
-/// What an operator's command is told.
+/// Configuration of an operator's command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperatorConfig {
-    /// The table's name, if no option says another.
+    /// The table name, unless overridden by an option.
     pub table: Option<String>,
-    /// The KMS key, if no option says another.
+    /// The KMS key, unless overridden by an option.
     pub kms_key: Option<String>,
-    /// The operating system's name for who gives the command, for the audit line.
+    /// The operating system's user name, for the audit line.
     pub name: String,
-    /// What the functions are told, as far as the operator has it.
+    /// The functions' settings, as far as they are set in the operator's environment.
     pub settings: Settings,
 }
 
 impl OperatorConfig {
-    /// What the environment tells an operator's command.
+    /// Reads the environment variables.
     ///
     /// # Errors
     ///
-    /// [`Mistakes`] with every variable that makes no sense.
-    pub fn from_env() -> Result<Self, Mistakes> {
+    /// [`InvalidVariables`] with every invalid variable.
+    pub fn from_env() -> Result<Self, InvalidVariables> {
         let reader = Reader::new(&process);
         let operator = Self {
             table: reader.text("LATCHKEY_TABLE"),

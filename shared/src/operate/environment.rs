@@ -1,4 +1,4 @@
-//! Environments as operators change them: made, given API keys and keys, erased.
+//! Changes of environments: create and delete them, and add and remove their keys.
 
 use super::Operator;
 use crate::domain::api_key::ApiKeyEntry;
@@ -15,37 +15,37 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 
-/// What became of a change to an environment.
+/// The outcome of a conditional change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Changed {
-    /// It is made.
+pub enum ChangeOutcome {
+    /// The change was made.
     Done,
-    /// It cannot be made: there is no such environment or key, it is there already, or there is no room.
+    /// Nothing was changed: the environment or key does not exist, already exists, or the limit is reached.
     Refused,
 }
 
 impl Operator {
-    /// Every environment, those being deleted included. A damaged one is named by its tag.
+    /// Every environment, including those that are being deleted. A damaged one is listed by its tag.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the table cannot be read.
     pub async fn environments(&self) -> Result<Listing<Registration>, StoreError> {
-        let mut found = Listing { readable: Vec::new(), damaged: Vec::new() };
+        let mut environments = Listing { readable: Vec::new(), damaged: Vec::new() };
         for listed in self.table.partition("list environments", schema::ENVIRONMENTS).await? {
             let read = match item::environment::to_listed_tag(&listed) {
                 Ok(tag) => self.store.environment(&tag).await.transpose(),
                 Err(error) => Some(Err(error)),
             };
-            // It may have been removed since.
+            // The environment may have been removed after the list was read.
             if let Some(read) = read {
-                found.add(error::name(&listed, attr::SK), read)?;
+                environments.add(error::item_name(&listed, attr::SK), read)?;
             }
         }
-        Ok(found)
+        Ok(environments)
     }
 
-    /// How far the deletion of the environment with this tag is, read consistently.
+    /// The progress of the deletion of the environment with this tag, read consistently.
     ///
     /// # Errors
     ///
@@ -55,12 +55,12 @@ impl Operator {
         Ok(item.as_ref().map(item::environment::to_deletion_state))
     }
 
-    /// Adds an environment, unless there is one with its tag.
+    /// Adds an environment, unless one with its tag exists.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
-    pub async fn add_environment(&self, new: &Registration) -> Result<Changed, StoreError> {
+    pub async fn add_environment(&self, new: &Registration) -> Result<ChangeOutcome, StoreError> {
         let tag = &new.environment.tag;
         let put = |item: Item| {
             let put = Put::builder()
@@ -75,12 +75,12 @@ impl Operator {
         self.transact("add environment", items.into_iter().map(put).collect()).await
     }
 
-    /// Lets an API key speak for an environment, as long as there is room.
+    /// Adds an API key to an environment, up to [`MAX_API_KEYS`].
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
-    pub async fn add_api_key(&self, tag: &Tag, key: &ApiKeyEntry) -> Result<Changed, StoreError> {
+    pub async fn add_api_key(&self, tag: &Tag, key: &ApiKeyEntry) -> Result<ChangeOutcome, StoreError> {
         let update = self
             .change(tag, "SET #api_keys.#id = :entry")
             .condition_expression(
@@ -93,21 +93,25 @@ impl Operator {
         Self::apply("add API key", update).await
     }
 
-    /// Takes an API key back. Its entry, and the rest of the environment, may be damaged.
+    /// Revokes an API key. Works even if its entry or the environment's item is damaged.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if it is unknown whether it was taken.
-    pub async fn revoke_api_key(&self, tag: &Tag, id: ApiKeyId) -> Result<Changed, StoreError> {
-        self.take_out(tag, attr::API_KEYS, id.bare()).await
+    /// [`StoreError::Unavailable`] if it is unknown whether it was revoked.
+    pub async fn revoke_api_key(&self, tag: &Tag, id: ApiKeyId) -> Result<ChangeOutcome, StoreError> {
+        self.remove_entry(tag, attr::API_KEYS, id.bare()).await
     }
 
-    /// Gives an environment another key. A deleted one takes none.
+    /// Adds an encryption key to an environment, unless the environment was deleted.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
-    pub async fn add_environment_key(&self, tag: &Tag, key: &WrappedKey) -> Result<Changed, StoreError> {
+    pub async fn add_environment_key(
+        &self,
+        tag: &Tag,
+        key: &WrappedKey,
+    ) -> Result<ChangeOutcome, StoreError> {
         let update = self
             .change(tag, "SET #keys.#id = :key")
             .condition_expression("attribute_exists(#keys) AND attribute_not_exists(#keys.#id)")
@@ -117,7 +121,7 @@ impl Operator {
         Self::apply("add key of environment", update).await
     }
 
-    /// Removes a key of an environment that nothing names any more. Whatever does is lost.
+    /// Removes an encryption key of an environment. Secrets that are still sealed with it become unreadable.
     ///
     /// # Errors
     ///
@@ -126,17 +130,17 @@ impl Operator {
         &self,
         tag: &Tag,
         id: EnvironmentKeyId,
-    ) -> Result<Changed, StoreError> {
-        self.take_out(tag, attr::KEYS, id.bare()).await
+    ) -> Result<ChangeOutcome, StoreError> {
+        self.remove_entry(tag, attr::KEYS, id.bare()).await
     }
 
-    /// Destroys an environment's keys: its API keys end, and no secret of it can be opened any more. What it holds is
-    /// removed after that. The item may be damaged; erasing twice is erasing later.
+    /// Deletes an environment's keys: its API keys are no longer accepted, and its secrets can no longer be opened. Its
+    /// items are removed afterwards. Works even if the item is damaged. Erasing again updates the time.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if it is unknown whether they were destroyed.
-    pub async fn erase_environment(&self, tag: &Tag, now: Timestamp) -> Result<Changed, StoreError> {
+    /// [`StoreError::Unavailable`] if it is unknown whether they were deleted.
+    pub async fn erase_environment(&self, tag: &Tag, now: Timestamp) -> Result<ChangeOutcome, StoreError> {
         let update = self
             .change(tag, "SET #deleted_at = :now REMOVE #keys, #api_keys")
             .condition_expression("attribute_exists(#pk)")
@@ -148,12 +152,12 @@ impl Operator {
         Self::apply("erase environment", update).await
     }
 
-    /// Removes an erased environment, when it holds nothing any more.
+    /// Removes the item of an erased environment. Its other items must have been removed before.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was removed.
-    pub async fn remove_environment(&self, tag: &Tag) -> Result<Changed, StoreError> {
+    pub async fn remove_environment(&self, tag: &Tag) -> Result<ChangeOutcome, StoreError> {
         let delete = |key: Item, condition: &str, name: &str| {
             let delete = Delete::builder()
                 .table_name(&self.table.name)
@@ -170,8 +174,8 @@ impl Operator {
         self.transact("remove environment", writes.into_iter().collect()).await
     }
 
-    /// Takes an entry out of one of an environment's maps.
-    async fn take_out(&self, tag: &Tag, map: &str, id: String) -> Result<Changed, StoreError> {
+    /// Removes an entry from one of an environment's maps.
+    async fn remove_entry(&self, tag: &Tag, map: &str, id: String) -> Result<ChangeOutcome, StoreError> {
         let update = self
             .change(tag, "REMOVE #map.#id")
             .condition_expression("attribute_exists(#map.#id)")
@@ -189,25 +193,28 @@ impl Operator {
             .update_expression(expression)
     }
 
-    async fn apply(operation: &'static str, update: UpdateItemFluentBuilder) -> Result<Changed, StoreError> {
+    async fn apply(
+        operation: &'static str,
+        update: UpdateItemFluentBuilder,
+    ) -> Result<ChangeOutcome, StoreError> {
         match update.send().await {
-            Ok(_) => Ok(Changed::Done),
+            Ok(_) => Ok(ChangeOutcome::Done),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Changed::Refused),
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(ChangeOutcome::Refused),
                 _ => Err(error::unavailable(operation, &error)),
             },
         }
     }
 
-    /// Writes all of `writes` or none.
+    /// Executes `writes` as one transaction.
     async fn transact(
         &self,
         operation: &'static str,
         writes: Result<Vec<TransactWriteItem>, BuildError>,
-    ) -> Result<Changed, StoreError> {
+    ) -> Result<ChangeOutcome, StoreError> {
         let writes = writes.map_err(|_| StoreError::Corrupt("transaction"))?;
         match self.table.client.transact_write_items().set_transact_items(Some(writes)).send().await {
-            Ok(_) => Ok(Changed::Done),
+            Ok(_) => Ok(ChangeOutcome::Done),
             Err(error) => match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(canceled))
                     if canceled
@@ -215,7 +222,7 @@ impl Operator {
                         .iter()
                         .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
                 {
-                    Ok(Changed::Refused)
+                    Ok(ChangeOutcome::Refused)
                 }
                 _ => Err(error::unavailable(operation, &error)),
             },

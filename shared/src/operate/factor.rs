@@ -1,4 +1,4 @@
-//! A user's factors as operators see them, and the end of a lock.
+//! Operations on factors: list a user's factors, and unlock one.
 
 use super::Operator;
 use crate::domain::factor::{Factor, FactorSummary};
@@ -6,16 +6,16 @@ use crate::domain::guard::Guard;
 use crate::domain::id::EnvironmentId;
 use crate::domain::user::UserId;
 use crate::store::schema::attr;
-use crate::store::{Decided, Decision, Listing, Page, PageStart, Seen, StoreError, error, item};
+use crate::store::{Decision, DecisionOutcome, Listing, Page, PageStart, Seen, StoreError, error, item};
 
 impl Operator {
-    /// All of a user's factors from the index, newest first, for an operator: a damaged one is named and left out. A
-    /// client is given no such list, because an application could take a factor that is missing for one never enrolled.
+    /// All factors of a user from the index, newest first. A damaged factor is reported separately. Not offered to
+    /// applications, which could mistake the missing factor for one that was never enrolled.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the index cannot be read.
-    pub async fn readable_factors_of(
+    pub async fn list_factors(
         &self,
         environment: EnvironmentId,
         user: &UserId,
@@ -29,20 +29,20 @@ impl Operator {
             .send()
             .collect::<Result<Vec<_>, _>>();
         let items = items.await.map_err(|error| error::unavailable("list factors", &error))?;
-        Listing::of(&items, attr::ID, item::to_summary)
+        Listing::read(&items, attr::ID, item::to_summary)
     }
 
-    /// Clears a factor's failures, so that it can be verified again. Codes and challenges that were used stay used.
+    /// Clears a factor's failures, so that it can be verified again. Used codes and challenges stay used.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the outcome of the write cannot be found out.
-    pub async fn unlock(&self, factor: Factor) -> Result<Decided<()>, StoreError> {
+    /// [`StoreError`] if the outcome of the write is unknown.
+    pub async fn unlock(&self, factor: Factor) -> Result<DecisionOutcome<()>, StoreError> {
         self.store.decide(Seen::Read(factor), &Unlock).await
     }
 }
 
-/// The decision to forget all failures.
+/// The decision to clear all failures.
 struct Unlock;
 
 impl Decision for Unlock {
@@ -53,7 +53,7 @@ impl Decision for Unlock {
         Ok(((), factor.guard.unlock()))
     }
 
-    /// A guard without failures is unlocked, whichever write did it.
+    /// A guard without failures counts as unlocked, regardless of which write cleared them.
     fn recorded(&self, guard: &Guard) -> Option<()> {
         (guard.failures == 0 && guard.recent_failures.is_empty()).then_some(())
     }

@@ -1,4 +1,4 @@
-//! The keyring as operators change it: data keys come and go, and factors move to newer keys.
+//! Changes of the keyring: add and remove data keys, and reseal factors.
 
 use super::Operator;
 use crate::domain::environment::WrappedDataKey;
@@ -13,11 +13,12 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use rand::CryptoRng;
 
 impl Operator {
-    /// Adds a data key to the keyring. A keyring that is loaded after that wraps new keys of environments with it.
+    /// Generates a data key and adds it to the keyring. Keyrings that are loaded afterwards wrap new keys of
+    /// environments with it.
     ///
     /// # Errors
     ///
-    /// [`KeyringError`] if KMS makes none, or it is unknown whether it was written.
+    /// [`KeyringError`] if KMS fails, or if it is unknown whether the data key was written.
     pub async fn rotate(
         &self,
         kms: &Kms,
@@ -38,7 +39,7 @@ impl Operator {
         self.table.create("add data key", item::from_data_key(key)).await
     }
 
-    /// Removes an entry that nothing names any more.
+    /// Removes a data key. No key of an environment may be wrapped by it.
     ///
     /// # Errors
     ///
@@ -47,12 +48,12 @@ impl Operator {
         self.table.delete("remove data key", schema::data_key_key(id)).await
     }
 
-    /// Writes a secret that was sealed again in the place of `seen`, unless it is no longer there: one conditional write. It
-    /// leaves the guard alone, so it and a verify at the same moment do not disturb each other.
+    /// Replaces the sealed secret `seen` of a factor with `next`, unless it has changed: one conditional write. It does
+    /// not touch the guard, so it does not conflict with a concurrent verify.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the outcome is unknown. Sealing again is harmless.
+    /// [`StoreError::Unavailable`] if the outcome is unknown. Retrying is harmless.
     pub async fn rewrap(&self, factor: &Factor, seen: &Sealed, next: &Sealed) -> Result<(), StoreError> {
         let update = self
             .table
@@ -70,9 +71,10 @@ impl Operator {
         match update.send().await {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
-                // Deleted, or sealed again by another run, or by this one without its being heard of.
+                // The factor was deleted or resealed in the meantime, possibly by a try of this call whose response was
+                // lost.
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(error::unavailable("seal a factor again", &error)),
+                _ => Err(error::unavailable("reseal a factor", &error)),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Passes over the whole table, page by page. Only operators make them: no function may scan.
+//! Scans of the whole table, page by page. Functions do not have this permission.
 
 use super::Operator;
 use crate::domain::factor::Factor;
@@ -11,70 +11,71 @@ use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use std::time::Duration;
 
-/// Items in a batch that is deleted (DynamoDB's limit).
+/// Maximum number of items per batch (DynamoDB's limit).
 const MAX_BATCH_ITEMS: usize = 25;
 
-/// How often a batch is written before an operator is told that DynamoDB leaves part of it undone.
+/// Maximum number of tries to write a batch, of which DynamoDB may leave items unprocessed.
 pub const MAX_BATCH_TRIES: u32 = 7;
 
-/// The pause before the second try; it doubles, and all of them together take three seconds. DynamoDB asks for growing
-/// pauses, because what it leaves undone is what the table has no capacity for.
+/// The pause before the second try. It doubles with each try, three seconds in total. DynamoDB leaves items unprocessed
+/// when the table has no capacity, and recommends exponential backoff.
 const BATCH_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where a pass goes on.
+/// Where the next page of a scan starts.
 #[derive(Debug, Clone)]
 pub struct PagePosition(Item);
 
-/// What one page of a removal did.
+/// The result of removing one page.
 #[derive(Debug, Clone)]
-pub struct Removed {
-    /// Items that were removed.
+pub struct RemovedPage {
+    /// Number of removed items.
     pub items: usize,
-    /// Where to go on; `None` at the end.
+    /// Where the next page starts; `None` at the end of the table.
     pub next: Option<PagePosition>,
 }
 
 impl Operator {
-    /// Removes what an environment holds on one page of the table: factors, challenges and its money. The environment
-    /// must have been erased, and its last requests answered, or they write more.
+    /// Removes the items of an environment on one page of the table: factors, challenges and budgets. The environment
+    /// must have been erased, and its last requests answered: running requests may write more.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if it is unknown what was removed.
-    pub async fn remove_held(
+    /// [`StoreError::Unavailable`] if it is unknown which items were removed.
+    pub async fn remove_items(
         &self,
         environment: EnvironmentId,
         from: Option<PagePosition>,
-    ) -> Result<Removed, StoreError> {
-        let [factors, money] = schema::held_by(environment);
+    ) -> Result<RemovedPage, StoreError> {
+        let [factors, budgets] = schema::partition_prefixes(environment);
         let scan = self
             .scan(from)
-            .filter_expression("begins_with(#pk, :factors) OR begins_with(#pk, :money)")
+            .filter_expression("begins_with(#pk, :factors) OR begins_with(#pk, :budgets)")
             .projection_expression("#pk, #sk")
             .expression_attribute_names("#pk", attr::PK)
             .expression_attribute_names("#sk", attr::SK)
             .expression_attribute_values(":factors", AttributeValue::S(factors))
-            .expression_attribute_values(":money", AttributeValue::S(money));
-        let (found, next) = page("find what an environment holds", scan).await?;
+            .expression_attribute_values(":budgets", AttributeValue::S(budgets));
+        let (found, next) = page("find the items of an environment", scan).await?;
         for batch in found.chunks(MAX_BATCH_ITEMS) {
-            self.remove(batch).await?;
+            self.remove_batch(batch).await?;
         }
-        Ok(Removed { items: found.len(), next })
+        Ok(RemovedPage { items: found.len(), next })
     }
 
-    /// The TOTP factors of an environment that are sealed under a key older than `key`, on one page of the table.
+    /// The factors of an environment that are sealed with a key older than `key`, on one page of the table.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the table cannot be read.
-    pub async fn sealed_before(
+    pub async fn factors_sealed_before(
         &self,
         environment: EnvironmentId,
         key: EnvironmentKeyId,
         from: Option<PagePosition>,
     ) -> Result<(Listing<Factor>, Option<PagePosition>), StoreError> {
-        let [factors, _] = schema::held_by(environment);
-        // Ids sort by age, as text too. Only factors with a secret, and challenges with a code, name a key.
+        let [factors, _] = schema::partition_prefixes(environment);
+        // IDs sort by creation time as text. Only factors with a secret, and challenges with a code, have a key
+        // attribute.
         let scan = self
             .scan(from)
             .filter_expression("begins_with(#pk, :factors) AND #sk = :factor AND #key < :key")
@@ -84,8 +85,8 @@ impl Operator {
             .expression_attribute_values(":factors", AttributeValue::S(factors))
             .expression_attribute_values(":factor", AttributeValue::S(schema::FACTOR.to_owned()))
             .expression_attribute_values(":key", AttributeValue::S(key.to_string()));
-        let (found, next) = page("find factors under older keys", scan).await?;
-        Ok((Listing::of(&found, attr::PK, item::to_factor)?, next))
+        let (found, next) = page("find factors sealed with older keys", scan).await?;
+        Ok((Listing::read(&found, attr::PK, item::to_factor)?, next))
     }
 
     fn scan(&self, from: Option<PagePosition>) -> ScanFluentBuilder {
@@ -98,7 +99,7 @@ impl Operator {
             .set_exclusive_start_key(from)
     }
 
-    async fn remove(&self, keys: &[Item]) -> Result<(), StoreError> {
+    async fn remove_batch(&self, keys: &[Item]) -> Result<(), StoreError> {
         let write = |key: &Item| {
             let delete = DeleteRequest::builder().set_key(Some(key.clone())).build()?;
             Ok(WriteRequest::builder().delete_request(delete).build())
@@ -118,18 +119,18 @@ impl Operator {
         if self.write_batch(operation, writes).await?.is_empty() {
             return Ok(());
         }
-        Err(StoreError::Unavailable { operation, reason: "items stay unprocessed".to_owned() })
+        Err(StoreError::Unavailable { operation, reason: "unprocessed items remain".to_owned() })
     }
 
-    /// Writes a batch; what DynamoDB had no capacity for.
+    /// Writes a batch. Returns the unprocessed items.
     async fn write_batch(
         &self,
         operation: &'static str,
         writes: Vec<WriteRequest>,
     ) -> Result<Vec<WriteRequest>, StoreError> {
         let batch = self.table.client.batch_write_item().request_items(&self.table.name, writes).send().await;
-        let left = batch.map_err(|error| error::unavailable(operation, &error))?.unprocessed_items;
-        Ok(left.and_then(|mut left| left.remove(&self.table.name)).unwrap_or_default())
+        let unprocessed = batch.map_err(|error| error::unavailable(operation, &error))?.unprocessed_items;
+        Ok(unprocessed.and_then(|mut tables| tables.remove(&self.table.name)).unwrap_or_default())
     }
 }
 

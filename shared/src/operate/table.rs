@@ -1,6 +1,6 @@
-//! The table itself: what an operator makes and looks at. No function may.
+//! The table itself: create and inspect it. Functions do not have this permission.
 
-use super::{Changed, Operator};
+use super::{ChangeOutcome, Operator};
 use crate::store::StoreError;
 use crate::store::error::unavailable;
 use crate::store::schema::{BY_USER, LISTED, attr};
@@ -15,36 +15,36 @@ use aws_sdk_dynamodb::types::{
 };
 use std::time::Duration;
 
-/// How long an operator waits for a new table.
+/// How long to wait until a new table is active.
 const TABLE_ACTIVE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The table as it is.
+/// The state of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableState {
-    /// Whether it can be used.
+    /// Whether the table is active.
     pub active: bool,
-    /// What of its keys and its index is not as the code needs it.
+    /// Differences between its keys and index and those that the code requires.
     pub differences: Vec<String>,
-    /// Whether it is paid by the request, so that no capacity runs out.
+    /// Whether its billing mode is on-demand, so that it cannot run out of capacity.
     pub on_demand: bool,
-    /// Whether it cannot be deleted by mistake.
+    /// Whether deletion protection is on.
     pub protected: bool,
 }
 
 impl Operator {
-    /// Makes the table, with its index and its TTL, and waits until it can be used; [`Changed::Refused`] if it is there.
-    /// On AWS the template makes it.
+    /// Creates the table with its index and TTL, and waits until it is active. Returns [`ChangeOutcome::Refused`] if it
+    /// exists. On AWS, `template.yaml` creates it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if it could not be made.
-    pub async fn create_table(&self) -> Result<Changed, StoreError> {
-        let failed = |_| StoreError::Corrupt("table definition");
-        let mut made = Changed::Refused;
+    /// [`StoreError::Unavailable`] if it could not be created.
+    pub async fn create_table(&self) -> Result<ChangeOutcome, StoreError> {
+        let invalid = |_| StoreError::Corrupt("table definition");
+        let mut outcome = ChangeOutcome::Refused;
         if self.describe().await?.is_none() {
-            let request = definition(self.table.client.create_table()).map_err(failed)?;
+            let request = definition(self.table.client.create_table()).map_err(invalid)?;
             match request.table_name(&self.table.name).send().await {
-                Ok(_) => made = Changed::Done,
+                Ok(_) => outcome = ChangeOutcome::Done,
                 Err(error)
                     if error
                         .as_service_error()
@@ -60,20 +60,20 @@ impl Operator {
         if self.ttl().await?.is_none() {
             let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(attr::TTL);
             let request = self.table.client.update_time_to_live().table_name(&self.table.name);
-            let turned_on = request.time_to_live_specification(ttl.build().map_err(failed)?).send().await;
-            turned_on.map_err(|error| unavailable("turn on TTL", &error))?;
+            let enabled = request.time_to_live_specification(ttl.build().map_err(invalid)?).send().await;
+            enabled.map_err(|error| unavailable("enable TTL", &error))?;
         }
-        Ok(made)
+        Ok(outcome)
     }
 
-    /// The table as it is; `None` if there is none.
+    /// The state of the table; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if DynamoDB does not answer.
+    /// [`StoreError::Unavailable`] if the call fails.
     pub async fn describe(&self) -> Result<Option<TableState>, StoreError> {
         match self.table.client.describe_table().table_name(&self.table.name).send().await {
-            Ok(answer) => answer.table.map(|table| self.judge(&table)).transpose(),
+            Ok(answer) => answer.table.map(|table| self.state_of(&table)).transpose(),
             Err(error)
                 if error
                     .as_service_error()
@@ -85,27 +85,27 @@ impl Operator {
         }
     }
 
-    /// The attribute by which items are collected, if any are.
+    /// The TTL attribute; `None` if TTL is off.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if DynamoDB does not answer.
+    /// [`StoreError::Unavailable`] if the call fails.
     pub async fn ttl(&self) -> Result<Option<String>, StoreError> {
         let described = self.table.client.describe_time_to_live().table_name(&self.table.name).send().await;
         let ttl = described
             .map_err(|error| unavailable("describe the table's TTL", &error))?
             .time_to_live_description;
-        let on = ttl.filter(|ttl| {
+        let enabled = ttl.filter(|ttl| {
             matches!(ttl.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
         });
-        Ok(on.and_then(|ttl| ttl.attribute_name))
+        Ok(enabled.and_then(|ttl| ttl.attribute_name))
     }
 
-    /// Whether the table can be restored to a moment of the last days.
+    /// Whether point-in-time recovery is on.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if DynamoDB does not answer.
+    /// [`StoreError::Unavailable`] if the call fails.
     pub async fn point_in_time_recovery(&self) -> Result<bool, StoreError> {
         let described =
             self.table.client.describe_continuous_backups().table_name(&self.table.name).send().await;
@@ -118,36 +118,36 @@ impl Operator {
         Ok(status == Some(PointInTimeRecoveryStatus::Enabled))
     }
 
-    /// Turns on point-in-time recovery.
+    /// Enables point-in-time recovery.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it is on.
-    pub async fn turn_on_point_in_time_recovery(&self) -> Result<(), StoreError> {
+    pub async fn enable_point_in_time_recovery(&self) -> Result<(), StoreError> {
         let recovery =
             PointInTimeRecoverySpecification::builder().point_in_time_recovery_enabled(true).build();
         let request = self.table.client.update_continuous_backups().table_name(&self.table.name);
-        let turned_on = request
+        let enabled = request
             .point_in_time_recovery_specification(
                 recovery.map_err(|_| StoreError::Corrupt("table definition"))?,
             )
             .send()
             .await;
-        turned_on.map(drop).map_err(|error| unavailable("turn on point-in-time recovery", &error))
+        enabled.map(drop).map_err(|error| unavailable("enable point-in-time recovery", &error))
     }
 
-    fn judge(&self, table: &TableDescription) -> Result<TableState, StoreError> {
-        let failed = |_| StoreError::Corrupt("table definition");
-        let wanted = definition(self.table.client.create_table()).map_err(failed)?;
+    fn state_of(&self, table: &TableDescription) -> Result<TableState, StoreError> {
+        let invalid = |_| StoreError::Corrupt("table definition");
+        let expected = definition(self.table.client.create_table()).map_err(invalid)?;
         let mut differences = Vec::new();
-        let mut compare = |what: &str, wanted: Vec<String>, found: Vec<String>| {
-            if wanted != found {
-                differences.push(format!("{what} is {}, not {}", listed(&found), listed(&wanted)));
+        let mut compare = |what: &str, expected: Vec<String>, found: Vec<String>| {
+            if expected != found {
+                differences.push(format!("{what} is {}, expected {}", listed(&found), listed(&expected)));
             }
         };
-        let keys = keys(wanted.get_key_schema().as_deref().unwrap_or_default());
+        let keys = keys(expected.get_key_schema().as_deref().unwrap_or_default());
         compare("its key", keys, self::keys(table.key_schema()));
-        for index in wanted.get_global_secondary_indexes().iter().flatten() {
+        for index in expected.get_global_secondary_indexes().iter().flatten() {
             let found = table
                 .global_secondary_indexes()
                 .iter()
@@ -158,7 +158,7 @@ impl Operator {
                 self::keys(index.key_schema()),
                 found.map_or_else(Vec::new, |found| self::keys(found.key_schema())),
             );
-            let name = format!("what its index {} carries", index.index_name());
+            let name = format!("the projection of its index {}", index.index_name());
             compare(
                 &name,
                 projected(index.projection()),
@@ -193,7 +193,7 @@ fn listed(names: &[String]) -> String {
 ///
 /// # Errors
 ///
-/// Never: every required field is set.
+/// Never: all required fields are set.
 fn definition(
     request: CreateTableFluentBuilder,
 ) -> Result<CreateTableFluentBuilder, aws_sdk_dynamodb::error::BuildError> {

@@ -1,28 +1,29 @@
-//! Optimistic locking: every change of a factor's guard is decided on the guard as it was read, and written only over it.
+//! Optimistic locking: a change of a factor's guard is computed from the guard as read, and written only if the stored
+//! version is still the same.
 
-use super::{Settled, Store, StoreError};
+use super::{Store, StoreError, WriteOutcome};
 use crate::domain::factor::Factor;
 use crate::domain::guard::Guard;
 
-/// How often a decision is made again after a version conflict, before the caller is told that the factor is contended.
+/// Maximum number of tries to write a decision before [`DecisionOutcome::Contended`] is returned.
 ///
-/// Each conflict is another attempt that was counted, so only a storm of guesses on one factor gets this far.
+/// Each conflict means that another attempt was counted, so only a flood of guesses at one factor reaches this limit.
 pub const MAX_WRITE_CONFLICTS: usize = 16;
 
 /// A decision on a factor's guard.
 pub trait Decision: Sync {
-    /// What is decided.
+    /// The result of the decision.
     type Outcome: Send;
-    /// Why nothing is.
+    /// The error if no decision is possible.
     type Error: From<StoreError>;
 
-    /// Decides on the factor as it was read: the outcome, and the guard that remembers it.
+    /// Decides from the factor as read. Returns the outcome and the guard that records it.
     fn decide(
         &self,
         factor: &Factor,
     ) -> impl Future<Output = Result<(Self::Outcome, Guard), Self::Error>> + Send;
 
-    /// The outcome, if `guard` shows that this decision was written.
+    /// The outcome, if `guard` shows that this decision was already written.
     fn recorded(&self, guard: &Guard) -> Option<Self::Outcome>;
 }
 
@@ -35,35 +36,36 @@ pub enum Seen {
     Snapshot(Factor),
 }
 
-/// What became of a decision.
+/// The outcome of [`Store::decide`].
 #[derive(Debug, PartialEq, Eq)]
-pub enum Decided<T> {
-    /// It is written, in this guard.
+pub enum DecisionOutcome<T> {
+    /// The decision was written. Carries its outcome and the written guard.
     Written(T, Guard),
-    /// The factor was deleted meanwhile.
+    /// The factor was deleted in the meantime.
     Deleted,
-    /// Every write met a version conflict. Nothing was decided.
+    /// Every write met a version conflict. Nothing was written.
     Contended,
 }
 
 impl Store {
-    /// Makes a decision on a factor and writes it. On a version conflict it is made again on the factor as it now is.
+    /// Makes a decision on a factor and writes it. On a version conflict, repeats both with the current factor.
     ///
-    /// A snapshot may be out of date. What is decided on it is written only if its version is still the factor's, and where
-    /// nothing can be written, because the decision fails, the factor itself is read and decided on.
+    /// A snapshot may be out of date. A decision on it is written only over the same version of the factor. If the decision
+    /// fails, for example because the snapshot is locked, the factor is read and decided on instead.
     ///
-    /// A write that met a conflict, or whose outcome is unknown, may have been made by this very call, whose answer was
-    /// lost. So each guard that comes back is searched for the decision first.
+    /// After a conflict or an unknown outcome, the current guard is first searched for the decision: the SDK may have
+    /// written it in a try whose response was lost.
     ///
     /// # Errors
     ///
-    /// What the decision fails with; [`StoreError`] if the outcome of the write cannot be found out.
+    /// The error of the decision; [`StoreError`] if the outcome of the write is unknown.
     pub async fn decide<D: Decision>(
         &self,
         seen: Seen,
         decision: &D,
-    ) -> Result<Decided<D::Outcome>, D::Error> {
-        let found = |guard: &Guard| Some(Decided::Written(decision.recorded(guard)?, guard.clone()));
+    ) -> Result<DecisionOutcome<D::Outcome>, D::Error> {
+        let already_written =
+            |guard: &Guard| Some(DecisionOutcome::Written(decision.recorded(guard)?, guard.clone()));
         let (mut factor, mut read) = match seen {
             Seen::Read(factor) => (factor, true),
             Seen::Snapshot(factor) => (factor, false),
@@ -72,7 +74,7 @@ impl Store {
             let decided = decision.decide(&factor).await;
             if decided.is_err() && !read {
                 let Some(current) = self.factor(factor.environment, factor.id).await? else {
-                    return Ok(Decided::Deleted);
+                    return Ok(DecisionOutcome::Deleted);
                 };
                 (factor, read) = (current, true);
                 continue;
@@ -80,17 +82,17 @@ impl Store {
             let (outcome, next) = decided?;
             read = true;
             factor = match self.settle(&factor, &next).await? {
-                Settled::Written => return Ok(Decided::Written(outcome, next)),
-                Settled::Unknown(current, error) => {
-                    return current.and_then(|current| found(&current.guard)).ok_or(error.into());
+                WriteOutcome::Written => return Ok(DecisionOutcome::Written(outcome, next)),
+                WriteOutcome::Unknown(current, error) => {
+                    return current.and_then(|current| already_written(&current.guard)).ok_or(error.into());
                 }
-                Settled::Changed(None) => return Ok(Decided::Deleted),
-                Settled::Changed(Some(current)) => *current,
+                WriteOutcome::Changed(None) => return Ok(DecisionOutcome::Deleted),
+                WriteOutcome::Changed(Some(current)) => *current,
             };
-            if let Some(decided) = found(&factor.guard) {
-                return Ok(decided);
+            if let Some(outcome) = already_written(&factor.guard) {
+                return Ok(outcome);
             }
         }
-        Ok(Decided::Contended)
+        Ok(DecisionOutcome::Contended)
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong between here and the table.
+//! Errors of the table, and listings that skip damaged items.
 
 use super::item::Item;
 use crate::aws;
@@ -6,65 +6,65 @@ use crate::domain::text::escaped;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use std::fmt;
 
-/// The table could not be asked, or what it holds makes no sense.
+/// A DynamoDB call failed, or an item is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The call failed, and a write may or may not have happened. `reason` is a code, never the service's own text.
+    /// The call failed. Whether a write took place is unknown. `reason` is an error code, never the service's message.
     #[error("DynamoDB could not {operation}: {reason}")]
     Unavailable {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// The error's code.
+        /// The error code.
         reason: String,
     },
-    /// An item lacks an attribute, or holds one of another type or range.
-    #[error("an item's {0} is missing or makes no sense")]
+    /// An attribute of an item is missing, or has the wrong type or range.
+    #[error("an item's {0} is missing or invalid")]
     Corrupt(&'static str),
 }
 
-/// What was read of many items. One that is damaged keeps nobody from the others.
+/// The result of reading many items. A damaged item does not prevent reading the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing<T> {
-    /// Those that read.
+    /// The items that could be read.
     pub readable: Vec<T>,
-    /// Those that do not.
-    pub damaged: Vec<Damaged>,
+    /// The items that could not be read.
+    pub damaged: Vec<DamagedItem>,
 }
 
-/// An item that does not read.
+/// An item that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damaged {
-    /// What it is called: an id, or an environment's tag, as it stands in the table.
+pub struct DamagedItem {
+    /// The ID or environment tag of the item, as found in the table.
     pub name: String,
-    /// The attribute that is missing or makes no sense.
+    /// The attribute that is missing or invalid.
     pub attribute: &'static str,
 }
 
-impl fmt::Display for Damaged {
+impl fmt::Display for DamagedItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (its `{}` is missing or makes no sense)", escaped(&self.name), self.attribute)
+        write!(f, "{} (its `{}` is missing or invalid)", escaped(&self.name), self.attribute)
     }
 }
 
 impl<T> Listing<T> {
-    /// Reads each of `items`. A damaged one is named by its attribute `name`.
-    pub(crate) fn of(
+    /// Reads each of `items`. A damaged item is identified by its attribute `name`.
+    pub(crate) fn read(
         items: &[Item],
         name: &str,
-        read: impl Fn(&Item) -> Result<T, StoreError>,
+        parse: impl Fn(&Item) -> Result<T, StoreError>,
     ) -> Result<Self, StoreError> {
         let mut listing = Self { readable: Vec::new(), damaged: Vec::new() };
         for item in items {
-            listing.add(self::name(item, name), read(item))?;
+            listing.add(item_name(item, name), parse(item))?;
         }
         Ok(listing)
     }
 
-    pub(crate) fn add(&mut self, name: &str, read: Result<T, StoreError>) -> Result<(), StoreError> {
-        match read {
-            Ok(read) => self.readable.push(read),
+    pub(crate) fn add(&mut self, name: &str, item: Result<T, StoreError>) -> Result<(), StoreError> {
+        match item {
+            Ok(item) => self.readable.push(item),
             Err(StoreError::Corrupt(attribute)) => {
-                self.damaged.push(Damaged { name: name.to_owned(), attribute });
+                self.damaged.push(DamagedItem { name: name.to_owned(), attribute });
             }
             Err(error @ StoreError::Unavailable { .. }) => return Err(error),
         }
@@ -72,8 +72,8 @@ impl<T> Listing<T> {
     }
 }
 
-/// What an item is called, for the report that it is damaged: its own spelling of an id.
-pub(crate) fn name<'a>(item: &'a Item, attribute: &str) -> &'a str {
+/// The ID of a damaged item, for reports: the last segment of the attribute, unvalidated.
+pub(crate) fn item_name<'a>(item: &'a Item, attribute: &str) -> &'a str {
     let text = item.get(attribute).and_then(|value| value.as_s().ok()).map_or("", String::as_str);
     text.rsplit('/').next().unwrap_or_default()
 }

@@ -1,11 +1,12 @@
-//! Items to domain types and back. What does not read back is [`StoreError::Corrupt`], never a default.
+//! Conversion between DynamoDB items and domain types. An invalid item is [`StoreError::Corrupt`], never a default
+//! value.
 
 pub(crate) mod environment;
 pub(crate) mod guard;
 mod size;
 mod value;
 
-use value::{blob, get, integer, list, mac, map, moment, optional, parsed, put, string, to_moment};
+use value::{blob, get, integer, list, mac, map, optional, parsed, put, string, timestamp, to_timestamp};
 pub(crate) use value::{bytes, number, text};
 
 use super::StoreError;
@@ -23,7 +24,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
-/// An attribute without a value, where an update would otherwise keep an older one.
+/// Replaces an attribute without a value, because an update keeps attributes that it does not set.
 const NULL: AttributeValue = AttributeValue::Null(true);
 type Parsed<T> = Result<T, StoreError>;
 
@@ -59,14 +60,14 @@ pub(crate) fn to_factor(item: &Item) -> Parsed<Factor> {
     Ok(Factor {
         id: parsed(item, attr::ID, FactorId::parse)?,
         environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
-        created_at: moment(item, attr::CREATED_AT)?,
+        created_at: timestamp(item, attr::CREATED_AT)?,
         user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
         credential: to_credential(item, to_sealed)?,
         guard: guard::to_guard(integer(item, attr::VERSION)?, map(item, attr::GUARD)?)?,
     })
 }
 
-/// A credential, whose secret is read by `secret`.
+/// Reads a credential. `secret` reads its secret.
 fn to_credential<S>(item: &Item, secret: impl FnOnce(&Item) -> Parsed<S>) -> Parsed<Credential<S>> {
     Ok(match parsed(item, attr::TYPE, FactorType::parse)? {
         FactorType::Totp => Credential::Totp {
@@ -89,16 +90,16 @@ fn to_sealed(item: &Item) -> Parsed<Sealed> {
     })
 }
 
-/// Where a query of the index goes on, as a factor's id.
+/// The factor ID in a `LastEvaluatedKey` of the index.
 pub(crate) fn to_listed_id(key: &Item) -> Parsed<FactorId> {
     parsed(key, attr::ID, FactorId::parse)
 }
 
-/// A factor as the index holds it.
+/// Reads a factor from the index or the table.
 pub(crate) fn to_summary(item: &Item) -> Parsed<FactorSummary> {
     Ok(FactorSummary {
         id: parsed(item, attr::ID, FactorId::parse)?,
-        created_at: moment(item, attr::CREATED_AT)?,
+        created_at: timestamp(item, attr::CREATED_AT)?,
         user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
         credential: to_credential(item, |_| Ok(()))?,
     })
@@ -111,7 +112,7 @@ pub(crate) fn from_challenge(challenge: &Challenge) -> Item {
     put(&mut item, attr::FACTOR, text(challenge.factor));
     put(&mut item, attr::CREATED_AT, number(challenge.created_at.millis()));
     put(&mut item, attr::EXPIRES_AT, number(challenge.expires_at.millis()));
-    // Seconds, not milliseconds: DynamoDB takes nothing else (EXP-05).
+    // DynamoDB's TTL is in seconds (EXP-05).
     put(&mut item, attr::TTL, number(challenge.expires_at.plus(CHALLENGE_RETENTION).seconds()));
     match &challenge.code {
         ChallengeCode::Sent(code) => {
@@ -159,14 +160,14 @@ pub(crate) fn to_challenge(item: &Item) -> Parsed<Challenge> {
         id: parsed(item, attr::ID, ChallengeId::parse)?,
         environment,
         factor,
-        created_at: moment(item, attr::CREATED_AT)?,
-        expires_at: moment(item, attr::EXPIRES_AT)?,
+        created_at: timestamp(item, attr::CREATED_AT)?,
+        expires_at: timestamp(item, attr::EXPIRES_AT)?,
         code: code.map_or(ChallengeCode::Computed, ChallengeCode::Sent),
         snapshot: snapshot.ok().map(Box::new),
     })
 }
 
-/// A number's log, without the key.
+/// The attributes of a number's log, without the key.
 pub(crate) fn from_phone_log(log: &PhoneLog) -> Item {
     let mut item = Item::new();
     put(&mut item, attr::VERSION, number(log.version));
@@ -192,7 +193,11 @@ pub(crate) fn to_phone_log(item: &Item) -> Parsed<PhoneLog> {
         AttributeValue::Null(_) => None,
         _ => Some(LastMessage { request: to_message_request(item)?, state: to_message_state(item)? }),
     };
-    Ok(PhoneLog { version: integer(item, attr::VERSION)?, sends: list(item, attr::SENDS, to_moment)?, last })
+    Ok(PhoneLog {
+        version: integer(item, attr::VERSION)?,
+        sends: list(item, attr::SENDS, to_timestamp)?,
+        last,
+    })
 }
 
 fn to_message_request(item: &Item) -> Parsed<MessageRequest> {
@@ -203,8 +208,8 @@ fn to_message_request(item: &Item) -> Parsed<MessageRequest> {
     Ok(MessageRequest { challenge: parsed(item, attr::LAST_CHALLENGE, ChallengeId::parse)?, key })
 }
 
-/// Functions of a version before states were written may run beside this one during an update: what they wrote may have
-/// been sent.
+/// A missing state reads as tried: a function of an older version that writes no state may run during an update, and
+/// its message may have been sent.
 fn to_message_state(item: &Item) -> Parsed<MessageState> {
     let state = optional(item, attr::LAST_STATE, |item, name| {
         MessageState::parse(string(item, name)?).ok_or(StoreError::Corrupt(name))

@@ -1,4 +1,4 @@
-//! Lists of a user's factors, from the index that holds what a list shows.
+//! Lists of a user's factors, read from the index.
 
 use super::schema::{self, attr};
 use super::{Store, StoreError, Table, error, item};
@@ -9,25 +9,25 @@ use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::iter;
 
-/// Queries that a page of factors of one type makes at most.
+/// Maximum number of queries for a page of factors of one type.
 pub const MAX_LIST_QUERIES: usize = 4;
 
-/// Factors of any type that each of these looks at, after the first: a user with more of another type than all of them
-/// together look at is shown pages that are not full.
+/// Number of factors of any type that each query after the first reads. If a user has more factors of other types than
+/// all queries together read, pages are not full.
 pub const LIST_QUERY_LIMIT: usize = 250;
 
 /// A page of a user's factors.
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// Where it starts, and so which way it runs.
+    /// Where the page starts, and in which direction it continues.
     pub start: PageStart,
     /// Only factors of this type.
     pub factor_type: Option<FactorType>,
-    /// At most this many.
+    /// Maximum number of factors.
     pub limit: usize,
 }
 
-/// Where a page starts. Ids sort by age, so an id is a place in the list whether or not its factor still exists.
+/// Where a page starts. IDs sort by creation time, so an ID is a valid position even if its factor was deleted.
 #[derive(Debug, Clone, Copy)]
 pub enum PageStart {
     /// The newest factor, towards older ones.
@@ -41,16 +41,16 @@ pub enum PageStart {
 }
 
 impl Store {
-    /// A page of a user's factors from the index, which trails the table by moments, and the place the next page starts
-    /// after, if there is more.
+    /// A page of a user's factors and, if there is more, the ID after which the next page starts. The index is
+    /// eventually consistent with the table.
     ///
-    /// Without a type that is one query of one item more than the page. With one, items of other types are read and
-    /// dropped, by [`MAX_LIST_QUERIES`] at most: a page may then end before it is full.
+    /// Without a type filter, this is one query for one item more than the page. With a filter, up to
+    /// [`MAX_LIST_QUERIES`] queries skip items of other types, and the page may end before it is full.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the index cannot be read or an item makes no sense.
-    pub async fn factors_of(
+    /// [`StoreError`] if the index cannot be read or an item is invalid.
+    pub async fn list_factors(
         &self,
         environment: EnvironmentId,
         user: &UserId,
@@ -126,7 +126,7 @@ mod tests {
     use crate::aws::{DYNAMODB_TIMEOUT, LAMBDA_TIMEOUT};
 
     #[test]
-    fn flt_14_the_slowest_list_ends_before_lambda_ends_it() {
+    fn flt_14_the_slowest_list_finishes_within_the_lambda_timeout() {
         let queries = u32::try_from(MAX_LIST_QUERIES).unwrap();
         assert!(
             DYNAMODB_TIMEOUT * (2 + queries) < LAMBDA_TIMEOUT,

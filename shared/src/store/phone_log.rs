@@ -1,5 +1,5 @@
-//! The log of a phone number's messages. Every change of it is one transaction, together with what must change with it:
-//! the shared budgets and the challenge.
+//! The message log of a phone number. Every change is one transaction that also updates the shared budgets and the
+//! challenge.
 
 use super::item::{self, Item};
 use super::schema::{self, attr};
@@ -21,46 +21,46 @@ use aws_sdk_dynamodb::types::{
 pub struct LogWrite<'a> {
     /// The number.
     pub phone: PhoneMacs,
-    /// The log as it was read; the empty log, if it was not.
+    /// The log as read; the empty log, if it was not read.
     pub seen: &'a PhoneLog,
-    /// The log as it shall be.
+    /// The new log.
     pub next: &'a PhoneLog,
-    /// What changes with it.
+    /// What else the transaction changes.
     pub change: LogChange<'a>,
     /// The time.
     pub now: Timestamp,
-    /// Names the transaction: the same one sent twice is carried out once (FLT-02).
+    /// The client request token: DynamoDB executes the same transaction once, even if it is sent twice (FLT-02).
     pub token: AttemptId,
 }
 
-/// What changes together with a number's log.
+/// What a transaction changes besides the number's log.
 #[derive(Debug)]
 pub enum LogChange<'a> {
-    /// A message is reserved: its challenge is written, and the shared budgets are charged.
+    /// Reserve a message: write its challenge and charge the shared budgets.
     Reserve(&'a Challenge, &'a Policy),
-    /// A reserved message is sent for another challenge: that is written, and the earlier one deleted.
+    /// Take over a reserved message: write the new challenge and delete the earlier one.
     TakeOver(&'a Challenge, ChallengeId),
-    /// The message has come further.
+    /// Change only the state of the message.
     Mark,
-    /// The message was certainly not sent: its challenge is deleted. What it was charged stays charged (FLT-09).
+    /// Withdraw a message that was definitely not sent: delete its challenge. The budgets stay charged (FLT-09).
     Withdraw(&'a Challenge),
 }
 
 /// The outcome of a [`LogWrite`].
 #[derive(Debug)]
-pub enum LogWritten {
-    /// All of it was written.
+pub enum LogWriteOutcome {
+    /// Everything was written.
     Written,
-    /// Nothing was: the log is not the one that was read. This is the log as it stands.
+    /// Version conflict: nothing was written. Carries the current log.
     Changed(PhoneLog),
-    /// Nothing was: a budget the number shares with others is used up.
+    /// Nothing was written: a shared budget is used up.
     OverBudget(OverBudget),
-    /// Nothing was: another transaction on the same items is in progress.
+    /// Nothing was written: another transaction on the same items is in progress.
     Conflict,
 }
 
 impl LogWrite<'_> {
-    /// The windows of the shared budgets it charges, in the order it charges them in.
+    /// The windows of the charged budgets, in the order of the transaction's writes.
     fn budgets(&self) -> Vec<Window> {
         let (hour, day) = (Window::hour(self.now), Window::day(self.now));
         match self.change {
@@ -70,7 +70,7 @@ impl LogWrite<'_> {
     }
 }
 
-/// An amount to add to what a budget has used, if that stays within its limit.
+/// An amount to charge to a budget, on condition that it stays within its limit.
 struct Charge {
     budget: Item,
     amount: u64,
@@ -83,21 +83,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the table cannot be read or the item makes no sense.
+    /// [`StoreError`] if the table cannot be read or the item is invalid.
     pub async fn phone_log(&self, phone: &PhoneMacs) -> Result<Option<PhoneLog>, StoreError> {
         let item = self.table.read("read a phone log", schema::number_key(&phone.number)).await?;
         item.map(|item| item::to_phone_log(&item)).transpose()
     }
 
-    /// Changes the log of a number and what belongs to the change, or nothing: one transaction.
+    /// Writes a change of a number's log: one transaction, all or nothing.
     ///
-    /// The log need not be read before: an empty one is taken to mean that the number was sent nothing for a day, and the
-    /// outcome has the log if that is not so.
+    /// The log does not have to be read first. With an empty `seen`, the write succeeds if the number was sent nothing
+    /// for a day; otherwise the outcome carries the current log.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the outcome is unknown.
-    pub async fn write_phone_log(&self, write: &LogWrite<'_>) -> Result<LogWritten, StoreError> {
+    pub async fn write_phone_log(&self, write: &LogWrite<'_>) -> Result<LogWriteOutcome, StoreError> {
         let writes = self.writes(write).map_err(|_| StoreError::Corrupt("phone log"))?;
         let transaction = self
             .table
@@ -105,40 +105,41 @@ impl Store {
             .transact_write_items()
             .set_transact_items(Some(writes))
             .client_request_token(write.token.bare());
-        let Err(error) = transaction.send().await else { return Ok(LogWritten::Written) };
+        let Err(error) = transaction.send().await else { return Ok(LogWriteOutcome::Written) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                refusal(canceled.cancellation_reasons(), &write.budgets())
+                cancellation(canceled.cancellation_reasons(), &write.budgets())
                     .unwrap_or_else(|| Err(error::unavailable("write a phone log", &error)))
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(LogWritten::Conflict),
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(LogWriteOutcome::Conflict),
             _ => Err(error::unavailable("write a phone log", &error)),
         }
     }
 
-    /// The log first, then the budgets, in the order [`refusal`] reads the reasons in, then the challenges.
+    /// The writes of the transaction: the log first, then the budgets, then the challenges. [`cancellation`] depends on
+    /// this order.
     fn writes(&self, write: &LogWrite<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let mut writes = vec![TransactWriteItem::builder().update(self.log(write)?).build()];
+        let mut writes = vec![TransactWriteItem::builder().update(self.update_log(write)?).build()];
         match write.change {
             LogChange::Reserve(challenge, policy) => {
                 for charge in self.charges(write, challenge.environment, policy) {
                     writes.push(TransactWriteItem::builder().update(charge?).build());
                 }
-                writes.push(self.new_challenge(challenge)?);
+                writes.push(self.put_challenge(challenge)?);
             }
             LogChange::TakeOver(challenge, earlier) => {
-                writes.push(self.new_challenge(challenge)?);
-                writes.push(self.no_challenge(challenge.environment, earlier)?);
+                writes.push(self.put_challenge(challenge)?);
+                writes.push(self.delete_challenge(challenge.environment, earlier)?);
             }
             LogChange::Mark => {}
             LogChange::Withdraw(challenge) => {
-                writes.push(self.no_challenge(challenge.environment, challenge.id)?);
+                writes.push(self.delete_challenge(challenge.environment, challenge.id)?);
             }
         }
         Ok(writes)
     }
 
-    fn new_challenge(&self, challenge: &Challenge) -> Result<TransactWriteItem, BuildError> {
+    fn put_challenge(&self, challenge: &Challenge) -> Result<TransactWriteItem, BuildError> {
         let put = Put::builder()
             .table_name(&self.table.name)
             .set_item(Some(item::from_challenge(challenge)))
@@ -148,7 +149,7 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    fn no_challenge(
+    fn delete_challenge(
         &self,
         environment: EnvironmentId,
         id: ChallengeId,
@@ -158,7 +159,7 @@ impl Store {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Charges the range of numbers, the environment and the deployment for one message.
+    /// The charges for one message: to the range of numbers, the environment and the deployment.
     fn charges(
         &self,
         LogWrite { phone, now, .. }: &LogWrite<'_>,
@@ -180,11 +181,14 @@ impl Store {
         .map(|charge| self.charge(charge))
     }
 
-    /// Writes the number's log over the one that was read.
-    fn log(&self, LogWrite { phone, seen, next, now, .. }: &LogWrite<'_>) -> Result<Update, BuildError> {
+    /// The update of the log, on condition that it has not changed.
+    fn update_log(
+        &self,
+        LogWrite { phone, seen, next, now, .. }: &LogWrite<'_>,
+    ) -> Result<Update, BuildError> {
         let written = item::from_phone_log(next);
         let mut names: Vec<String> = written.keys().map(|name| format!("#{name} = :{name}")).collect();
-        names.sort(); // A repeated transaction must be the same text.
+        names.sort(); // A retried transaction must be byte for byte the same.
         let condition = if seen.version == 0 {
             "attribute_not_exists(#pk) OR #last_send <= :day_ago"
         } else {
@@ -216,7 +220,7 @@ impl Store {
 
     fn charge(&self, charge: Charge) -> Result<Update, BuildError> {
         let Charge { budget, amount, limit, window } = charge;
-        // A message dearer than the whole budget never fits: the condition compares with what must be free before.
+        // If a single message costs more than the budget, the condition must never hold.
         let condition = match limit.checked_sub(amount) {
             Some(_) => "attribute_not_exists(#used) OR #used <= :room",
             None => "attribute_exists(#used) AND #used < :room",
@@ -230,21 +234,25 @@ impl Store {
             .expression_attribute_names("#ttl", attr::TTL)
             .expression_attribute_values(":amount", item::number(amount))
             .expression_attribute_values(":room", item::number(limit.saturating_sub(amount)))
-            // Longer than the window, so that no collection of garbage empties a budget (EXP-07).
+            // Later than the end of the window, so that TTL never deletes a budget in use (EXP-07).
             .expression_attribute_values(":ttl", item::number(window.ends_at.plus(SMS_DAY).seconds()))
             .build()
     }
 }
 
-/// Why a transaction was cancelled: the first condition that did not hold, else a conflict with another transaction.
-fn refusal(reasons: &[CancellationReason], budgets: &[Window]) -> Option<Result<LogWritten, StoreError>> {
-    let refused = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+/// The outcome of a cancelled transaction: the first condition that failed, otherwise a conflict with another
+/// transaction.
+fn cancellation(
+    reasons: &[CancellationReason],
+    budgets: &[Window],
+) -> Option<Result<LogWriteOutcome, StoreError>> {
+    let condition_failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
     let conflicted = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
-    let Some(at) = reasons.iter().position(refused) else {
-        return reasons.iter().any(conflicted).then_some(Ok(LogWritten::Conflict));
+    let Some(at) = reasons.iter().position(condition_failed) else {
+        return reasons.iter().any(conflicted).then_some(Ok(LogWriteOutcome::Conflict));
     };
     let Some(at) = at.checked_sub(1) else {
-        return Some(reasons.first()?.item().map(item::to_phone_log)?.map(LogWritten::Changed));
+        return Some(reasons.first()?.item().map(item::to_phone_log)?.map(LogWriteOutcome::Changed));
     };
-    Some(Ok(LogWritten::OverBudget(OverBudget { retry_at: budgets.get(at)?.ends_at })))
+    Some(Ok(LogWriteOutcome::OverBudget(OverBudget { retry_at: budgets.get(at)?.ends_at })))
 }

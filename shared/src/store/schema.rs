@@ -1,14 +1,14 @@
-//! The table's layout: keys, attribute names, the index. `template.yaml` says the same, and a test compares them.
+//! The table's layout: keys, attribute names and the index. A test compares it with `template.yaml`.
 //!
 //! | item | `pk` | `sk` |
 //! |---|---|---|
 //! | factor | `<environment>/auth_factor_…` | `factor` |
 //! | challenge | `<environment>/auth_challenge_…` | `challenge` |
-//! | a number's messages | `sms/number/<MAC>` | `budget` |
-//! | a range's messages | `sms/prefix/<MAC>/<hour>` | `budget` |
-//! | an environment's money | `sms/<environment>/<day>` | `budget` |
-//! | the deployment's money | `sms/deployment/<day>` | `budget` |
-//! | environment, with its API keys and its own keys | `environment/<tag>` | `environment` |
+//! | message log of a phone number | `sms/number/<MAC>` | `budget` |
+//! | messages per range of phone numbers | `sms/prefix/<MAC>/<hour>` | `budget` |
+//! | spending of an environment | `sms/<environment>/<day>` | `budget` |
+//! | spending of the deployment | `sms/deployment/<day>` | `budget` |
+//! | environment, with its API keys and encryption keys | `environment/<tag>` | `environment` |
 //! | list of environments | `environments` | `<tag>` |
 //! | keyring entry | `keyring` | `data_key_…` |
 
@@ -31,7 +31,7 @@ pub(crate) const FACTOR: &str = "factor";
 
 /// Attribute names.
 pub mod attr {
-    #![expect(missing_docs, reason = "the names say it")]
+    #![expect(missing_docs, reason = "the names are self-explanatory")]
     pub const PK: &str = "pk";
     pub const SK: &str = "sk";
     pub const TTL: &str = "ttl";
@@ -76,7 +76,8 @@ pub mod attr {
     pub const WRAPPED: &str = "wrapped";
 }
 
-/// What the index carries beside its keys: what a list shows. None of it ever changes, so no guess rewrites the index.
+/// Attributes projected into the index: those that a list shows. None of them changes, so a verify never updates the
+/// index.
 pub const LISTED: [&str; 8] = [
     attr::ENVIRONMENT,
     attr::TYPE,
@@ -108,8 +109,8 @@ pub(crate) fn environment_day_key(environment: EnvironmentId, day: u64) -> Item 
     budget_key(&format!("{environment}/{day}"))
 }
 
-/// What the partition keys of everything an environment holds start with: its factors and challenges, and its money.
-pub(crate) fn held_by(environment: EnvironmentId) -> [String; 2] {
+/// Prefixes of the partition keys of all items of an environment: factors and challenges, and budgets.
+pub(crate) fn partition_prefixes(environment: EnvironmentId) -> [String; 2] {
     [format!("{environment}/"), format!("sms/{environment}/")]
 }
 

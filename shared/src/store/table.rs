@@ -1,4 +1,4 @@
-//! One table as the SDK reaches it, and the calls that are made of more than one place.
+//! The table and its SDK client, with calls that several modules share.
 
 use super::item::Item;
 use super::schema::attr;
@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 
-/// A table. It is made from a client, which no handler has: a handler reaches the table through
-/// [`Store`](super::Store) only.
+/// A table. Created from an SDK client, which handlers do not have: they access the table only through
+/// [`Store`](super::Store).
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) client: Client,
@@ -45,8 +45,8 @@ impl Table {
         }
     }
 
-    /// Writes an item that does not exist yet. The client may have tried before and not heard the answer: an item
-    /// that equals ours is ours, for its key holds at least 80 random bits.
+    /// Writes an item that must not exist. If an equal item exists, an earlier try of the same call wrote it and its
+    /// response was lost: the key has at least 80 random bits.
     pub(crate) async fn create(&self, operation: &'static str, item: Item) -> Result<(), StoreError> {
         let put = self
             .client

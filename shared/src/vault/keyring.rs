@@ -1,11 +1,12 @@
-//! The keyring: data keys, wrapped by KMS in the table, unwrapped once and held; and the keys of environments under them.
+//! The keyring: data keys, stored in the table wrapped by KMS and cached unwrapped, and the environments' keys that
+//! they wrap.
 //!
 //! ```text
 //! KMS key ─wraps─▶ data keys (the keyring) ─wrap─▶ keys of environments ─derive─▶ keys of factors
 //! ```
 //!
-//! An environment has keys of its own so that they can be destroyed with it. They stand wrapped in its item, and nowhere
-//! else.
+//! Each environment has its own keys, so that deleting them makes its data unreadable. They are stored wrapped in the
+//! environment's item and nowhere else.
 
 mod error;
 
@@ -24,20 +25,20 @@ use rand::CryptoRng;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// An unwrapped entry. It has no `Debug` and leaves memory when dropped.
+/// An unwrapped data key. Implements no `Debug` and is zeroed when dropped.
 #[derive(Clone)]
 pub struct DataKey(Key);
 
-/// A key of an environment. It has no `Debug` and leaves memory when dropped.
+/// An unwrapped key of an environment. Implements no `Debug` and is zeroed when dropped.
 #[derive(Clone)]
 pub struct EnvironmentKey(pub(crate) Key);
 
-/// The data keys of a deployment. Cheap to clone; a clone holds the same keys.
+/// The data keys of a deployment. Cheap to clone; clones share the same keys.
 #[derive(Clone)]
 pub struct Keyring {
     kms: Kms,
     store: Store,
-    held: Arc<Mutex<BTreeMap<DataKeyId, DataKey>>>,
+    data_keys: Arc<Mutex<BTreeMap<DataKeyId, DataKey>>>,
 }
 
 impl AsRef<Self> for Keyring {
@@ -47,67 +48,68 @@ impl AsRef<Self> for Keyring {
 }
 
 impl Keyring {
-    /// The keyring in `store`, wrapped by `kms`. It holds no key yet.
+    /// The keyring in `store`, wrapped by `kms`. No data key is unwrapped yet.
     #[must_use]
     pub fn new(kms: Kms, store: Store) -> Self {
-        Self { kms, store, held: Arc::default() }
+        Self { kms, store, data_keys: Arc::default() }
     }
 
-    /// Unwraps every entry, so that no request has to: one query, and one call to KMS per entry. A damaged entry is logged
-    /// and left out: it concerns only what is sealed under it.
+    /// Unwraps every data key in advance: one query, and one KMS call per entry. A damaged entry is logged and skipped;
+    /// it affects only what is sealed under it.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Empty`] without entries; otherwise what keeps all of them from being unwrapped, or one for now.
+    /// [`KeyringError::Empty`] if there is no entry. Any other error if no entry can be unwrapped, or if unwrapping one
+    /// fails temporarily.
     pub async fn load(&self) -> Result<(), KeyringError> {
         let entries = self.store.keyring().await?;
-        let mut damage = None;
+        let mut last_error = None;
         for damaged in &entries.damaged {
-            tracing::error!(%damaged, "an entry of the keyring does not read");
-            damage = Some(StoreError::Corrupt(damaged.attribute).into());
+            tracing::error!(%damaged, "an entry of the keyring cannot be read");
+            last_error = Some(StoreError::Corrupt(damaged.attribute).into());
         }
         for entry in &entries.readable {
-            match self.hold(entry).await {
+            match self.unwrap_data_key(entry).await {
                 Ok(_) => {}
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    tracing::error!(%error, "an entry of the keyring does not open");
-                    damage = Some(error);
+                    tracing::error!(%error, "an entry of the keyring cannot be unwrapped");
+                    last_error = Some(error);
                 }
             }
         }
-        if self.held().is_empty() { Err(damage.unwrap_or(KeyringError::Empty)) } else { Ok(()) }
+        if self.data_keys().is_empty() { Err(last_error.unwrap_or(KeyringError::Empty)) } else { Ok(()) }
     }
 
-    /// What seals and opens for an environment: its keys, and the deployment's for what all environments share. A damaged
-    /// key is logged and left out: only what is sealed with it does not open.
+    /// The [`Seal`] of an environment, made of the environment's keys and the deployment's key for shared budgets. A
+    /// damaged key is logged and skipped; it affects only what is sealed with it.
     ///
     /// # Errors
     ///
-    /// [`KeyringError`] if none of its keys can be unwrapped, or one cannot for now.
+    /// [`KeyringError`] if no key can be unwrapped, or if unwrapping one fails temporarily.
     pub async fn seal(&self, registration: &Registration, now: Timestamp) -> Result<Seal, KeyringError> {
         let environment = registration.environment.id;
-        let (keys, damage) = self.unwrap_all(registration).await?;
-        for error in &damage {
-            tracing::error!(%error, %environment, "a key of an environment does not open");
+        let (keys, errors) = self.unwrap_all(registration).await?;
+        for error in &errors {
+            tracing::error!(%error, %environment, "a key of an environment cannot be unwrapped");
         }
-        let Some(current) = settled(keys.keys().map(|id| (*id, id.made_at())), now) else {
-            return Err(damage.into_iter().next().unwrap_or(KeyringError::Erased(environment)));
+        let Some(current) = active_key(keys.keys().map(|id| (*id, id.created_at())), now) else {
+            return Err(errors.into_iter().next().unwrap_or(KeyringError::Erased(environment)));
         };
         Ok(Seal::new(environment, keys, current, &self.deployment_key(now)?.0))
     }
 
-    /// The entries that are unwrapped, oldest first.
+    /// IDs of the unwrapped data keys, oldest first.
     #[must_use]
-    pub fn open_entries(&self) -> Vec<DataKeyId> {
-        self.held().keys().copied().collect()
+    pub fn unwrapped_ids(&self) -> Vec<DataKeyId> {
+        self.data_keys().keys().copied().collect()
     }
 
-    /// A new environment with its first key. It is in no table yet.
+    /// A new environment with its first key, not written yet.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Empty`] if no entry is held.
+    /// [`KeyringError::Empty`] if no data key is unwrapped.
     pub fn new_environment(
         &self,
         tag: Tag,
@@ -120,51 +122,54 @@ impl Keyring {
         Ok(Registration { environment, api_keys, keys, deleted_at: None, damaged })
     }
 
-    /// A new key for an environment, wrapped by the newest entry.
+    /// A new key for an environment, wrapped by the newest data key.
     ///
     /// # Errors
     ///
-    /// [`KeyringError::Empty`] if no entry is held.
+    /// [`KeyringError::Empty`] if no data key is unwrapped.
     pub fn new_key(
         &self,
         environment: EnvironmentId,
         now: Timestamp,
         rng: &mut impl CryptoRng,
     ) -> Result<WrappedKey, KeyringError> {
-        let (data_key, parent) =
-            self.held().last_key_value().map(|(id, key)| (*id, key.clone())).ok_or(KeyringError::Empty)?;
+        let (data_key, parent) = self
+            .data_keys()
+            .last_key_value()
+            .map(|(id, key)| (*id, key.clone()))
+            .ok_or(KeyringError::Empty)?;
         let id = EnvironmentKeyId::new(now, rng);
         let key = cipher::random_key(rng);
         let bytes = cipher::seal(&parent.0, &context(environment, id), key.as_slice(), rng);
-        Ok(WrappedKey { id, data_key, bytes: bytes.ok_or(KeyringError::Broken(id))? })
+        Ok(WrappedKey { id, data_key, bytes: bytes.ok_or(KeyringError::CannotOpen(id))? })
     }
 
-    /// What is wrong with the keys of an environment, as far as they are damaged.
+    /// The errors of an environment's damaged keys.
     ///
     /// # Errors
     ///
-    /// [`KeyringError`] if one cannot be unwrapped for now.
-    pub async fn damage(&self, registration: &Registration) -> Result<Vec<KeyringError>, KeyringError> {
-        self.unwrap_all(registration).await.map(|(_, damage)| damage)
+    /// [`KeyringError`] if unwrapping a key fails temporarily.
+    pub async fn key_errors(&self, registration: &Registration) -> Result<Vec<KeyringError>, KeyringError> {
+        self.unwrap_all(registration).await.map(|(_, errors)| errors)
     }
 
-    /// The keys of an environment, and what keeps the others from being unwrapped.
+    /// The keys of an environment that can be unwrapped, and the errors of those that cannot.
     async fn unwrap_all(
         &self,
         registration: &Registration,
     ) -> Result<(BTreeMap<EnvironmentKeyId, EnvironmentKey>, Vec<KeyringError>), KeyringError> {
-        let (mut keys, mut damage) = (BTreeMap::new(), Vec::new());
+        let (mut keys, mut errors) = (BTreeMap::new(), Vec::new());
         if registration.damaged.iter().any(|entry| matches!(entry, DamagedEntry::Key(_))) {
-            damage.push(StoreError::Corrupt(attr::KEYS).into());
+            errors.push(StoreError::Corrupt(attr::KEYS).into());
         }
         for wrapped in &registration.keys {
             match self.unwrap_key(registration.environment.id, wrapped).await {
                 Ok(key) => drop(keys.insert(wrapped.id, key)),
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => damage.push(error),
+                Err(error) => errors.push(error),
             }
         }
-        Ok((keys, damage))
+        Ok((keys, errors))
     }
 
     async fn unwrap_key(
@@ -172,48 +177,49 @@ impl Keyring {
         environment: EnvironmentId,
         wrapped: &WrappedKey,
     ) -> Result<EnvironmentKey, KeyringError> {
-        let parent = self.find(wrapped.data_key).await?;
+        let parent = self.data_key(wrapped.data_key).await?;
         let key = cipher::open_key(&parent.0, &context(environment, wrapped.id), &wrapped.bytes);
-        key.map(EnvironmentKey).ok_or(KeyringError::Broken(wrapped.id))
+        key.map(EnvironmentKey).ok_or(KeyringError::CannotOpen(wrapped.id))
     }
 
-    /// The newest entry every function knows of.
+    /// The newest data key that every warm function has read.
     fn deployment_key(&self, now: Timestamp) -> Result<DataKey, KeyringError> {
-        let held = self.held();
-        let newest = settled(held.keys().map(|id| (*id, id.made_at())), now);
-        newest.and_then(|id| held.get(&id)).cloned().ok_or(KeyringError::Empty)
+        let data_keys = self.data_keys();
+        let newest = active_key(data_keys.keys().map(|id| (*id, id.created_at())), now);
+        newest.and_then(|id| data_keys.get(&id)).cloned().ok_or(KeyringError::Empty)
     }
 
-    /// An entry; unwrapped now if it was added after this function started.
-    async fn find(&self, id: DataKeyId) -> Result<DataKey, KeyringError> {
-        if let Some(key) = self.held().get(&id) {
+    /// A data key. Read and unwrapped now if it was added after this function started.
+    async fn data_key(&self, id: DataKeyId) -> Result<DataKey, KeyringError> {
+        if let Some(key) = self.data_keys().get(&id) {
             return Ok(key.clone());
         }
         let entry = self.store.data_key(id).await?.ok_or(KeyringError::Missing(id))?;
-        self.hold(&entry).await
+        self.unwrap_data_key(&entry).await
     }
 
-    async fn hold(&self, entry: &WrappedDataKey) -> Result<DataKey, KeyringError> {
+    async fn unwrap_data_key(&self, entry: &WrappedDataKey) -> Result<DataKey, KeyringError> {
         let key = DataKey(self.kms.unwrap_key(entry).await?);
-        self.held().insert(entry.id, key.clone());
+        self.data_keys().insert(entry.id, key.clone());
         Ok(key)
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<DataKeyId, DataKey>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn data_keys(&self) -> MutexGuard<'_, BTreeMap<DataKeyId, DataKey>> {
+        self.data_keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The newest of `keys` that is old enough for every warm function to have heard of it; the oldest, if none is.
+/// The newest of `keys` that is older than [`NEW_KEY_DELAY`], so that every warm function has read it; the oldest, if
+/// none is.
 ///
-/// A function reads an environment's keys again after a minute, so nothing is sealed under a key that another function
-/// could not open.
-pub fn settled<T>(keys: impl Iterator<Item = (T, Timestamp)>, now: Timestamp) -> Option<T> {
+/// Functions re-read an environment's keys after a minute. The delay ensures that every function can open what is
+/// sealed.
+fn active_key<T>(keys: impl Iterator<Item = (T, Timestamp)>, now: Timestamp) -> Option<T> {
     let mut keys: Vec<_> = keys.collect();
-    keys.sort_by_key(|(_, made_at)| *made_at);
-    let young = keys.iter().rev().take_while(|(_, made_at)| made_at.plus(NEW_KEY_DELAY) > now).count();
-    let newest = keys.len().saturating_sub(young).saturating_sub(1);
-    keys.into_iter().nth(newest).map(|(key, _)| key)
+    keys.sort_by_key(|(_, created_at)| *created_at);
+    let young = keys.iter().rev().take_while(|(_, created_at)| created_at.plus(NEW_KEY_DELAY) > now).count();
+    let active = keys.len().saturating_sub(young).saturating_sub(1);
+    keys.into_iter().nth(active).map(|(key, _)| key)
 }
 
 fn context(environment: EnvironmentId, id: EnvironmentKeyId) -> String {

@@ -1,4 +1,4 @@
-//! The root of trust: an AWS KMS key that makes data keys and unwraps them. It never leaves KMS.
+//! The root of trust: an AWS KMS key that generates and unwraps data keys. The key never leaves KMS.
 
 use crate::aws;
 use crate::domain::environment::WrappedDataKey;
@@ -11,47 +11,47 @@ use aws_sdk_kms::types::DataKeySpec;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-/// A KMS key, and how to reach it.
+/// A KMS key and the client to use it with.
 #[derive(Debug, Clone)]
 pub struct Kms {
     client: Client,
     key: String,
 }
 
-/// KMS did not do what it was asked.
+/// A KMS call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KmsError {
-    /// It failed, or does not let us. `reason` is a code, never the service's own text.
+    /// KMS failed or denied access. `reason` is an error code, never the service's message.
     #[error("KMS could not {operation}: {reason}")]
     Unavailable {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// The error's code.
+        /// The error code.
         reason: String,
     },
-    /// The key did not wrap this entry.
-    #[error("the KMS key does not open {0}: another key wrapped it")]
-    Foreign(DataKeyId),
+    /// The entry was wrapped by another key.
+    #[error("the KMS key cannot unwrap {0}: another key wrapped it")]
+    WrongKey(DataKeyId),
 }
 
 impl Kms {
-    /// The key with this id, ARN or alias.
+    /// The key with this ID, ARN or alias.
     #[must_use]
     pub fn new(client: Client, key: String) -> Self {
         Self { client, key }
     }
 
-    /// The key's id, ARN or alias, as it was given.
+    /// The key's ID, ARN or alias, as configured.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The state the key is in: `Enabled`, or why it wraps and unwraps nothing.
+    /// The key's state. In any state but `Enabled`, the key can neither wrap nor unwrap.
     ///
     /// # Errors
     ///
-    /// [`KmsError::Unavailable`] if KMS does not say.
+    /// [`KmsError::Unavailable`] if the call fails.
     pub async fn state(&self) -> Result<String, KmsError> {
         let described = self.client.describe_key().key_id(&self.key).send().await;
         let metadata = described.map_err(|error| unavailable("describe the key", &error))?.key_metadata;
@@ -59,33 +59,35 @@ impl Kms {
         Ok(state.map_or_else(|| "unknown".to_owned(), |state| state.as_str().to_owned()))
     }
 
-    /// A new data key under the name `id`, plain and wrapped. Only operators may.
+    /// Generates a data key with the ID `id`, and returns it in plaintext and wrapped. Only operators have this
+    /// permission.
     ///
     /// # Errors
     ///
-    /// [`KmsError::Unavailable`] if KMS makes none.
+    /// [`KmsError::Unavailable`] if the call fails.
     pub async fn generate(&self, id: DataKeyId) -> Result<(Key, WrappedDataKey), KmsError> {
-        let operation = "make a data key";
+        let operation = "generate a data key";
         let request = self
             .client
             .generate_data_key()
             .key_id(&self.key)
             .key_spec(DataKeySpec::Aes256)
             .set_encryption_context(Some(context(id)));
-        let made = request.send().await.map_err(|error| unavailable(operation, &error))?;
-        let key = made.plaintext.and_then(key).zip(made.ciphertext_blob);
+        let generated = request.send().await.map_err(|error| unavailable(operation, &error))?;
+        let key = generated.plaintext.and_then(key).zip(generated.ciphertext_blob);
         let (key, wrapped) = key.ok_or_else(|| KmsError::Unavailable {
             operation,
-            reason: "an answer without a key".to_owned(),
+            reason: "a response without a key".to_owned(),
         })?;
         Ok((key, WrappedDataKey { id, bytes: wrapped.into_inner() }))
     }
 
-    /// Unwraps an entry.
+    /// Unwraps a data key.
     ///
     /// # Errors
     ///
-    /// [`KmsError::Foreign`] if another key wrapped it, it was wrapped under another name, or its bytes are damaged.
+    /// [`KmsError::WrongKey`] if it was wrapped by another key or with another ID, or if its bytes are damaged.
+    /// [`KmsError::Unavailable`] if the call fails.
     pub async fn unwrap_key(&self, wrapped: &WrappedDataKey) -> Result<Key, KmsError> {
         let request = self
             .client
@@ -94,10 +96,10 @@ impl Kms {
             .ciphertext_blob(Blob::new(wrapped.bytes.clone()))
             .set_encryption_context(Some(context(wrapped.id)));
         match request.send().await {
-            Ok(opened) => opened.plaintext.and_then(key).ok_or(KmsError::Foreign(wrapped.id)),
+            Ok(opened) => opened.plaintext.and_then(key).ok_or(KmsError::WrongKey(wrapped.id)),
             Err(error) => Err(match error.code() {
                 Some("InvalidCiphertextException" | "IncorrectKeyException" | "ValidationException") => {
-                    KmsError::Foreign(wrapped.id)
+                    KmsError::WrongKey(wrapped.id)
                 }
                 _ => unavailable("unwrap a data key", &error),
             }),
@@ -105,7 +107,7 @@ impl Kms {
     }
 }
 
-/// What an entry is bound to. Permissions may ask for it (`template.yaml`), and KMS writes it into its own log.
+/// The encryption context of a data key. IAM policies can require it (`template.yaml`), and CloudTrail logs it.
 fn context(id: DataKeyId) -> HashMap<String, String> {
     HashMap::from([("latchkey".to_owned(), "keyring".to_owned()), ("data_key".to_owned(), id.to_string())])
 }

@@ -1,6 +1,6 @@
-//! Secrets at rest: TOTP secrets under AES-256-GCM, codes as keyed MACs, each bound to where it belongs.
+//! Seals TOTP secrets with AES-256-GCM and stores codes as keyed MACs, each bound to its environment and factor.
 //!
-//! What is sealed for one factor opens for no other, and a MAC made for one challenge matches in no other.
+//! A secret opens only for the factor it was sealed for, and a MAC matches only the challenge it was computed for.
 
 use crate::domain::challenge::CodeMac;
 use crate::domain::code::Code;
@@ -17,34 +17,35 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 use subtle::ConstantTimeEq as _;
 
-/// What keys are derived for. The labels differ, so one never stands in for another.
+/// Labels of the derived keys. They differ, so that a key derived for one purpose cannot be used for another.
 const TOTP_SECRET: &str = "latchkey/1/totp-secret";
 const CODE: &str = "latchkey/1/code";
 const BUDGET: &str = "latchkey/1/budget";
 
-/// Seals and opens for one environment. Its keys leave memory when it is dropped.
+/// The keys of one environment, for sealing and opening. They are zeroed when dropped.
 pub struct Seal {
     environment: EnvironmentId,
     keys: BTreeMap<EnvironmentKeyId, EnvironmentKey>,
     current: EnvironmentKeyId,
-    /// The same in every environment: a number has one budget in the whole deployment (SMS-04).
+    /// The same key in every environment, because the budget of a phone number is shared by the whole deployment
+    /// (SMS-04).
     budget: Key,
 }
 
-/// A sealed thing does not open.
+/// A sealed value cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SealError {
-    /// The environment lacks the key it names.
-    #[error("the environment has no {0}")]
+    /// The environment does not have the key it was sealed with.
+    #[error("the environment has no key {0}")]
     Missing(EnvironmentKeyId),
-    /// The ciphertext is not what was sealed for this place, or holds no secret.
-    #[error("a sealed secret does not open")]
-    Broken,
+    /// The ciphertext was tampered with or sealed for another context, or does not contain a valid secret.
+    #[error("a sealed secret cannot be opened")]
+    CannotOpen,
 }
 
 impl Seal {
-    /// Seals for `environment` with `current`, opens with any of `keys`, and shares what it derives from `deployment` with
-    /// every other one.
+    /// A seal of `environment` that seals with `current` and opens with any of `keys`. Budget MACs are derived from
+    /// `deployment`, which all environments share.
     pub(crate) fn new(
         environment: EnvironmentId,
         keys: BTreeMap<EnvironmentKeyId, EnvironmentKey>,
@@ -58,7 +59,7 @@ impl Seal {
     ///
     /// # Errors
     ///
-    /// [`SealError`] never happens for a secret's length.
+    /// Never, for the length of a TOTP secret.
     pub fn secret(
         &self,
         secret: &Secret,
@@ -66,49 +67,49 @@ impl Seal {
         rng: &mut impl CryptoRng,
     ) -> Result<Sealed, SealError> {
         let bytes = cipher::seal(self.key(self.current)?, &self.secret_context(factor), secret.expose(), rng);
-        Ok(Sealed { key: self.current, bytes: bytes.ok_or(SealError::Broken)? })
+        Ok(Sealed { key: self.current, bytes: bytes.ok_or(SealError::CannotOpen)? })
     }
 
     /// Opens the TOTP secret of `factor`.
     ///
     /// # Errors
     ///
-    /// [`SealError::Broken`] if it was sealed for another factor or environment, or tampered with.
+    /// [`SealError::CannotOpen`] if it was sealed for another factor or environment, or tampered with.
+    /// [`SealError::Missing`] if the environment does not have the key.
     pub fn open_secret(&self, sealed: &Sealed, factor: FactorId) -> Result<Secret, SealError> {
         let plain = cipher::open(self.key(sealed.key)?, &self.secret_context(factor), &sealed.bytes);
-        Secret::from_bytes(plain.ok_or(SealError::Broken)?).map_err(|_| SealError::Broken)
+        Secret::from_bytes(plain.ok_or(SealError::CannotOpen)?).map_err(|_| SealError::CannotOpen)
     }
 
-    /// What is kept of a code that was made for `challenge` of `factor`.
+    /// The MAC to store for a code of `challenge` of `factor`.
     ///
     /// # Errors
     ///
-    /// [`SealError`] never happens for the current key.
+    /// Never, because the current key exists.
     pub fn code(&self, code: &Code, factor: FactorId, challenge: ChallengeId) -> Result<CodeMac, SealError> {
         Ok(CodeMac { key: self.current, mac: self.code_mac(self.current, code, (factor, challenge))? })
     }
 
-    /// Whether `code` is the one that `kept` was made of, for the challenge of the factor of `place`, compared in
-    /// constant time.
+    /// Whether `stored` is the MAC of `code` for this factor and challenge, compared in constant time.
     ///
     /// # Errors
     ///
-    /// [`SealError`] if its key is gone.
+    /// [`SealError::Missing`] if the environment does not have the key.
     pub fn code_matches(
         &self,
         code: &Code,
-        kept: &CodeMac,
-        place: (FactorId, ChallengeId),
+        stored: &CodeMac,
+        of: (FactorId, ChallengeId),
     ) -> Result<bool, SealError> {
-        let given = self.code_mac(kept.key, code, place)?;
-        Ok(given.ct_eq(&kept.mac).into())
+        let expected = self.code_mac(stored.key, code, of)?;
+        Ok(expected.ct_eq(&stored.mac).into())
     }
 
-    /// What the budgets know a phone number by: the same in every environment of the deployment (SMS-04).
+    /// The MACs that identify a phone number in the budgets: the same in every environment of the deployment (SMS-04).
     ///
     /// # Errors
     ///
-    /// [`SealError`] never happens: HMAC takes any key.
+    /// Never: HMAC accepts keys of any length.
     pub fn phone(&self, phone: &Phone) -> Result<PhoneMacs, SealError> {
         Ok(PhoneMacs {
             number: mac(&self.budget, "number/", phone.as_str())?,
@@ -116,11 +117,11 @@ impl Seal {
         })
     }
 
-    /// What a request with an idempotency key is known by, for one factor.
+    /// The MAC that identifies an idempotency key of a request for `factor`.
     ///
     /// # Errors
     ///
-    /// [`SealError`] never happens: HMAC takes any key.
+    /// Never: HMAC accepts keys of any length.
     pub fn request(&self, idempotency_key: &str, factor: FactorId) -> Result<RequestMac, SealError> {
         let context = format!("request/{}/{factor}/", self.environment);
         mac(&self.budget, &context, idempotency_key).map(RequestMac)
@@ -130,12 +131,12 @@ impl Seal {
         self.keys.get(&id).map(|EnvironmentKey(key)| &**key).ok_or(SealError::Missing(id))
     }
 
-    /// The place of a factor's secret.
+    /// The context of a factor's secret.
     fn secret_context(&self, factor: FactorId) -> String {
         format!("{TOTP_SECRET}/{}/{factor}", self.environment)
     }
 
-    /// The ids have one spelling of fixed length each, so the text names exactly one tuple.
+    /// IDs have a fixed length and a single text form, so the context is unambiguous.
     fn code_mac(
         &self,
         key: EnvironmentKeyId,
@@ -148,7 +149,7 @@ impl Seal {
 }
 
 fn mac(key: &[u8; 32], context: &str, text: &str) -> Result<[u8; 32], SealError> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| SealError::Broken)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| SealError::CannotOpen)?;
     mac.update(context.as_bytes());
     mac.update(text.as_bytes());
     Ok(mac.finalize().into_bytes().into())

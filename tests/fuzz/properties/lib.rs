@@ -176,7 +176,7 @@ pub fn template(data: &[u8]) {
     let Ok(text) = from_utf8(data) else { return };
     let Ok(template) = SmsTemplate::parse(text) else { return };
     let (before, after) = text.split_once("{{code}}").unwrap();
-    let message = template.with(&Code::parse("042424").unwrap());
+    let message = template.render(&Code::parse("042424").unwrap());
     assert_eq!(*message, format!("{before}042424{after}"));
     assert!(!message.contains("{{code}}") && !message.chars().any(|c| hides(c) && c != '\n'));
     assert!(message.encode_utf16().count() <= 160);

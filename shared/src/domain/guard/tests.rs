@@ -1,4 +1,4 @@
-//! The guard alone: limits, replay, memory, and what no sequence of guesses can do.
+//! The guard on its own: limits, replays, bounded memory, and properties of any sequence of guesses.
 
 use super::*;
 use crate::domain::challenge::ChallengeCode;
@@ -50,7 +50,7 @@ impl Fixture {
 }
 
 #[test]
-fn thr_01_a_challenge_takes_five_guesses() {
+fn thr_01_a_challenge_accepts_five_guesses() {
     let mut fixture = Fixture::new();
     let challenge = fixture.challenge();
     let mut guard = Guard::default();
@@ -73,7 +73,7 @@ fn one_01_a_challenge_verifies_once() {
 }
 
 #[test]
-fn one_02_a_step_and_all_before_it_are_spent_for_the_whole_factor() {
+fn one_02_an_accepted_step_and_all_earlier_ones_are_replays_for_every_challenge_of_the_factor() {
     let mut fixture = Fixture::new();
     let (first, second) = (fixture.challenge(), fixture.challenge());
     let mut guard = Guard::default();
@@ -85,7 +85,7 @@ fn one_02_a_step_and_all_before_it_are_spent_for_the_whole_factor() {
 }
 
 #[test]
-fn exp_01_a_challenge_is_refused_from_its_last_millisecond_on() {
+fn exp_01_a_challenge_is_refused_from_its_expiry_on() {
     let mut fixture = Fixture::new();
     let challenge = fixture.challenge();
     let end = challenge.expires_at.millis();
@@ -96,7 +96,7 @@ fn exp_01_a_challenge_is_refused_from_its_last_millisecond_on() {
 }
 
 #[test]
-fn an_expired_challenge_says_so_whatever_it_has_spent() {
+fn expiry_is_reported_before_earlier_attempts() {
     let mut fixture = Fixture::new();
     let challenge = fixture.challenge();
     let mut guard = Guard::default();
@@ -106,7 +106,7 @@ fn an_expired_challenge_says_so_whatever_it_has_spent() {
 }
 
 #[test]
-fn flt_18_a_clock_that_steps_back_five_minutes_reopens_nothing() {
+fn flt_18_a_clock_that_steps_back_five_minutes_reopens_no_challenge() {
     let mut fixture = Fixture::new();
     let (old, new) = (fixture.challenge(), fixture.challenge());
     let mut guard = Guard::default();
@@ -121,7 +121,7 @@ fn flt_18_a_clock_that_steps_back_five_minutes_reopens_nothing() {
 }
 
 #[test]
-fn flt_03_a_counted_attempt_is_found_again_and_no_other() {
+fn flt_03_only_a_counted_attempt_has_a_recorded_verdict() {
     let mut fixture = Fixture::new();
     let challenge = fixture.challenge();
     let (wrong, right, unseen) = (fixture.attempt(), fixture.attempt(), fixture.attempt());
@@ -134,7 +134,7 @@ fn flt_03_a_counted_attempt_is_found_again_and_no_other() {
 }
 
 #[test]
-fn the_memory_of_challenges_is_bounded_and_says_when_it_clears() {
+fn the_number_of_remembered_challenges_is_bounded_and_the_refusal_has_a_retry_time() {
     let mut fixture = Fixture::new();
     let mut guard = Guard::default();
     for _ in 0..MAX_TRIED_CHALLENGES {
@@ -151,7 +151,7 @@ fn the_memory_of_challenges_is_bounded_and_says_when_it_clears() {
     assert_eq!(guard.spent.len(), 1);
 }
 
-/// Fails once in a challenge of its own, as soon as that is possible.
+/// Makes one wrong guess at a new challenge and returns the lockout.
 fn fail_once(fixture: &mut Fixture, guard: &mut Guard) -> Duration {
     let challenge = fixture.challenge();
     fixture.guess(guard, &challenge, Evidence::Wrong).unwrap();
@@ -160,7 +160,7 @@ fn fail_once(fixture: &mut Fixture, guard: &mut Guard) -> Duration {
 }
 
 #[test]
-fn thr_06_the_wait_doubles_from_30_seconds_to_an_hour() {
+fn thr_06_the_lockout_doubles_from_30_seconds_to_an_hour() {
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
     let waits: Vec<Duration> = (0..=13).filter_map(backoff).collect();
     let expected = [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600].map(Duration::from_secs);
@@ -185,7 +185,7 @@ fn thr_03_failures_count_across_challenges_and_lock_the_factor() {
 }
 
 #[test]
-fn thr_07_a_guess_at_a_locked_factor_changes_nothing() {
+fn thr_07_a_guess_at_a_locked_factor_is_refused_and_not_counted() {
     let mut fixture = Fixture::new();
     let mut guard = Guard::default();
     for _ in 0..5 {
@@ -206,7 +206,7 @@ fn thr_07_a_guess_at_a_locked_factor_changes_nothing() {
 }
 
 #[test]
-fn thr_08_twenty_failures_a_day_block_even_with_successes_in_between() {
+fn thr_08_twenty_failures_a_day_lock_the_factor_despite_successes_in_between() {
     let mut fixture = Fixture::new();
     let mut guard = Guard::default();
     let first = fixture.now;
@@ -230,7 +230,7 @@ fn thr_08_twenty_failures_a_day_block_even_with_successes_in_between() {
 }
 
 #[test]
-fn thr_05_a_hundred_failures_disable_until_an_operator_unlocks() {
+fn thr_05_a_hundred_consecutive_failures_disable_the_factor_until_an_operator_unlocks_it() {
     let mut fixture = Fixture::new();
     let mut guard = Guard::default();
     while !guard.is_disabled() {
@@ -251,7 +251,7 @@ fn thr_05_a_hundred_failures_disable_until_an_operator_unlocks() {
 }
 
 #[test]
-fn thr_08_an_unlocked_factor_takes_guesses_at_once_and_nothing_it_has_spent() {
+fn thr_08_an_unlocked_factor_accepts_guesses_at_once_but_no_used_step() {
     let mut fixture = Fixture::new();
     let (mut guard, spent) = (Guard::default(), fixture.challenge());
     assert_eq!(fixture.guess(&mut guard, &spent, Evidence::Step(Step(100))), Ok(Verdict::Valid));
@@ -260,7 +260,7 @@ fn thr_08_an_unlocked_factor_takes_guesses_at_once_and_nothing_it_has_spent() {
         fixture.now = fixture.now.plus(wait);
         wait = fail_once(&mut fixture, &mut guard);
     }
-    assert!(guard.locked_until > Some(fixture.now), "the last failure locks it, and so do the day's");
+    assert!(guard.locked_until > Some(fixture.now), "locked by consecutive failures and by the daily limit");
     guard = guard.unlock();
     let fresh = fixture.challenge();
     assert_eq!(fixture.guess(&mut guard, &fresh, Evidence::Step(Step(100))), Ok(Verdict::Replayed));
@@ -268,7 +268,7 @@ fn thr_08_an_unlocked_factor_takes_guesses_at_once_and_nothing_it_has_spent() {
 }
 
 proptest! {
-    /// THR-04: nothing but a success or an operator lowers the consecutive count; nothing shortens a lock.
+    /// THR-04: only a success or an operator lowers the count of consecutive failures; nothing shortens a lockout.
     #[test]
     fn thr_04_no_sequence_of_challenges_and_guesses_lowers_a_count(
         guesses in prop::collection::vec((any::<bool>(), 0_u64..4_000, any::<bool>()), 1..60)
@@ -284,7 +284,7 @@ proptest! {
             let before = guard.clone();
             let evidence = if right { Evidence::Code } else { Evidence::Wrong };
             if let Ok(verdict) = fixture.guess(&mut guard, &challenge, evidence) {
-                prop_assert!(before.unlocked(fixture.now).is_ok(), "no verdict while locked");
+                prop_assert!(before.check_lockout(fixture.now).is_ok(), "no verdict while locked");
                 let expected = if verdict == Verdict::Valid { 0 } else { before.failures + 1 };
                 prop_assert_eq!(guard.failures, expected);
                 prop_assert!(guard.recent_failures.len() <= MAX_FAILURES_PER_DAY);
@@ -294,7 +294,8 @@ proptest! {
         }
     }
 
-    /// Whatever the order of guesses, steps and seconds: five attempts, one success a challenge, each step once.
+    /// In any order of guesses, steps and times: at most five attempts and one success per challenge, and each step
+    /// once.
     #[test]
     fn no_sequence_of_guesses_breaks_the_limits(
         guesses in prop::collection::vec((0_usize..4, 0_u64..4, any::<bool>(), 0_u64..120), 1..80)

@@ -16,12 +16,12 @@ fn request(number: u8, key: Option<RequestMac>) -> MessageRequest {
     MessageRequest { challenge: ChallengeId::new(at(0), &mut rng), key }
 }
 
-/// A log whose only message was reserved at second 0 for the first request with [`KEY`], and has come this far.
+/// A log with one message in this state, reserved at second 0 for the first request with [`KEY`].
 fn log(state: MessageState) -> PhoneLog {
     PhoneLog::default().reserve(request(1, KEY), at(0)).mark(state)
 }
 
-/// Sends as soon as it may, and returns when that was.
+/// Sends each message as soon as it is allowed, and returns the times.
 fn send_eagerly(count: usize) -> Vec<i64> {
     let mut log = PhoneLog::default();
     let mut now = at(0);
@@ -37,7 +37,7 @@ fn send_eagerly(count: usize) -> Vec<i64> {
 }
 
 #[test]
-fn sms_03_the_cooldown_doubles_five_fit_ten_minutes_and_ten_a_day() {
+fn sms_03_the_cooldown_doubles_and_five_messages_fit_ten_minutes_and_ten_a_day() {
     let day = 24 * 60 * 60;
     assert_eq!(send_eagerly(5), [0, 30, 90, 210, 450]);
     let sent = send_eagerly(12);
@@ -56,7 +56,7 @@ fn a_request_reserves_then_marks_then_publishes() {
 }
 
 #[test]
-fn a_repeat_sends_what_was_certainly_never_sent() {
+fn a_retry_sends_a_message_that_was_reserved_but_not_sent() {
     let from = request(1, KEY).challenge;
     let step = log(MessageState::Reserved).next_step(&request(2, KEY), at(5));
     assert_eq!(step, Ok(NextStep::TakeOver { from }));
@@ -68,7 +68,7 @@ fn a_repeat_sends_what_was_certainly_never_sent() {
 }
 
 #[test]
-fn a_repeat_waits_while_the_outcome_may_become_known_and_is_refused_after_that() {
+fn a_retry_waits_while_the_outcome_may_become_known_and_is_refused_afterwards() {
     let tried = log(MessageState::Tried);
     let over = OverBudget { retry_at: at(30) };
     let pending = i64::try_from(SMS_OUTCOME_TIMEOUT.as_secs()).unwrap();
@@ -78,7 +78,7 @@ fn a_repeat_waits_while_the_outcome_may_become_known_and_is_refused_after_that()
 }
 
 #[test]
-fn a_repeat_of_what_was_sent_gets_its_challenge_inside_the_cooldown() {
+fn a_retry_of_a_sent_message_returns_its_challenge_during_the_cooldown() {
     let sent = log(MessageState::Sent);
     let (challenge, otherwise) = (request(1, KEY).challenge, OverBudget { retry_at: at(30) });
     assert_eq!(sent.next_step(&request(2, KEY), at(29)), Ok(NextStep::Repeat { challenge, otherwise }));
@@ -86,7 +86,7 @@ fn a_repeat_of_what_was_sent_gets_its_challenge_inside_the_cooldown() {
 }
 
 #[test]
-fn another_request_gets_nothing_from_the_log_in_any_state() {
+fn another_request_is_refused_in_every_state() {
     for state in MessageState::ALL {
         for other in [request(2, OTHER_KEY), request(2, None)] {
             assert_eq!(
@@ -102,14 +102,14 @@ fn another_request_gets_nothing_from_the_log_in_any_state() {
 }
 
 #[test]
-fn a_message_that_is_taken_over_counts_from_when_it_is_sent() {
+fn the_cooldown_of_a_message_that_is_taken_over_starts_at_the_takeover() {
     let taken = log(MessageState::Reserved).take_over(request(2, KEY), at(25));
     assert_eq!(taken.sends, [at(25)], "one message, not two");
     assert_eq!(taken.admit(at(54)), Err(OverBudget { retry_at: at(55) }));
 }
 
 #[test]
-fn states_read_back() {
+fn states_round_trip() {
     for state in MessageState::ALL {
         assert_eq!(MessageState::parse(state.name()), Some(state));
     }

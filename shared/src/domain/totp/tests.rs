@@ -1,4 +1,4 @@
-//! The vectors of RFC 4226 Appendix D and RFC 6238 Appendix B, the window, and a second implementation.
+//! TOTP against the vectors of RFC 4226 Appendix D and RFC 6238 Appendix B, and against a second implementation.
 
 use super::*;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -19,7 +19,7 @@ fn code(secret: &Secret, step: u64) -> String {
 }
 
 #[test]
-fn otp_01_the_hotp_vectors_of_rfc_4226_appendix_d() {
+fn otp_01_codes_match_the_hotp_vectors_of_rfc_4226_appendix_d() {
     let expected =
         ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583", "399871", "520489"];
     let secret = secret(RFC_SECRET);
@@ -29,8 +29,8 @@ fn otp_01_the_hotp_vectors_of_rfc_4226_appendix_d() {
 }
 
 #[test]
-fn otp_01_the_sha_1_vectors_of_rfc_6238_appendix_b_at_six_digits() {
-    // The appendix prints eight digits; six are the same number modulo a million.
+fn otp_01_codes_match_the_sha_1_vectors_of_rfc_6238_appendix_b_at_six_digits() {
+    // The appendix lists eight digits. Six digits are the same number modulo a million.
     let secret = secret(RFC_SECRET);
     for (seconds, expected) in [
         (59, "287082"),
@@ -45,7 +45,7 @@ fn otp_01_the_sha_1_vectors_of_rfc_6238_appendix_b_at_six_digits() {
 }
 
 #[test]
-fn otp_01_the_eighteen_vectors_of_rfc_6238_appendix_b_on_the_library_underneath() {
+fn otp_01_the_totp_library_matches_all_vectors_of_rfc_6238_appendix_b() {
     use totp_rs::Algorithm::{SHA1, SHA256, SHA512};
     let seed = |length: usize| RFC_SECRET.iter().copied().cycle().take(length).collect::<Vec<u8>>();
     for (time, sha1, sha256, sha512) in [
@@ -87,7 +87,7 @@ fn otp_03_a_new_secret_is_20_bytes_and_32_characters() {
 }
 
 #[test]
-fn otp_07_one_step_to_either_side_and_no_further() {
+fn otp_07_a_code_matches_within_one_step_of_the_current_one() {
     let secret = secret(RFC_SECRET);
     for seconds in [29, 30, 59, 60, 1_111_111_109] {
         let now = at(seconds);
@@ -108,10 +108,10 @@ fn otp_07_one_step_to_either_side_and_no_further() {
 }
 
 #[test]
-fn base32_is_read_in_either_case_and_refused_when_it_is_not_a_secret() {
+fn base32_is_parsed_in_either_case_and_refused_if_it_is_not_a_secret() {
     let text = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
-    for spelling in [text.to_owned(), text.to_lowercase(), format!("{text}====")] {
-        assert_eq!(Secret::from_base32(&spelling).unwrap().expose(), RFC_SECRET);
+    for form in [text.to_owned(), text.to_lowercase(), format!("{text}====")] {
+        assert_eq!(Secret::from_base32(&form).unwrap().expose(), RFC_SECRET);
     }
     for text in [
         "",
@@ -127,7 +127,7 @@ fn base32_is_read_in_either_case_and_refused_when_it_is_not_a_secret() {
     assert!(Secret::from_base32(&long).is_err());
 }
 
-/// F19: a placeholder is not a secret. One that was imported before still opens.
+/// F19: a placeholder is not a secret. One that was imported before this rule still works.
 #[test]
 fn a_secret_of_one_repeated_byte_is_not_imported() {
     for byte in [0, 1, b'A', 255] {
@@ -138,7 +138,7 @@ fn a_secret_of_one_repeated_byte_is_not_imported() {
     assert!(Secret::from_base32(&secret(&one_differs).to_base32()).is_ok());
 }
 
-/// HOTP as RFC 4226 §5.3 writes it, straight from HMAC-SHA-1.
+/// HOTP as defined in RFC 4226 §5.3, computed directly from HMAC-SHA-1.
 fn reference(key: &[u8], counter: u64) -> String {
     let mut mac = Hmac::<sha1::Sha1>::new_from_slice(key).unwrap();
     mac.update(&counter.to_be_bytes());
@@ -158,7 +158,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn base32_survives_the_round_trip(key in prop::collection::vec(any::<u8>(), 16..=64)) {
+    fn base32_round_trips(key in prop::collection::vec(any::<u8>(), 16..=64)) {
         prop_assume!(key.iter().any(|byte| *byte != key[0]));
         let text = secret(&key).to_base32();
         let read = Secret::from_base32(&text).unwrap();

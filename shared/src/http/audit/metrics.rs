@@ -1,57 +1,58 @@
-//! The numbers of an audit line, in CloudWatch's embedded metric format: values at the top of the line, and what they are.
+//! The metrics of an audit line, in CloudWatch's embedded metric format: values at the top level of the line, and their
+//! definitions.
 //!
-//! What they are counted by is bounded: the table, the operation, the country (LOG-08).
+//! The number of dimension values is bounded: table, operation and country (LOG-08).
 
-use super::{Answered, Recorded};
+use super::{AuditFields, CompletedRequest};
 use crate::domain::guard::Verdict;
 use crate::domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Under which name CloudWatch keeps them.
+/// The CloudWatch namespace.
 const NAMESPACE: &str = "Latchkey";
 
-/// The sets of fields numbers are counted by.
-const IN_ALL: &[&[&str]] = &[&["table"]];
+/// Dimension sets.
+const BY_TABLE: &[&[&str]] = &[&["table"]];
 const BY_OPERATION: &[&[&str]] = &[&["table"], &["table", "operation"]];
 const BY_COUNTRY: &[&[&str]] = &[&["table"], &["table", "country"]];
 
-/// A request's numbers.
+/// The metrics of a request.
 #[derive(Default)]
 pub(super) struct Metrics {
-    /// Each under its name.
+    /// Metric values by name.
     pub(super) values: Map<String, Value>,
     definitions: Vec<Value>,
 }
 
 impl Metrics {
-    /// What a request counts as.
-    pub(super) fn of(answered: &Answered<'_>, recorded: &Recorded) -> Self {
+    /// Computes the metrics of a request.
+    pub(super) fn new(request: &CompletedRequest<'_>, fields: &AuditFields) -> Self {
         let mut metrics = Self::default();
-        let latency = answered.ended.millis().saturating_sub(answered.began.millis()).max(0);
-        let fault = u8::from(answered.status.is_server_error());
-        let request = [
+        let latency = request.ended_at.millis().saturating_sub(request.started_at.millis()).max(0);
+        let fault = u8::from(request.status.is_server_error());
+        let metrics_of_request = [
             ("Requests", "Count", json!(1)),
             ("Latency", "Milliseconds", json!(latency)),
             ("Faults", "Count", json!(fault)),
         ];
-        metrics.add(BY_OPERATION, request);
-        if let Some(verdict) = recorded.verdict {
-            let (valid, lock) = (verdict == Verdict::Valid, recorded.locked_until.is_some());
+        metrics.add(BY_OPERATION, metrics_of_request);
+        if let Some(verdict) = fields.verdict {
+            let (valid, lock) = (verdict == Verdict::Valid, fields.locked_until.is_some());
             let verdict = [
                 ("Verified", "Count", json!(u8::from(valid))),
                 ("Failures", "Count", json!(u8::from(!valid))),
                 ("Locks", "Count", json!(u8::from(lock))),
             ];
-            metrics.add(IN_ALL, verdict);
-            if recorded.country.is_some() {
+            metrics.add(BY_TABLE, verdict);
+            if fields.country.is_some() {
                 metrics.add(BY_COUNTRY, [("MessagesVerified", "Count", json!(u8::from(valid)))]);
             }
         }
-        if let Some(price) = recorded.charged {
-            // An amount is written in digits with a point, which is a number.
+        if let Some(price) = fields.charged {
+            // The text form of an amount is a valid number.
             let dollars = price.to_string().parse::<f64>().unwrap_or_default();
             let message = [
-                ("MessagesSent", "Count", json!(u8::from(recorded.sent))),
+                ("MessagesSent", "Count", json!(u8::from(fields.sent))),
                 ("MessageCostUsd", "None", json!(dollars)),
             ];
             metrics.add(BY_COUNTRY, message);
@@ -59,7 +60,7 @@ impl Metrics {
         metrics
     }
 
-    /// What CloudWatch is told of them: the line's `_aws`.
+    /// The metric definitions for CloudWatch: the line's `_aws`.
     pub(super) fn definition(&self, at: Timestamp) -> Value {
         json!({"Timestamp": at.millis(), "CloudWatchMetrics": self.definitions})
     }

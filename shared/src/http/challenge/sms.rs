@@ -1,9 +1,9 @@
-//! A challenge whose code is texted. A 201 says that SNS took the message.
+//! Challenges by SMS. A 201 means that SNS accepted the message.
 //!
-//! Each step is written before the one after it is taken, so that a repeat of the same request, after a lost answer, a
-//! fault or a killed process, knows what it may do (`domain/phone_log.rs`).
+//! Each step is recorded before the next one starts, so that a retry of the same request, after a lost response, an
+//! error or a crash, can determine what it may do (`domain/phone_log.rs`).
 
-use super::{Sender, with_code};
+use super::{ChallengeServices, new_challenge};
 use crate::domain::challenge::Challenge;
 use crate::domain::factor::Factor;
 use crate::domain::id::AttemptId;
@@ -13,30 +13,30 @@ use crate::domain::sms_text::SmsTemplate;
 use crate::http::call::Call;
 use crate::http::error::Error;
 use crate::http::extract::Fields;
-use crate::store::{LogChange, LogWrite, LogWritten, StoreError};
+use crate::store::{LogChange, LogWrite, LogWriteOutcome, StoreError};
 use rand::RngExt as _;
 use std::time::Duration;
 
-/// Tries of a transaction of an SMS challenge while other transactions on the same items are in progress (FLT-06).
+/// Maximum number of tries of a transaction while other transactions on the same items are in progress (FLT-06).
 pub const MAX_LOG_WRITE_TRIES: usize = 4;
 
-/// The longest random pause between two of them.
+/// The longest random pause between two tries.
 const MAX_LOG_WRITE_PAUSE: Duration = Duration::from_millis(80);
 
-/// Steps an SMS challenge may need from its reservation to its message, when repeats of the same request interfere.
-/// Alone it needs two: reserve, mark as tried.
+/// Maximum number of steps from reserving a message to sending it, while retries of the same request interfere. Without
+/// interference there are two: reserve, and mark as tried.
 const MAX_MESSAGE_STEPS: usize = 6;
 
-/// What a challenge by text message is asked for.
-pub(super) struct Asked<'a> {
+/// The parameters of a challenge by SMS.
+pub(super) struct SmsRequest<'a> {
     pub(super) factor: &'a Factor,
     pub(super) phone: &'a Phone,
     pub(super) idempotency_key: Option<&'a str>,
 }
 
 pub(super) async fn challenge(
-    call: &Call<Sender>,
-    Asked { factor, phone, idempotency_key }: Asked<'_>,
+    call: &Call<ChallengeServices>,
+    SmsRequest { factor, phone, idempotency_key }: SmsRequest<'_>,
     mut fields: Fields,
 ) -> Result<Challenge, Error> {
     let template = fields.optional("sms_template", SmsTemplate::parse);
@@ -46,41 +46,41 @@ pub(super) async fn challenge(
     }
     let seal = call.seal().await?;
     let key = idempotency_key.map(|key| seal.request(key, factor.id)).transpose()?;
-    let (challenge, code) = with_code(&call.core, &seal, factor)?;
+    let (challenge, code) = new_challenge(&call.core, &seal, factor)?;
     let request = MessageRequest { challenge: challenge.id, key };
     let message = Message { call, factor, phone: seal.phone(phone)?, challenge: &challenge, request };
     match message.claim().await? {
         Claim::Earlier(challenge) => Ok(challenge),
         Claim::Own(log) => {
-            message.send(&log, phone, &template.with(&code)).await?;
+            message.send(&log, phone, &template.render(&code)).await?;
             Ok(challenge)
         }
     }
 }
 
-/// A message that a request asks for.
+/// A message for a request.
 struct Message<'a> {
-    call: &'a Call<Sender>,
+    call: &'a Call<ChallengeServices>,
     factor: &'a Factor,
     phone: PhoneMacs,
     challenge: &'a Challenge,
     request: MessageRequest,
 }
 
-/// What a request for a message may do.
+/// The right to send a message, or the result of an earlier attempt.
 enum Claim {
-    /// Send the message. This is the number's log, in which it is marked as tried.
+    /// This request may send the message. Carries the number's log, in which the message is marked as tried.
     Own(PhoneLog),
-    /// Answer with the challenge of a message that was sent for the same request.
+    /// An earlier attempt of the same request sent the message. Carries its challenge.
     Earlier(Challenge),
 }
 
 impl Message<'_> {
-    /// Reserves the message and marks it as tried, or finds out what an earlier attempt of the same request has done.
+    /// Reserves the message and marks it as tried, or finds the result of an earlier attempt of the same request.
     async fn claim(&self) -> Result<Claim, Error> {
         let Self { call, challenge, request, .. } = self;
         let core = &call.core;
-        // An empty log is tried first: most numbers were sent nothing for a day.
+        // Assumes an empty log first, because most numbers were sent nothing for a day.
         let mut log = PhoneLog::default();
         for _ in 0..MAX_MESSAGE_STEPS {
             let now = core.now();
@@ -106,25 +106,27 @@ impl Message<'_> {
         Err(Error::busy())
     }
 
-    /// Sends the message, once, and writes what became of it.
+    /// Sends the message once and records the outcome.
     async fn send(&self, log: &PhoneLog, phone: &Phone, text: &str) -> Result<(), Error> {
         let price = self.call.core.policy.sms_max_price;
         let Err(error) = self.call.services.sms.send(phone, text, price).await else {
             self.call.trail.sent();
             if let Err(error) = self.write(log, log.mark(MessageState::Sent), LogChange::Mark).await {
-                // The promise is kept: SNS took the message. A repeat of the request is answered 503 instead of 201.
-                tracing::warn!(?error, "a sent message is not marked as sent");
+                // SNS accepted the message, so the request succeeds. A retry of the request is answered 503 instead of
+                // 201.
+                tracing::warn!(?error, "a sent message could not be marked as sent");
             }
             return Ok(());
         };
-        if error.is_certain() {
+        if error.is_definite() {
             let change = LogChange::Withdraw(self.challenge);
             self.write(log, log.mark(MessageState::Reserved), change).await?;
         }
         Err(Error::not_sent(error, phone))
     }
 
-    /// Writes `next` over `seen`, and returns the log as it then stands: `next`, or what another request has made of it.
+    /// Replaces the log `seen` with `next`, and returns the current log: `next`, or what another request wrote in the
+    /// meantime.
     async fn write(&self, seen: &PhoneLog, next: PhoneLog, change: LogChange<'_>) -> Result<PhoneLog, Error> {
         let Self { call: Call { core, trail, .. }, phone, .. } = self;
         let (now, mut rng) = (core.now(), core.rng()?);
@@ -133,11 +135,11 @@ impl Message<'_> {
             LogWrite { phone: *phone, seen, next: &next, change, now, token: AttemptId::new(now, &mut rng) };
         for _ in 0..MAX_LOG_WRITE_TRIES {
             let written = match core.store.write_phone_log(&write).await {
-                Ok(LogWritten::Changed(log)) => return Ok(log),
-                Ok(LogWritten::OverBudget(over)) => return Err(over.into()),
-                Ok(LogWritten::Conflict) => false,
-                Ok(LogWritten::Written) => true,
-                // The outcome is unknown. What stands in the table settles it.
+                Ok(LogWriteOutcome::Changed(log)) => return Ok(log),
+                Ok(LogWriteOutcome::OverBudget(over)) => return Err(over.into()),
+                Ok(LogWriteOutcome::Conflict) => false,
+                Ok(LogWriteOutcome::Written) => true,
+                // The outcome is unknown. Re-read the log to find out.
                 Err(error @ StoreError::Unavailable { .. }) => {
                     if core.store.phone_log(phone).await?.as_ref() != Some(&next) {
                         return Err(error.into());

@@ -1,4 +1,4 @@
-//! Which error a failure of something else is to a client.
+//! Conversions from other errors.
 
 use super::{Cause, Error};
 use crate::domain::guard::Locked;

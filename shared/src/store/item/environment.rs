@@ -1,8 +1,8 @@
-//! Environments, their API keys and their own keys, as items and maps within them.
+//! Environments as items, with their API keys and encryption keys as maps.
 
 use super::super::StoreError;
 use super::super::schema::{self, attr};
-use super::{Item, Parsed, blob, bytes, mac, map, moment, number, optional, parsed, put, text};
+use super::{Item, Parsed, blob, bytes, mac, map, number, optional, parsed, put, text, timestamp};
 use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash};
 use crate::domain::environment::{DamagedEntry, DeletionState, Environment, Registration, Tag, WrappedKey};
 use crate::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, EnvironmentKeyId};
@@ -25,8 +25,8 @@ pub(crate) fn from_registration(registration: &Registration) -> Item {
 }
 
 pub(crate) fn to_registration(item: &Item) -> Parsed<Registration> {
-    let (api_keys, damaged_api_keys) = named(item, attr::API_KEYS, ApiKeyId::parse_bare, to_api_key)?;
-    let (keys, damaged_keys) = named(item, attr::KEYS, EnvironmentKeyId::parse_bare, to_key)?;
+    let (api_keys, damaged_api_keys) = map_entries(item, attr::API_KEYS, ApiKeyId::parse_bare, to_api_key)?;
+    let (keys, damaged_keys) = map_entries(item, attr::KEYS, EnvironmentKeyId::parse_bare, to_key)?;
     let damaged_keys = damaged_keys.into_iter().map(DamagedEntry::Key);
     Ok(Registration {
         environment: Environment {
@@ -35,20 +35,20 @@ pub(crate) fn to_registration(item: &Item) -> Parsed<Registration> {
         },
         api_keys,
         keys,
-        deleted_at: optional(item, attr::DELETED_AT, moment)?,
+        deleted_at: optional(item, attr::DELETED_AT, timestamp)?,
         damaged: damaged_api_keys.into_iter().map(DamagedEntry::ApiKey).chain(damaged_keys).collect(),
     })
 }
 
-/// What a deletion needs to know. It reads whatever else of the item is damaged.
+/// Reads the progress of a deletion, even if the rest of the item is damaged.
 pub(crate) fn to_deletion_state(item: &Item) -> DeletionState {
     DeletionState {
         id: parsed(item, attr::ID, EnvironmentId::parse).ok(),
-        deleted_at: moment(item, attr::DELETED_AT).ok(),
+        deleted_at: timestamp(item, attr::DELETED_AT).ok(),
     }
 }
 
-/// The tag in the list of environments, where it is the key.
+/// The tag of an item in the list of environments, where it is the sort key.
 pub(crate) fn to_listed_tag(item: &Item) -> Parsed<Tag> {
     parsed(item, attr::SK, Tag::parse)
 }
@@ -68,7 +68,7 @@ fn to_api_key(id: ApiKeyId, item: &Item) -> Parsed<ApiKeyEntry> {
         id,
         hash: ApiKeyHash(mac(item, attr::HASH)?),
         scope: parsed(item, attr::SCOPE, Scope::parse)?,
-        expires_at: optional(item, attr::EXPIRES_AT, moment)?,
+        expires_at: optional(item, attr::EXPIRES_AT, timestamp)?,
     })
 }
 
@@ -87,8 +87,9 @@ fn to_key(id: EnvironmentKeyId, item: &Item) -> Parsed<WrappedKey> {
     })
 }
 
-/// The entries of a map that read, oldest first, and the names of those that do not; none if there is no map.
-fn named<I: Copy + Ord, E, T>(
+/// Reads the entries of a map: the readable ones, oldest first, and the names of the damaged ones. A missing map is
+/// empty.
+fn map_entries<I: Copy + Ord, E, T>(
     item: &Item,
     name: &'static str,
     parse: impl Fn(&str) -> Result<I, E>,

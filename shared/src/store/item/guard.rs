@@ -1,9 +1,9 @@
-//! The guard of a factor as a map within the factor's item.
+//! A factor's guard, stored as a map in the factor's item.
 
 use super::super::StoreError;
 use super::super::schema::attr;
-use super::{Item, Parsed, integer, list, map, moment, number, optional, parsed, put, text, to_moment};
-use crate::domain::guard::{Guard, Spent};
+use super::{Item, Parsed, integer, list, map, number, optional, parsed, put, text, timestamp, to_timestamp};
+use crate::domain::guard::{ChallengeAttempts, Guard};
 use crate::domain::id::{AttemptId, ChallengeId};
 use crate::domain::totp::Step;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -36,14 +36,14 @@ pub(crate) fn to_guard(version: u64, item: &Item) -> Parsed<Guard> {
     Ok(Guard {
         version,
         failures: integer(item, attr::FAILURES)?,
-        recent_failures: list(item, attr::RECENT_FAILURES, to_moment)?,
-        locked_until: optional(item, attr::LOCKED_UNTIL, moment)?,
+        recent_failures: list(item, attr::RECENT_FAILURES, to_timestamp)?,
+        locked_until: optional(item, attr::LOCKED_UNTIL, timestamp)?,
         last_step: optional(item, attr::LAST_STEP, integer)?.map(Step),
         spent,
     })
 }
 
-fn from_spent(spent: &Spent) -> AttributeValue {
+fn from_spent(spent: &ChallengeAttempts) -> AttributeValue {
     let mut item = Item::new();
     let attempts = spent.attempts.iter().map(|attempt| text(attempt.bare())).collect();
     put(&mut item, attr::ATTEMPTS, AttributeValue::L(attempts));
@@ -54,12 +54,12 @@ fn from_spent(spent: &Spent) -> AttributeValue {
     AttributeValue::M(item)
 }
 
-fn to_spent(item: &Item) -> Parsed<Spent> {
-    Ok(Spent {
+fn to_spent(item: &Item) -> Parsed<ChallengeAttempts> {
+    Ok(ChallengeAttempts {
         attempts: list(item, attr::ATTEMPTS, |value| AttemptId::parse_bare(value.as_s().ok()?).ok())?,
         verified_by: optional(item, attr::VERIFIED_BY, |item, name| {
             parsed(item, name, AttemptId::parse_bare)
         })?,
-        expires_at: moment(item, attr::EXPIRES_AT)?,
+        expires_at: timestamp(item, attr::EXPIRES_AT)?,
     })
 }

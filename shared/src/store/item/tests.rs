@@ -1,11 +1,11 @@
-//! F1: whatever is written reads back, at the extremes of every type.
+//! F1: every item round-trips, including the extreme values of every type.
 
 use super::environment::{from_registration, to_deletion_state, to_registration};
 use super::*;
 use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash};
 use crate::domain::environment::DeletionState;
 use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
-use crate::domain::guard::{Guard, Spent};
+use crate::domain::guard::{ChallengeAttempts, Guard};
 use crate::domain::id::{ApiKeyId, AttemptId};
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
@@ -16,8 +16,8 @@ use proptest::option::of;
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// Any moment that can be computed: from the whole calendar, then moved by anything.
-fn moment() -> impl Strategy<Value = Timestamp> {
+/// Any time that can be computed: a supported time, shifted by any duration.
+fn timestamp() -> impl Strategy<Value = Timestamp> {
     let (first, last) = (Timestamp::MIN.millis(), Timestamp::MAX.millis());
     let start = prop_oneof![Just(first), Just(last), Just(0), first..=last];
     (start, any::<u64>(), any::<bool>(), any::<bool>()).prop_map(|(millis, by, far, later)| {
@@ -27,7 +27,7 @@ fn moment() -> impl Strategy<Value = Timestamp> {
     })
 }
 
-/// Any spelling of 26 characters that is an id.
+/// Any valid ID, without its prefix.
 fn bare() -> impl Strategy<Value = String> {
     let edges = prop_oneof![Just(0), Just(u128::MAX), any::<u128>()];
     edges.prop_map(|value| ulid::Ulid::from(value).to_string())
@@ -45,7 +45,7 @@ ids!(factor_id -> FactorId, challenge_id -> ChallengeId, environment_id -> Envir
     data_key_id -> DataKeyId, environment_key_id -> EnvironmentKeyId, api_key_id -> ApiKeyId);
 
 fn label() -> impl Strategy<Value = Label> {
-    // Also labels of before a rule was made stricter.
+    // Includes stored labels that predate a stricter rule.
     "\\PC{1,40}|[\u{200b}\u{202e}: \n]{1,10}".prop_map(|text| Label::stored(&text))
 }
 
@@ -68,17 +68,18 @@ fn credential() -> impl Strategy<Value = Credential> {
     ]
 }
 
-fn spent() -> impl Strategy<Value = Spent> {
-    (vec(attempt_id(), 0..6), of(attempt_id()), moment())
-        .prop_map(|(attempts, verified_by, expires_at)| Spent { attempts, verified_by, expires_at })
+fn spent() -> impl Strategy<Value = ChallengeAttempts> {
+    (vec(attempt_id(), 0..6), of(attempt_id()), timestamp()).prop_map(
+        |(attempts, verified_by, expires_at)| ChallengeAttempts { attempts, verified_by, expires_at },
+    )
 }
 
 fn guard() -> impl Strategy<Value = Guard> {
     (
         prop_oneof![Just(u64::MAX), any::<u64>()],
         prop_oneof![Just(u32::MAX), any::<u32>()],
-        vec(moment(), 0..30),
-        of(moment()),
+        vec(timestamp(), 0..30),
+        of(timestamp()),
         of(prop_oneof![Just(u64::MAX), any::<u64>()].prop_map(Step)),
         btree_map(challenge_id(), spent(), 0..5),
     )
@@ -97,7 +98,7 @@ fn sealed() -> impl Strategy<Value = Sealed> {
 }
 
 fn factor() -> impl Strategy<Value = Factor> {
-    (factor_id(), environment_id(), moment(), of(user()), credential(), guard()).prop_map(
+    (factor_id(), environment_id(), timestamp(), of(user()), credential(), guard()).prop_map(
         |(id, environment, created_at, user, credential, guard)| Factor {
             id,
             environment,
@@ -111,10 +112,10 @@ fn factor() -> impl Strategy<Value = Factor> {
 
 fn challenge() -> impl Strategy<Value = Challenge> {
     let code = (environment_key_id(), any::<[u8; 32]>()).prop_map(|(key, mac)| CodeMac { key, mac });
-    (challenge_id(), factor(), moment(), moment(), of(code)).prop_map(
+    (challenge_id(), factor(), timestamp(), timestamp(), of(code)).prop_map(
         |(id, factor, created_at, expires_at, code)| {
             let code = code.map_or(ChallengeCode::Computed, ChallengeCode::Sent);
-            let mut challenge = Challenge::of(&factor, id, code, created_at);
+            let mut challenge = Challenge::new(&factor, id, code, created_at);
             challenge.expires_at = expires_at;
             // A snapshot that makes the item too large is left out.
             if !from_challenge(&challenge).contains_key(attr::SNAPSHOT) {
@@ -132,7 +133,7 @@ fn phone_log() -> impl Strategy<Value = PhoneLog> {
         request: MessageRequest { challenge, key },
         state,
     });
-    (any::<u64>(), vec(moment(), 0..11), of(last)).prop_map(|(version, sends, last)| PhoneLog {
+    (any::<u64>(), vec(timestamp(), 0..11), of(last)).prop_map(|(version, sends, last)| PhoneLog {
         version,
         sends,
         last,
@@ -140,13 +141,13 @@ fn phone_log() -> impl Strategy<Value = PhoneLog> {
 }
 
 fn registration() -> impl Strategy<Value = Registration> {
-    let key = (any::<[u8; 32]>(), prop::sample::select(Scope::ALL.to_vec()), of(moment()));
+    let key = (any::<[u8; 32]>(), prop::sample::select(Scope::ALL.to_vec()), of(timestamp()));
     let wrapped = (data_key_id(), vec(any::<u8>(), 0..80));
     (
         (environment_id(), "[a-z0-9-]{1,32}"),
         btree_map(api_key_id(), key, 0..20),
         btree_map(environment_key_id(), wrapped, 0..5),
-        of(moment()),
+        of(timestamp()),
     )
         .prop_map(|((id, tag), api_keys, keys, deleted_at)| Registration {
             environment: Environment { id, tag: Tag::parse(&tag).unwrap() },
@@ -168,7 +169,7 @@ fn registration() -> impl Strategy<Value = Registration> {
         })
 }
 
-/// One value of `item`, at any depth, replaced by something else.
+/// Replaces one value of `item`, at any depth.
 fn damage(item: &mut Item, at: usize, with: &AttributeValue) {
     let names: Vec<String> = {
         let mut names: Vec<_> = item.keys().cloned().collect();
@@ -196,32 +197,32 @@ fn junk() -> impl Strategy<Value = AttributeValue> {
 
 proptest! {
     #[test]
-    fn any_factor_reads_back(factor in factor()) {
+    fn any_factor_round_trips(factor in factor()) {
         let item = from_factor(&factor);
         prop_assert_eq!(to_summary(&item).unwrap(), factor.summary());
         prop_assert_eq!(to_factor(&item).unwrap(), factor);
     }
 
     #[test]
-    fn any_challenge_reads_back(challenge in challenge()) {
+    fn any_challenge_round_trips(challenge in challenge()) {
         let item = from_challenge(&challenge);
         prop_assert_eq!(to_challenge(&item).unwrap(), challenge);
         prop_assert!(integer::<u64>(&item, attr::TTL).is_ok());
     }
 
     #[test]
-    fn any_log_of_a_number_reads_back(log in phone_log()) {
+    fn any_phone_log_round_trips(log in phone_log()) {
         prop_assert_eq!(to_phone_log(&from_phone_log(&log)).unwrap(), log);
     }
 
     #[test]
-    fn any_entry_of_the_keyring_reads_back(id in data_key_id(), bytes in vec(any::<u8>(), 0..200)) {
+    fn any_data_key_round_trips(id in data_key_id(), bytes in vec(any::<u8>(), 0..200)) {
         let key = WrappedDataKey { id, bytes };
         prop_assert!(to_data_key(&from_data_key(&key)).unwrap() == key);
     }
 
     #[test]
-    fn any_environment_reads_back(registration in registration()) {
+    fn any_environment_round_trips(registration in registration()) {
         let item = from_registration(&registration);
         let Registration { environment, deleted_at, .. } = &registration;
         let state = DeletionState { id: Some(environment.id), deleted_at: *deleted_at };
@@ -229,9 +230,9 @@ proptest! {
         prop_assert_eq!(to_registration(&item).unwrap(), registration);
     }
 
-    /// One damaged entry is named, and costs none of the others.
+    /// A damaged entry is reported by its ID and does not affect the others.
     #[test]
-    fn a_damaged_entry_of_an_environment_leaves_the_others(registration in registration(), at: prop::sample::Index, junk in junk()) {
+    fn a_damaged_entry_of_an_environment_does_not_affect_the_others(registration in registration(), at: prop::sample::Index, junk in junk()) {
         prop_assume!(!registration.api_keys.is_empty());
         let mut item = from_registration(&registration);
         let mut expected = registration;

@@ -1,4 +1,4 @@
-//! Attribute values: from a value of ours to one of DynamoDB, and back.
+//! Conversion between Rust values and DynamoDB attribute values.
 
 use super::{Item, Parsed};
 use crate::domain::time::Timestamp;
@@ -53,7 +53,7 @@ pub(super) fn integer<T: FromStr>(item: &Item, name: &'static str) -> Parsed<T> 
     digits.parse().map_err(|_| StoreError::Corrupt(name))
 }
 
-pub(super) fn moment(item: &Item, name: &'static str) -> Parsed<Timestamp> {
+pub(super) fn timestamp(item: &Item, name: &'static str) -> Parsed<Timestamp> {
     Timestamp::from_millis(integer(item, name)?).map_err(|_| StoreError::Corrupt(name))
 }
 
@@ -74,7 +74,7 @@ pub(super) fn list<T>(
     values.iter().map(|value| read(value).ok_or(StoreError::Corrupt(name))).collect()
 }
 
-pub(super) fn to_moment(value: &AttributeValue) -> Option<Timestamp> {
+pub(super) fn to_timestamp(value: &AttributeValue) -> Option<Timestamp> {
     Timestamp::from_millis(value.as_n().ok()?.parse().ok()?).ok()
 }
 

@@ -1,4 +1,4 @@
-//! What is sealed for one place opens in no other.
+//! Sealed values open only in the context they were sealed for.
 
 use super::*;
 use crate::domain::time::Timestamp;
@@ -20,7 +20,7 @@ impl Fixture {
     }
 
     /// Another environment's seal with the same keys.
-    fn elsewhere(&mut self) -> Seal {
+    fn other_environment(&mut self) -> Seal {
         let environment = EnvironmentId::new(Timestamp::default(), &mut self.rng);
         Seal::new(environment, self.seal.keys.clone(), self.seal.current, &[0; 32])
     }
@@ -37,12 +37,12 @@ impl Fixture {
 #[test]
 fn a22_sec_02_a_secret_opens_only_for_its_factor_and_environment() {
     let mut fixture = Fixture::new();
-    let (own, other, elsewhere) = (fixture.factor(), fixture.factor(), fixture.elsewhere());
+    let (own, other, other_environment) = (fixture.factor(), fixture.factor(), fixture.other_environment());
     let secret = Secret::random(&mut fixture.rng);
     let sealed = fixture.seal.secret(&secret, own, &mut fixture.rng).unwrap();
     assert_eq!(fixture.seal.open_secret(&sealed, own).unwrap().expose(), secret.expose());
-    for (seal, factor) in [(&fixture.seal, other), (&elsewhere, own), (&elsewhere, other)] {
-        assert_eq!(seal.open_secret(&sealed, factor).err(), Some(SealError::Broken));
+    for (seal, factor) in [(&fixture.seal, other), (&other_environment, own), (&other_environment, other)] {
+        assert_eq!(seal.open_secret(&sealed, factor).err(), Some(SealError::CannotOpen));
     }
 }
 
@@ -65,48 +65,48 @@ fn sec_02_a_tampered_secret_does_not_open() {
 }
 
 #[test]
-fn sec_02_nothing_opens_or_matches_without_the_key_it_was_made_with() {
+fn sec_02_nothing_opens_or_matches_with_another_key() {
     let mut fixture = Fixture::new();
     let factor = fixture.factor();
     let secret = Secret::random(&mut fixture.rng);
     let code = Code::parse("123456").unwrap();
     let sealed = fixture.seal.secret(&secret, factor, &mut fixture.rng).unwrap();
     let challenge = fixture.challenge();
-    let kept = fixture.seal.code(&code, factor, challenge).unwrap();
+    let stored = fixture.seal.code(&code, factor, challenge).unwrap();
     let environment = fixture.seal.environment;
     let keys = BTreeMap::from([(sealed.key, EnvironmentKey(cipher::random_key(&mut fixture.rng)))]);
     let impostor = Seal::new(environment, keys, sealed.key, &cipher::random_key(&mut fixture.rng));
-    assert_eq!(impostor.open_secret(&sealed, factor).err(), Some(SealError::Broken));
-    assert_eq!(impostor.code_matches(&code, &kept, (factor, challenge)), Ok(false));
+    assert_eq!(impostor.open_secret(&sealed, factor).err(), Some(SealError::CannotOpen));
+    assert_eq!(impostor.code_matches(&code, &stored, (factor, challenge)), Ok(false));
     let erased = Seal::new(environment, BTreeMap::new(), sealed.key, &cipher::random_key(&mut fixture.rng));
     assert_eq!(erased.open_secret(&sealed, factor).err(), Some(SealError::Missing(sealed.key)));
-    assert_eq!(erased.code_matches(&code, &kept, (factor, challenge)), Err(SealError::Missing(sealed.key)));
+    assert_eq!(erased.code_matches(&code, &stored, (factor, challenge)), Err(SealError::Missing(sealed.key)));
 }
 
 #[test]
-fn a22_one_05_a_code_matches_only_in_its_challenge() {
+fn a22_one_05_a_code_matches_only_its_own_challenge() {
     let mut fixture = Fixture::new();
     let (first, second) = (fixture.factor(), fixture.factor());
     let code = Code::parse("123456").unwrap();
     let challenges =
         [(first, fixture.challenge()), (first, fixture.challenge()), (second, fixture.challenge())];
-    let kept = challenges.map(|(factor, challenge)| fixture.seal.code(&code, factor, challenge).unwrap());
-    let elsewhere = fixture.elsewhere();
+    let stored = challenges.map(|(factor, challenge)| fixture.seal.code(&code, factor, challenge).unwrap());
+    let other_environment = fixture.other_environment();
     for (here, (factor, challenge)) in challenges.into_iter().enumerate() {
-        let matches = |code: &str, kept| {
-            fixture.seal.code_matches(&Code::parse(code).unwrap(), kept, (factor, challenge)).unwrap()
+        let matches = |code: &str, stored| {
+            fixture.seal.code_matches(&Code::parse(code).unwrap(), stored, (factor, challenge)).unwrap()
         };
-        assert!(matches("123456", &kept[here]) && !matches("123457", &kept[here]));
-        assert_eq!(elsewhere.code_matches(&code, &kept[here], (factor, challenge)), Ok(false));
-        for (there, moved) in kept.iter().enumerate() {
-            // The MAC of one row moved to another row.
+        assert!(matches("123456", &stored[here]) && !matches("123457", &stored[here]));
+        assert_eq!(other_environment.code_matches(&code, &stored[here], (factor, challenge)), Ok(false));
+        for (there, moved) in stored.iter().enumerate() {
+            // The MAC of one challenge moved to another challenge.
             assert_eq!(matches("123456", moved), here == there);
         }
     }
 }
 
 #[test]
-fn sec_05_no_unkeyed_hash_of_a_code_is_its_mac() {
+fn sec_05_the_mac_of_a_code_is_not_an_unkeyed_hash() {
     use sha2::Digest as _;
     let mut fixture = Fixture::new();
     let factor = fixture.factor();
@@ -129,9 +129,9 @@ fn sec_03_sealing_twice_never_repeats_a_nonce() {
     assert_eq!(nonces.len(), 100_000);
 }
 
-/// SEC-03: a derived key seals what stands at one place, so its nonces are counted in ones.
+/// SEC-03: a derived key seals a single secret, so it uses only a few nonces.
 #[test]
-fn sec_03_every_factor_has_a_key_of_its_own() {
+fn sec_03_every_factor_has_its_own_derived_key() {
     let mut fixture = Fixture::new();
     let parent = cipher::random_key(&mut fixture.rng);
     let keys: std::collections::HashSet<[u8; 32]> = (0..1_000)
