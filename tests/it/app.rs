@@ -4,7 +4,7 @@ use crate::canary::{Watch, told, told_in};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::serve::faults::Faults;
 use cli::serve::{self, Local, Options};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::config::Settings;
 use shared::core::Core;
@@ -12,7 +12,6 @@ use shared::domain::api_key::{ApiKey, Scope};
 use shared::domain::environment::Tag;
 use shared::domain::id::ApiKeyId;
 use shared::domain::time::Timestamp;
-use shared::domain::totp::{Secret, Step};
 use shared::logs;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::store::Changed;
@@ -20,14 +19,16 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
+use tests::client::{Client, code_in};
+
+pub(crate) use tests::client::{Totp, http as client, other_than};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A running server and a client with its API key.
 pub(crate) struct App {
     pub(crate) local: Local,
-    client: Client,
-    key: String,
+    pub(crate) client: Client,
     _watch: Watch,
 }
 
@@ -36,12 +37,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) text: String,
-}
-
-/// An enrolled TOTP factor and what its authenticator app knows.
-pub(crate) struct Totp {
-    pub(crate) id: String,
-    pub(crate) secret: Secret,
 }
 
 impl App {
@@ -78,14 +73,15 @@ impl App {
             // No other process asks what time it is: a test's seconds are the ones it names.
             local.clock.stop();
         }
-        let key = local.api_key.expose().to_owned();
+        let key = local.api_key.expose();
         told(&local.url, "API key", key.as_bytes());
         let watch = Watch {
             url: local.url.clone(),
             dynamodb_url: local.dynamodb_url.clone(),
             outbox: local.outbox.clone(),
         };
-        Self { local, client: client(), key, _watch: watch }
+        let client = Client::new(&local.url, key);
+        Self { local, client, _watch: watch }
     }
 
     /// Another tenant of the same server, by its API key.
@@ -112,12 +108,12 @@ impl App {
 
     /// A request without a key.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.local.url))
+        self.client.request(method, path)
     }
 
     /// A request with this environment's key.
     pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(&self.key)
+        self.client.authorized(method, path)
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value, status: u16) -> Value {
@@ -138,11 +134,7 @@ impl App {
 
     pub(crate) async fn enroll_totp(&self) -> Totp {
         let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice@example.com"});
-        let factor = self.post("/auth/factors/enroll", body, 201).await;
-        Totp {
-            id: factor["id"].as_str().unwrap().to_owned(),
-            secret: Secret::from_base32(factor["totp"]["secret"].as_str().unwrap()).unwrap(),
-        }
+        Totp::of(&self.post("/auth/factors/enroll", body, 201).await)
     }
 
     pub(crate) async fn enroll_sms(&self) -> String {
@@ -188,7 +180,7 @@ impl App {
 
     /// The six digits of the last message.
     pub(crate) fn last_code(&self) -> String {
-        self.last_message().chars().filter(char::is_ascii_digit).collect()
+        code_in(&self.last_message())
     }
 
     /// Moves the server's clock.
@@ -198,16 +190,14 @@ impl App {
 
     /// The code an authenticator app shows, `steps` steps from now.
     pub(crate) fn code_of(&self, totp: &Totp, steps: i64) -> String {
-        let step = Step::at(self.local.clock.now()).0.checked_add_signed(steps).unwrap();
-        let code = totp.secret.code_at(Step(step)).unwrap().expose().to_owned();
+        let code = totp.code(self.local.clock.now(), steps);
         told(&self.local.url, "TOTP code", code.as_bytes());
         code
     }
 
     /// A code that no step near now has.
     pub(crate) fn wrong_code(&self, totp: &Totp) -> String {
-        let near: Vec<String> = (-3..=3).map(|steps| self.code_of(totp, steps)).collect();
-        (0..100).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap()
+        totp.wrong_code(self.local.clock.now())
     }
 
     /// A client of the table, past the API.
@@ -265,11 +255,6 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
         assert!(body.get("error").is_none(), "{body}");
     }
     answer
-}
-
-/// A client that reaches this machine past any proxy of the environment.
-pub(crate) fn client() -> Client {
-    Client::builder().no_proxy().build().unwrap()
 }
 
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());

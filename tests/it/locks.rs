@@ -1,6 +1,6 @@
 //! Guessing at a factor: how it locks, what a locked one answers, what that does to other factors, and what is logged.
 
-use crate::app::{App, Totp, send};
+use crate::app::{App, Totp, other_than, send};
 use crate::audit::lines_with;
 use reqwest::Method;
 use serde_json::json;
@@ -50,13 +50,13 @@ async fn a4_thr_04_a_resent_message_does_not_reset_the_limit() {
     let app = App::start().await;
     let factor = app.enroll_sms().await;
     let first = app.challenge(&factor).await;
-    let wrong = if app.last_code() == "000000" { "000001" } else { "000000" };
+    let wrong = other_than(&app.last_code());
     for _ in 0..4 {
         assert!(!app.is_valid(&first, wrong).await);
     }
     app.advance(30);
     let second = app.challenge(&factor).await;
-    let wrong = if app.last_code() == "000000" { "000001" } else { "000000" };
+    let wrong = other_than(&app.last_code());
     assert!(!app.is_valid(&second, wrong).await, "the fifth failure in a row");
     assert_eq!(app.refusal(&second, &app.last_code()).await, (400, TOO_MANY.to_owned()));
     app.advance(20);

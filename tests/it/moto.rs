@@ -2,7 +2,7 @@
 //!
 //! `tests/services/run` starts the server and names its address in `LATCHKEY_TEST_MOTO`.
 
-use crate::app::{Answer, client, send};
+use crate::app::{Answer, Totp, client, send};
 use crate::cli::doctor::aws::{Aws, Reply};
 use crate::cli::{Ended, typed, words};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -15,7 +15,6 @@ use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::policy::Countries;
 use shared::domain::time::Timestamp;
-use shared::domain::totp::{Secret, Step};
 use shared::ports::{Clock, OsEntropy, SystemClock};
 use shared::store::Store;
 use shared::vault::keyring::Keyring;
@@ -48,11 +47,6 @@ struct Account {
 struct Function {
     url: String,
     core: Core,
-}
-
-struct Totp {
-    id: String,
-    secret: Secret,
 }
 
 impl Account {
@@ -112,7 +106,7 @@ impl Account {
     }
 
     fn code(&self, totp: &Totp) -> String {
-        totp.secret.code_at(Step::at(self.clock.now())).unwrap().expose().to_owned()
+        totp.code(self.clock.now(), 0)
     }
 
     async fn item(&self, totp: &Totp) -> HashMap<String, AttributeValue> {
@@ -130,9 +124,7 @@ impl Function {
 
     async fn enroll(&self, key: &str) -> Totp {
         let body = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "alice"});
-        let factor = self.post(key, "/auth/factors/enroll", body).await.expect(201);
-        let secret = Secret::from_base32(factor["totp"]["secret"].as_str().unwrap()).unwrap();
-        Totp { id: factor["id"].as_str().unwrap().to_owned(), secret }
+        Totp::of(&self.post(key, "/auth/factors/enroll", body).await.expect(201))
     }
 
     async fn challenge(&self, key: &str, totp: &Totp) -> String {

@@ -1,6 +1,6 @@
 //! Verifying a code, one request after the other.
 
-use crate::app::{App, send};
+use crate::app::{App, other_than, send};
 use reqwest::Method;
 use serde_json::json;
 
@@ -113,7 +113,7 @@ async fn a_generic_code_is_shown_again_only_to_whoever_gave_it() {
     let app = App::start().await;
     let factor = app.enroll(json!({"type": "generic_otp"})).await;
     let (challenge, code) = app.generic_challenge(&factor).await;
-    let wrong = if code == "000000" { "000001" } else { "000000" };
+    let wrong = other_than(&code);
     assert!(app.verify(&challenge, wrong).await.expect(201)["challenge"].get("code").is_none());
     assert_eq!(app.verify(&challenge, &code).await.expect(201)["challenge"]["code"], code);
 }

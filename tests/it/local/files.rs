@@ -1,14 +1,16 @@
 //! The data directory: what another user of the machine can read there, and what they can plant.
 
 use super::process::Process;
-use crate::app::{App, client};
+use crate::app::{App, send};
 use cli::serve::{self, Options};
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::config::Settings;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
+use tests::client::Client;
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().mode() & 0o777
@@ -32,15 +34,13 @@ async fn refusal(data_dir: &Path) -> String {
 }
 
 async fn send_a_text(server: &Process) {
-    let (url, key, client) = (server.greeted("listening on "), server.greeted("API key "), client());
-    let post = async |path: String, body: Value| -> Value {
-        let request = client.post(format!("{url}{path}")).bearer_auth(key).json(&body);
-        request.send().await.unwrap().json().await.unwrap()
+    let client = Client::new(server.greeted("listening on "), server.greeted("API key "));
+    let post = async |path: &str, body: Value| {
+        send(client.authorized(Method::POST, path).json(&body)).await.expect(201)
     };
-    let factor =
-        post("/auth/factors/enroll".into(), json!({"type": "sms", "phone_number": "+15005550006"})).await;
-    post(format!("/auth/factors/{}/challenge", factor["id"].as_str().unwrap()), json!({})).await;
-    post("/_dev/clock".into(), json!({"advance_seconds": 1})).await;
+    let factor = post("/auth/factors/enroll", json!({"type": "sms", "phone_number": "+15005550006"})).await;
+    post(&format!("/auth/factors/{}/challenge", factor["id"].as_str().unwrap()), json!({})).await;
+    client.advance(1).await;
 }
 
 /// F12
