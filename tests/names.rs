@@ -10,14 +10,15 @@ use std::collections::BTreeMap;
 /// IDs, moments, secrets, codes and QR codes, each with its name: `<factor 1>`.
 pub struct Names {
     began: Option<Timestamp>,
-    names: BTreeMap<String, String>,
+    given: BTreeMap<String, String>,
+    counts: BTreeMap<String, usize>,
 }
 
 impl Names {
     /// No names. Moments will be counted from `began`; without it, every moment is `<time>`.
     #[must_use]
     pub fn new(began: Option<Timestamp>) -> Self {
-        Self { began, names: BTreeMap::new() }
+        Self { began, given: BTreeMap::new(), counts: BTreeMap::new() }
     }
 
     /// The answer with names in it.
@@ -40,7 +41,9 @@ impl Names {
 
     fn learn_field(&mut self, field: &str, text: &str) {
         let kind = match field {
-            "id" if text.starts_with("auth_factor_") => FactorId::parse(text).map(|_| "factor").unwrap(),
+            "id" | "authentication_factor_id" if text.starts_with("auth_factor_") => {
+                FactorId::parse(text).map(|_| "factor").unwrap()
+            }
             "id" if text.starts_with("auth_challenge_") => {
                 ChallengeId::parse(text).map(|_| "challenge").unwrap()
             }
@@ -53,8 +56,10 @@ impl Names {
             }
             _ => return,
         };
-        let number = self.names.values().filter(|name| name.starts_with(&format!("<{kind} "))).count() + 1;
-        self.names.entry(text.to_owned()).or_insert(format!("<{kind} {number}>"));
+        if !self.given.contains_key(text) {
+            let number = self.counts.get(kind).copied().unwrap_or_default() + 1;
+            self.give(text, &format!("<{kind} {number}>"));
+        }
     }
 
     fn moment(&self, text: &str) -> String {
@@ -63,21 +68,23 @@ impl Names {
         self.began.map_or("<time>".to_owned(), |began| format!("<+{} ms>", millis - began.millis()))
     }
 
-    /// Gives a text this name.
+    /// Gives a text this name, `<kind …>`.
     pub fn give(&mut self, text: &str, name: &str) {
-        self.names.insert(text.to_owned(), name.to_owned());
+        let kind = name.trim_start_matches('<').split(' ').next().unwrap_or_default();
+        *self.counts.entry(kind.to_owned()).or_default() += 1;
+        self.given.insert(text.to_owned(), name.to_owned());
     }
 
     /// Whether a text has a name.
     #[must_use]
     pub fn contains(&self, text: &str) -> bool {
-        self.names.contains_key(text)
+        self.given.contains_key(text)
     }
 
     /// `text` with the names in it.
     #[must_use]
     pub fn replaced(&self, text: &str) -> String {
-        let mut names: Vec<_> = self.names.iter().collect();
+        let mut names: Vec<_> = self.given.iter().collect();
         names.sort_by_key(|(value, _)| Reverse(value.len()));
         names.into_iter().fold(text.to_owned(), |text, (value, name)| text.replace(value.as_str(), name))
     }

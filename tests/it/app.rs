@@ -17,9 +17,10 @@ use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::store::Changed;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use tests::client::{Client, code_in};
+use tests::names::Names;
 
 pub(crate) use tests::client::{Totp, http as client, other_than};
 
@@ -29,6 +30,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 pub(crate) struct App {
     pub(crate) local: Local,
     pub(crate) client: Client,
+    names: Mutex<Names>,
     _watch: Watch,
 }
 
@@ -50,6 +52,13 @@ impl App {
         let value =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Self::start_configured(None, None, Settings::for_local(&value).unwrap()).await
+    }
+
+    /// Why no server starts in `data_dir`.
+    pub(crate) async fn refusal_in(data_dir: &Path) -> String {
+        let data_dir = Some(data_dir.to_owned());
+        let options = Options { data_dir, ..Options::in_memory(Settings::for_local(&|_| None).unwrap()) };
+        serve::start(options).await.err().expect("a refusal").to_string()
     }
 
     /// A server that keeps everything in `data_dir`.
@@ -80,8 +89,8 @@ impl App {
             dynamodb_url: local.dynamodb_url.clone(),
             outbox: local.outbox.clone(),
         };
-        let client = Client::new(&local.url, key);
-        Self { local, client, _watch: watch }
+        let (client, names) = (Client::new(&local.url, key), Mutex::new(Names::new(Some(local.clock.now()))));
+        Self { local, client, names, _watch: watch }
     }
 
     /// Another tenant of the same server, by its API key.
@@ -116,16 +125,28 @@ impl App {
         self.client.authorized(method, path)
     }
 
+    /// Sends a request with another API key.
+    pub(crate) async fn send_as(&self, key: &str, method: Method, path: &str, body: Value) -> Answer {
+        send(self.request(method, path).bearer_auth(key).json(&body)).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value, status: u16) -> Value {
-        send(self.authorized(Method::POST, path).json(&body)).await.expect(status)
+        self.ask(self.authorized(Method::POST, path).json(&body)).await.expect(status)
     }
 
     pub(crate) async fn get(&self, path: &str, status: u16) -> Value {
-        send(self.authorized(Method::GET, path)).await.expect(status)
+        self.ask(self.authorized(Method::GET, path)).await.expect(status)
     }
 
     pub(crate) async fn delete(&self, path: &str, status: u16) -> Value {
-        send(self.authorized(Method::DELETE, path)).await.expect(status)
+        self.ask(self.authorized(Method::DELETE, path)).await.expect(status)
+    }
+
+    /// Sends a request, and gives names to what its answer has.
+    async fn ask(&self, request: RequestBuilder) -> Answer {
+        let answer = send(request).await;
+        self.names.lock().unwrap().learn(&answer.json());
+        answer
     }
 
     pub(crate) async fn enroll(&self, body: Value) -> String {
@@ -151,6 +172,13 @@ impl App {
         challenge["id"].as_str().unwrap().to_owned()
     }
 
+    /// A new TOTP factor and a challenge of it.
+    pub(crate) async fn challenged(&self) -> (Totp, String) {
+        let totp = self.enroll_totp().await;
+        let challenge = self.challenge(&totp.id).await;
+        (totp, challenge)
+    }
+
     /// A new challenge of a generic factor: its id and its code.
     pub(crate) async fn generic_challenge(&self, factor: &str) -> (String, String) {
         let challenge = self.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 201).await;
@@ -159,12 +187,17 @@ impl App {
 
     pub(crate) async fn verify(&self, challenge: &str, code: &str) -> Answer {
         let path = format!("/auth/challenges/{challenge}/verify");
-        send(self.authorized(Method::POST, &path).json(&json!({ "code": code }))).await
+        self.ask(self.authorized(Method::POST, &path).json(&json!({ "code": code }))).await
     }
 
     /// The verdict on a code.
     pub(crate) async fn is_valid(&self, challenge: &str, code: &str) -> bool {
         self.verify(challenge, code).await.expect(201)["valid"].as_bool().unwrap()
+    }
+
+    /// The verdict on the factor's current code, in a new challenge.
+    pub(crate) async fn logs_in(&self, totp: &Totp) -> bool {
+        self.is_valid(&self.challenge(&totp.id).await, &self.code_of(totp, 0)).await
     }
 
     /// The `code` of the error a verify is refused with.
@@ -200,9 +233,27 @@ impl App {
         totp.wrong_code(self.local.clock.now())
     }
 
+    /// Answers, one per line, with names for what is different in every run: `<factor 1>` is the first factor in an answer to
+    /// this client. Moments are counted from the server's start.
+    pub(crate) fn named(&self, answers: &[&Value]) -> String {
+        let mut names = self.names.lock().unwrap();
+        answers.iter().map(|answer| names.shown(answer)).collect::<Vec<_>>().join("\n")
+    }
+
     /// A client of the table, past the API.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
         shared::aws::dynamodb(&serve::sdk(&self.local.dynamodb_url))
+    }
+
+    /// Writes an item, past the API.
+    pub(crate) async fn put(&self, item: Item) {
+        self.table().put_item().table_name(serve::TABLE).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// The item whose partition key ends like this.
+    pub(crate) async fn item(&self, pk_ends_with: &str) -> Item {
+        let mut items = self.dump().await.into_iter();
+        items.find(|item| item["pk"].as_s().unwrap().ends_with(pk_ends_with)).expect("an item")
     }
 
     /// Every item of the table.
