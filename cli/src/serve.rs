@@ -21,7 +21,7 @@ mod sns;
 mod token;
 
 pub use clock::LocalClock;
-pub use dev::fault_router;
+pub use dev::router as dev_router;
 pub use engine::Endpoints;
 pub use error::ServeError;
 pub use options::Options;
@@ -140,7 +140,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let sms = Sms::new(aws::sns(&on_this_machine(&reached.sns)), options.settings.sms.clone());
     let mut routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
-        routes = routes.merge(dev::router(outbox.clone(), clock.clone(), options.faults.clone()));
+        routes = routes.merge(dev_router(outbox.clone(), clock.clone(), options.faults.clone()));
     }
     let answers = TaskTracker::new();
     let app = http::app(core.clone(), routes).layer(from_fn_with_state(answers.clone(), to_its_end));

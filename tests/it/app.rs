@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cli::serve::faults::Faults;
 use cli::serve::kms::KEY_ID;
 use cli::serve::{self, Local, Options};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::aws;
 use shared::config::Settings;
@@ -14,23 +14,26 @@ use shared::domain::environment::Tag;
 use shared::domain::id::ApiKeyId;
 use shared::domain::scope::Scope;
 use shared::domain::time::Timestamp;
-use shared::domain::totp::{Secret, Step};
 use shared::logs;
 use shared::operate::ChangeOutcome;
 use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use shared::vault::kms::Kms;
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use tests::client::{Client, code_in};
+use tests::names::Names;
+
+pub(crate) use tests::client::{Totp, http as client, other_than};
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// A running server and a client with its API key.
 pub(crate) struct App {
     pub(crate) local: Local,
-    client: Client,
-    key: String,
+    pub(crate) client: Client,
+    names: Mutex<Names>,
     _watch: Watch,
 }
 
@@ -39,12 +42,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: http::HeaderMap,
     pub(crate) text: String,
-}
-
-/// An enrolled TOTP factor and what its authenticator app knows.
-pub(crate) struct Totp {
-    pub(crate) id: String,
-    pub(crate) secret: Secret,
 }
 
 impl App {
@@ -58,6 +55,13 @@ impl App {
         let value =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Self::start_configured(None, None, Settings::for_local(&value).unwrap()).await
+    }
+
+    /// Why no server starts in `data_dir`.
+    pub(crate) async fn refusal_in(data_dir: &Path) -> String {
+        let data_dir = Some(data_dir.to_owned());
+        let options = Options { data_dir, ..Options::in_memory(Settings::for_local(&|_| None).unwrap()) };
+        serve::start(options).await.err().expect("a refusal").to_string()
     }
 
     /// A server that keeps everything in `data_dir`.
@@ -81,14 +85,15 @@ impl App {
             // No other process asks what time it is: a test's seconds are the ones it names.
             local.clock.stop();
         }
-        let key = local.api_key.expose().to_owned();
+        let key = local.api_key.expose();
         told(&local.url, "API key", key.as_bytes());
         let watch = Watch {
             url: local.url.clone(),
             dynamodb_url: local.dynamodb_url.clone(),
             outbox: local.outbox.clone(),
         };
-        Self { local, client: client(), key, _watch: watch }
+        let (client, names) = (Client::new(&local.url, key), Mutex::new(Names::new(Some(local.clock.now()))));
+        Self { local, client, names, _watch: watch }
     }
 
     /// Another tenant of the same server, by its API key.
@@ -124,24 +129,36 @@ impl App {
 
     /// A request without a key.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.local.url))
+        self.client.request(method, path)
     }
 
     /// A request with this environment's key.
     pub(crate) fn authorized(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(&self.key)
+        self.client.authorized(method, path)
+    }
+
+    /// Sends a request with another API key.
+    pub(crate) async fn send_as(&self, key: &str, method: Method, path: &str, body: Value) -> Answer {
+        send(self.request(method, path).bearer_auth(key).json(&body)).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value, status: u16) -> Value {
-        send(self.authorized(Method::POST, path).json(&body)).await.expect(status)
+        self.ask(self.authorized(Method::POST, path).json(&body)).await.expect(status)
     }
 
     pub(crate) async fn get(&self, path: &str, status: u16) -> Value {
-        send(self.authorized(Method::GET, path)).await.expect(status)
+        self.ask(self.authorized(Method::GET, path)).await.expect(status)
     }
 
     pub(crate) async fn delete(&self, path: &str, status: u16) -> Value {
-        send(self.authorized(Method::DELETE, path)).await.expect(status)
+        self.ask(self.authorized(Method::DELETE, path)).await.expect(status)
+    }
+
+    /// Sends a request, and gives names to what its answer has.
+    async fn ask(&self, request: RequestBuilder) -> Answer {
+        let answer = send(request).await;
+        self.names.lock().unwrap().learn(&answer.json());
+        answer
     }
 
     pub(crate) async fn enroll(&self, body: Value) -> String {
@@ -150,8 +167,7 @@ impl App {
 
     pub(crate) async fn enroll_totp(&self) -> Totp {
         let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice@example.com"});
-        let factor = self.post("/auth/factors/enroll", body, 201).await;
-        Totp::of(&factor)
+        Totp::of(&self.post("/auth/factors/enroll", body, 201).await)
     }
 
     pub(crate) async fn enroll_sms(&self) -> String {
@@ -168,6 +184,13 @@ impl App {
         challenge["id"].as_str().unwrap().to_owned()
     }
 
+    /// A new TOTP factor and a challenge of it.
+    pub(crate) async fn challenged(&self) -> (Totp, String) {
+        let totp = self.enroll_totp().await;
+        let challenge = self.challenge(&totp.id).await;
+        (totp, challenge)
+    }
+
     /// A new challenge of a generic factor: its id and its code.
     pub(crate) async fn generic_challenge(&self, factor: &str) -> (String, String) {
         let challenge = self.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 201).await;
@@ -176,12 +199,17 @@ impl App {
 
     pub(crate) async fn verify(&self, challenge: &str, code: &str) -> Answer {
         let path = format!("/auth/challenges/{challenge}/verify");
-        send(self.authorized(Method::POST, &path).json(&json!({ "code": code }))).await
+        self.ask(self.authorized(Method::POST, &path).json(&json!({ "code": code }))).await
     }
 
     /// The verdict on a code.
     pub(crate) async fn is_valid(&self, challenge: &str, code: &str) -> bool {
         self.verify(challenge, code).await.expect(201)["valid"].as_bool().unwrap()
+    }
+
+    /// The verdict on the factor's current code, in a new challenge.
+    pub(crate) async fn logs_in(&self, totp: &Totp) -> bool {
+        self.is_valid(&self.challenge(&totp.id).await, &self.code_of(totp, 0)).await
     }
 
     /// The `code` of the error a verify is refused with.
@@ -197,7 +225,7 @@ impl App {
 
     /// The six digits of the last message.
     pub(crate) fn last_code(&self) -> String {
-        self.last_message().chars().filter(char::is_ascii_digit).collect()
+        code_in(&self.last_message())
     }
 
     /// Moves the server's clock.
@@ -207,21 +235,37 @@ impl App {
 
     /// The code an authenticator app shows, `steps` steps from now.
     pub(crate) fn code_of(&self, totp: &Totp, steps: i64) -> String {
-        let step = Step::at(self.local.clock.now()).0.checked_add_signed(steps).unwrap();
-        let code = totp.secret.code_at(Step(step)).unwrap().expose().to_owned();
+        let code = totp.code(self.local.clock.now(), steps);
         told(&self.local.url, "TOTP code", code.as_bytes());
         code
     }
 
     /// A code that no step near now has.
     pub(crate) fn wrong_code(&self, totp: &Totp) -> String {
-        let near: Vec<String> = (-3..=3).map(|steps| self.code_of(totp, steps)).collect();
-        (0..100).map(|n| format!("{n:06}")).find(|code| !near.contains(code)).unwrap()
+        totp.wrong_code(self.local.clock.now())
+    }
+
+    /// Answers, one per line, with names for what is different in every run: `<factor 1>` is the first factor in an answer to
+    /// this client. Moments are counted from the server's start.
+    pub(crate) fn named(&self, answers: &[&Value]) -> String {
+        let mut names = self.names.lock().unwrap();
+        answers.iter().map(|answer| names.shown(answer)).collect::<Vec<_>>().join("\n")
     }
 
     /// A client of the table, past the API.
     pub(crate) fn table(&self) -> aws_sdk_dynamodb::Client {
         aws::dynamodb(&aws::on_this_machine(&self.local.dynamodb_url))
+    }
+
+    /// Writes an item, past the API.
+    pub(crate) async fn put(&self, item: Item) {
+        self.table().put_item().table_name(serve::TABLE).set_item(Some(item)).send().await.unwrap();
+    }
+
+    /// The item whose partition key ends like this.
+    pub(crate) async fn item(&self, pk_ends_with: &str) -> Item {
+        let mut items = self.dump().await.into_iter();
+        items.find(|item| item["pk"].as_s().unwrap().ends_with(pk_ends_with)).expect("an item")
     }
 
     /// Every item of the table.
@@ -235,16 +279,6 @@ impl App {
             .collect::<Result<_, _>>()
             .await
             .unwrap()
-    }
-}
-
-impl Totp {
-    /// A factor as its enrolment shows it.
-    pub(crate) fn of(factor: &Value) -> Self {
-        Self {
-            id: factor["id"].as_str().unwrap().to_owned(),
-            secret: Secret::from_base32(factor["totp"]["secret"].as_str().unwrap()).unwrap(),
-        }
     }
 }
 
@@ -284,11 +318,6 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
         assert!(body.get("error").is_none(), "{body}");
     }
     answer
-}
-
-/// A client that reaches this machine past any proxy of the environment.
-pub(crate) fn client() -> Client {
-    Client::builder().no_proxy().build().unwrap()
 }
 
 static LOGGED: Mutex<Vec<u8>> = Mutex::new(Vec::new());

@@ -90,29 +90,41 @@ impl Desk {
         typed(answer, async |console| command::run(line, console).await).await
     }
 
+    /// A command that ends with this exit code.
+    pub(crate) async fn ended(&self, code: u8, line: &str) -> Ended {
+        let ended = self.type_in(line).await;
+        assert_eq!(ended.code, code, "{}{}", ended.out, ended.err);
+        ended
+    }
+
     /// A command that works: its JSON.
     pub(crate) async fn json(&self, line: &str) -> Value {
-        let ended = self.type_in(&format!("{line} --json")).await;
-        assert_eq!(ended.code, 0, "{}", ended.err);
+        let ended = self.ended(0, &format!("{line} --json")).await;
         serde_json::from_str(&ended.out).unwrap_or(Value::Null)
     }
 
     /// A command that works: what it says.
     pub(crate) async fn done(&self, line: &str) -> String {
-        let ended = self.type_in(line).await;
-        assert_eq!(ended.code, 0, "{}", ended.err);
-        masked(&ended.out, &self.dir())
+        masked(&self.ended(0, line).await.out, &self.dir())
     }
 
     /// A command that fails: what it says of that.
     pub(crate) async fn failed(&self, line: &str) -> String {
-        let ended = self.type_in(line).await;
-        assert_eq!(ended.code, 1, "{}", ended.out);
-        masked(&ended.err, &self.dir())
+        masked(&self.ended(1, line).await.err, &self.dir())
     }
 }
 
 impl Ended {
+    /// Asserts that standard output contains a text.
+    pub(crate) fn out_has(&self, text: &str) {
+        assert!(self.out.contains(text), "{}", self.out);
+    }
+
+    /// Asserts that standard error contains a text.
+    pub(crate) fn err_has(&self, text: &str) {
+        assert!(self.err.contains(text), "{}", self.err);
+    }
+
     /// The changes that were written down.
     pub(crate) fn changes(&self) -> Vec<Value> {
         self.err.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

@@ -3,10 +3,9 @@
 mod served;
 mod sms;
 
-use cli::serve::{self, Options};
+use crate::app::App;
 use serde_json::json;
 use served::Served;
-use shared::config::Settings;
 use std::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,10 +69,8 @@ async fn what_was_answered_201_survives_kill_nine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_do_not_share_a_data_directory() {
     let dir = tempfile::tempdir().unwrap();
-    let app = crate::app::App::start_in(Some(dir.path().to_owned())).await;
-    let settings = Settings::from_env_for_local().unwrap();
-    let options = Options { data_dir: Some(dir.path().to_owned()), ..Options::in_memory(settings) };
-    let refused = serve::start(options).await.err().unwrap().to_string();
+    let app = App::start_in(Some(dir.path().to_owned())).await;
+    let refused = App::refusal_in(dir.path()).await;
     assert!(refused.contains("in use by another latchkey"), "{refused}");
     app.local.stop().await;
 }
@@ -83,7 +80,7 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let app = crate::app::App::start_in(Some(data.clone())).await;
+    let app = App::start_in(Some(data.clone())).await;
     let factor = app.enroll_sms().await;
     let challenge = app.challenge(&factor).await;
     app.advance(300);
@@ -95,7 +92,7 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
         assert!(private && mode == 0o600, "{file} is {mode:o}");
     }
 
-    let app = crate::app::App::start_in(Some(data.clone())).await;
+    let app = App::start_in(Some(data.clone())).await;
     assert!(shared::ports::Clock::now(&app.local.clock) >= before);
     assert!(app.is_valid(&challenge, &app.last_code()).await);
     app.advance(600);
@@ -103,8 +100,6 @@ async fn a_restart_keeps_factors_messages_and_the_moved_clock() {
 
     // A data directory that lost its root key must not silently get another one.
     std::fs::remove_file(data.join("root.key")).unwrap();
-    let settings = Settings::from_env_for_local().unwrap();
-    let options = Options { data_dir: Some(data), ..Options::in_memory(settings) };
-    let refused = serve::start(options).await.err().unwrap().to_string();
+    let refused = App::refusal_in(&data).await;
     assert!(refused.contains("root.key"), "{refused}");
 }

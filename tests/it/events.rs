@@ -1,8 +1,8 @@
 //! Every event in `events/`, and events no client of ours sends, as Lambda hands them to the right function.
 
 use crate::app::App;
-use crate::architecture::root;
 use crate::audit::lines_with;
+use crate::canary::told_in;
 use axum::Router;
 use proptest::collection::hash_map;
 use proptest::prelude::*;
@@ -12,18 +12,7 @@ use shared::domain::sms_text::SmsTemplate;
 use shared::http::{challenge, enroll, factors, verify};
 use shared::lambda::Gateway;
 use shared::sms::{Sms, SmsConfig};
-use std::collections::BTreeSet;
-use std::fs;
-
-/// What API Gateway would send for an event, with its placeholders filled in.
-fn event(name: &str, values: &[(&str, &str)]) -> String {
-    let mut text = fs::read_to_string(root().join("events").join(name)).unwrap();
-    for (placeholder, value) in values {
-        text = text.replace(&format!("{{{{{placeholder}}}}}"), value);
-    }
-    assert!(!text.contains("{{code}}") && !text.contains("_id}}") && !text.contains("{{api_key}}"), "{name}");
-    text
-}
+use tests::events::{Target, filled, replay};
 
 /// The answer a function gives Lambda.
 async fn invoke(app: &App, function: Router, event: &str) -> Value {
@@ -38,83 +27,38 @@ fn body(answer: &Value) -> Value {
     serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
 }
 
+/// The rig compares the answers of the release binaries with the same snapshot.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_event_is_answered_by_its_function_as_the_contract_says() {
     let app = App::start().await;
-    let core = || app.local.core.clone();
-    let keyring = || app.local.keyring.clone();
-    let key = app.local.api_key.expose();
-    let sms = || {
-        let config =
-            SmsConfig { sender_id: None, origination_number: None, template: SmsTemplate::default() };
-        Sms::new(shared::aws::sns(&shared::aws::on_this_machine(&app.local.sns_url)), config)
-    };
-    let totp = app.enroll_totp().await;
-    let phone = app.enroll_sms().await;
-    let doomed = app.enroll_sms().await;
-    let (first, second) = (app.challenge(&totp.id).await, app.challenge(&totp.id).await);
-    let (code, next_code) = (app.code_of(&totp, 0), app.code_of(&totp, 1));
-
-    let mut seen = BTreeSet::new();
-    let mut ask = async |function: Router, name: &str, values: &[(&str, &str)]| {
-        seen.insert(name.to_owned());
-        invoke(&app, function, &event(name, &[values, &[("api_key", key)]].concat())).await
-    };
-    for (name, kind) in
-        [("enroll-totp.json", "totp"), ("enroll-sms.json", "sms"), ("enroll-generic-otp.json", "generic_otp")]
-    {
-        let answer = ask(enroll::router(core(), keyring()), name, &[]).await;
-        assert_eq!((&answer["statusCode"], &body(&answer)["type"]), (&json!(201), &json!(kind)), "{name}");
-    }
-    let answer = ask(enroll::router(core(), keyring()), "enroll-for-user.json", &[]).await;
-    assert_eq!(answer["statusCode"], 201);
-    assert!(body(&answer)["authentication_challenge"]["id"].is_string());
-
-    for (name, factor) in
-        [("challenge.json", &totp.id), ("challenge-legacy.json", &totp.id), ("challenge-sms.json", &phone)]
-    {
-        let answer =
-            ask(challenge::router(core(), keyring(), sms()), name, &[("factor_id", factor.as_str())]).await;
-        assert_eq!(answer["statusCode"], 201, "{name}");
-        assert_eq!(body(&answer)["authentication_factor_id"], *factor);
-    }
-    assert_eq!(app.local.outbox.messages().len(), 1);
-
-    for (name, challenge, code) in
-        [("verify.json", &first, &code), ("verify-legacy.json", &second, &next_code)]
-    {
-        let values = [("challenge_id", challenge.as_str()), ("code", code.as_str())];
-        let answer = ask(verify::router(core(), keyring()), name, &values).await;
-        assert_eq!((&answer["statusCode"], &body(&answer)["valid"]), (&json!(201), &json!(true)), "{name}");
-    }
-
-    let answer = ask(factors::router(core()), "read-factor.json", &[("factor_id", &totp.id)]).await;
-    assert_eq!((&answer["statusCode"], &body(&answer)["id"]), (&json!(200), &json!(totp.id)));
-    for name in ["list-factors.json", "list-for-user.json"] {
-        let answer = ask(factors::router(core()), name, &[]).await;
-        assert_eq!(
-            (&answer["statusCode"], &body(&answer)["object"]),
-            (&json!(200), &json!("list")),
-            "{name}"
-        );
-    }
-    let answer = ask(factors::router(core()), "delete-factor.json", &[("factor_id", &doomed)]).await;
-    assert_eq!(answer["statusCode"], 204);
-    app.get(&format!("/auth/factors/{doomed}"), 404).await;
-
-    let files = fs::read_dir(root().join("events")).unwrap().map(|entry| entry.unwrap().path());
-    let events: BTreeSet<String> = files
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
-        .collect();
-    assert_eq!(seen, events, "every event was replayed");
+    let (core, keyring, url) = (&app.local.core, &app.local.keyring, &app.local.sns_url);
+    let config = SmsConfig { sender_id: None, origination_number: None, template: SmsTemplate::default() };
+    let sms = Sms::new(shared::aws::sns(&shared::aws::on_this_machine(url)), config);
+    let (key, clock, outbox) = (app.local.api_key.expose(), &app.local.clock, &app.local.outbox);
+    let transcript = replay(Target { key, clock, outbox }, async |function, event| {
+        let function = match function {
+            "enroll" => enroll::router(core.clone(), keyring.clone()),
+            "challenge" => challenge::router(core.clone(), keyring.clone(), sms.clone()),
+            "verify" => verify::router(core.clone(), keyring.clone()),
+            _ => factors::router(core.clone()),
+        };
+        let answer = invoke(&app, function, &event).await;
+        told_in(&app.local.url, &serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default());
+        answer
+    })
+    .await;
+    insta::assert_snapshot!("answers", transcript);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn key_13_an_event_as_it_is_lets_nobody_in() {
     let app = App::start().await;
-    let text = fs::read_to_string(root().join("events/enroll-totp.json")).unwrap();
-    let answer = invoke(&app, enroll::router(app.local.core.clone(), app.local.keyring.clone()), &text).await;
+    let answer = invoke(
+        &app,
+        enroll::router(app.local.core.clone(), app.local.keyring.clone()),
+        &filled("enroll-totp", &[]),
+    )
+    .await;
     assert_eq!(answer["statusCode"], 401);
 }
 
@@ -122,8 +66,7 @@ async fn key_13_an_event_as_it_is_lets_nobody_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_is_called_what_the_gateway_says() {
     let app = App::start().await;
-    let text = fs::read_to_string(root().join("events/enroll-for-user.json")).unwrap();
-    let text = text.replace("{{api_key}}", app.local.api_key.expose());
+    let text = filled("enroll-for-user", &[("api_key", app.local.api_key.expose())]);
     for user in ["a%41", "50%", "jürgen b", "a#b", "a+b", "a;b=c,d"] {
         let mut event: Value = serde_json::from_str(&text).unwrap();
         event["rawPath"] = json!(format!("/user_management/users/{user}/auth_factors"));
@@ -160,7 +103,7 @@ async fn outcome(app: &App, event: &str) -> (u64, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_no_request_fits_is_answered_in_the_contracts_shape() {
     let app = App::start().await;
-    let event = event("list-factors.json", &[("api_key", app.local.api_key.expose())]);
+    let event = filled("list-factors", &[("api_key", app.local.api_key.expose())]);
     let event: Value = serde_json::from_str(&event).unwrap();
     let with = |pointer: &str, value: Value| {
         let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -231,7 +174,7 @@ async fn an_event_that_no_request_fits_is_answered_in_the_contracts_shape() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_not_utf8_is_malformed_json() {
     let app = App::start().await;
-    let event = event("enroll-totp.json", &[("api_key", app.local.api_key.expose())]);
+    let event = filled("enroll-totp", &[("api_key", app.local.api_key.expose())]);
     let mut event: Value = serde_json::from_str(&event).unwrap();
     for (text, code) in [("/w==", "malformed_json"), ("{", "malformed_request")] {
         (event["body"], event["isBase64Encoded"]) = (json!(text), json!(true));

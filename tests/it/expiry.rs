@@ -9,8 +9,7 @@ use std::time::Duration;
 impl App {
     /// Collects a challenge's item as DynamoDB's TTL does: at any time after its expiry.
     async fn collect(&self, challenge: &str) {
-        let items = self.dump().await;
-        let item: &Item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(challenge)).unwrap();
+        let item = self.item(challenge).await;
         let delete = self.table().delete_item().table_name(cli::serve::TABLE);
         delete.key("pk", item["pk"].clone()).key("sk", item["sk"].clone()).send().await.unwrap();
     }
@@ -67,8 +66,7 @@ async fn exp_06_no_route_shows_a_challenge_so_none_shows_an_expired_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn exp_07_nothing_that_counts_failures_is_ever_collected() {
     let app = App::start().await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
+    let (totp, challenge) = app.challenged().await;
     app.is_valid(&challenge, &app.wrong_code(&totp)).await;
     let items = app.dump().await;
     let counters: Vec<&Item> = items.iter().filter(|item| item.contains_key("guard")).collect();

@@ -20,15 +20,14 @@ async fn a_deleted_factor_is_gone() {
     let app = App::start().await;
     let id = app.enroll_sms().await;
     let path = format!("/auth/factors/{id}");
-    assert_eq!(app.get(&path, 200).await["sms"], json!({"phone_number": "+15005550006"}));
-    assert_eq!(app.delete(&path, 204).await, Value::Null);
-    let gone = json!({
-        "code": "entity_not_found",
-        "message": format!("Authentication Factor not found: '{id}'."),
-        "entity_id": id,
-    });
-    assert_eq!(app.get(&path, 404).await, gone);
-    assert_eq!(app.delete(&path, 404).await, gone);
+    let (read, deleted) = (app.get(&path, 200).await, app.delete(&path, 204).await);
+    let (gone, deleted_again) = (app.get(&path, 404).await, app.delete(&path, 404).await);
+    insta::assert_snapshot!(app.named(&[&read, &deleted, &gone, &deleted_again]), @r#"
+    {"created_at":"<+0 ms>","id":"<factor 1>","object":"authentication_factor","sms":{"phone_number":"+15005550006"},"type":"sms","updated_at":"<+0 ms>"}
+    null
+    {"code":"entity_not_found","entity_id":"<factor 1>","message":"Authentication Factor not found: '<factor 1>'."}
+    {"code":"entity_not_found","entity_id":"<factor 1>","message":"Authentication Factor not found: '<factor 1>'."}
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,29 +77,24 @@ async fn a_users_list_holds_totp_factors_only_and_ours_holds_all() {
     let app = App::start().await;
     let user = "user_1";
     let totp = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a", "user_id": user});
-    let first = app.enroll(totp.clone()).await;
+    app.enroll(totp.clone()).await;
     app.advance(1);
-    let sms = app.enroll(json!({"type": "sms", "phone_number": "+15005550006", "user_id": user})).await;
+    app.enroll(json!({"type": "sms", "phone_number": "+15005550006", "user_id": user})).await;
     app.advance(1);
-    let second = app.enroll(totp).await;
+    app.enroll(totp).await;
     app.enroll(json!({"type": "generic_otp", "user_id": "user_10"})).await;
     app.enroll(json!({"type": "generic_otp"})).await;
 
-    let list = app.get("/user_management/users/user_1/auth_factors", 200).await;
-    assert_eq!(list["object"], "list");
-    assert_eq!(list["list_metadata"], json!({"before": null, "after": null}));
-    assert_eq!(ids(&list), [second.clone(), first.clone()], "newest first");
-    assert_eq!(list["data"][0]["totp"], json!({"issuer": "Foo", "user": "a"}));
-    assert_eq!(list["data"][0]["user_id"], user);
-
-    let list = app.get("/auth/factors?user_id=user_1&order=asc", 200).await;
-    assert_eq!(ids(&list), [first, sms.clone(), second]);
-    assert_eq!(ids(&app.get("/auth/factors?user_id=user_1&type=sms", 200).await), [sms]);
+    let newest_first = app.get("/user_management/users/user_1/auth_factors", 200).await;
+    let oldest_first = app.get("/auth/factors?user_id=user_1&order=asc", 200).await;
+    let sms = app.get("/auth/factors?user_id=user_1&type=sms", 200).await;
     let nobody = app.get("/auth/factors?user_id=nobody", 200).await;
-    assert_eq!(
-        nobody,
-        json!({"object": "list", "data": [], "list_metadata": {"before": null, "after": null}})
-    );
+    insta::assert_snapshot!(app.named(&[&newest_first, &oldest_first, &sms, &nobody]), @r#"
+    {"data":[{"created_at":"<+2000 ms>","id":"<factor 3>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+2000 ms>","user_id":"user_1"},{"created_at":"<+0 ms>","id":"<factor 1>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+0 ms>","user_id":"user_1"}],"list_metadata":{"after":null,"before":null},"object":"list"}
+    {"data":[{"created_at":"<+0 ms>","id":"<factor 1>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+0 ms>","user_id":"user_1"},{"created_at":"<+1000 ms>","id":"<factor 2>","object":"authentication_factor","sms":{"phone_number":"+15005550006"},"type":"sms","updated_at":"<+1000 ms>","user_id":"user_1"},{"created_at":"<+2000 ms>","id":"<factor 3>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+2000 ms>","user_id":"user_1"}],"list_metadata":{"after":null,"before":null},"object":"list"}
+    {"data":[{"created_at":"<+1000 ms>","id":"<factor 2>","object":"authentication_factor","sms":{"phone_number":"+15005550006"},"type":"sms","updated_at":"<+1000 ms>","user_id":"user_1"}],"list_metadata":{"after":null,"before":null},"object":"list"}
+    {"data":[],"list_metadata":{"after":null,"before":null},"object":"list"}
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,20 +136,31 @@ async fn a_list_is_walked_forwards_and_backwards_in_every_order() {
 async fn a_list_refuses_what_it_does_not_understand() {
     let app = App::start().await;
     let id = app.enroll_sms().await;
-    for (query, field) in [
-        ("", "user_id"),
-        ("user_id=", "user_id"),
-        ("user_id=u&limit=0", "limit"),
-        ("user_id=u&limit=101", "limit"),
-        ("user_id=u&limit=ten", "limit"),
-        ("user_id=u&order=up", "order"),
-        ("user_id=u&type=webauthn", "type"),
-        ("user_id=u&after=auth_factor_x", "after"),
+    let mut refused = Vec::new();
+    for query in [
+        "",
+        "user_id=",
+        "user_id=u&limit=0",
+        "user_id=u&limit=101",
+        "user_id=u&limit=ten",
+        "user_id=u&order=up",
+        "user_id=u&type=webauthn",
+        "user_id=u&after=auth_factor_x",
+        &format!("user_id=u&after={id}&before={id}"),
     ] {
-        let refused = app.get(&format!("/auth/factors?{query}"), 422).await;
-        assert_eq!(refused["errors"][0]["field"], field, "{query}");
+        refused.push(app.get(&format!("/auth/factors?{query}"), 422).await.to_string());
     }
-    app.get(&format!("/auth/factors?user_id=u&after={id}&before={id}"), 422).await;
+    insta::assert_snapshot!(refused.join("\n"), @r#"
+    {"code":"invalid_request_parameters","errors":[{"code":"user_id must not be empty","field":"user_id"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"user_id must not be empty","field":"user_id"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"limit must be a number from 1 to 100","field":"limit"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"limit must be a number from 1 to 100","field":"limit"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"limit must be a number from 1 to 100","field":"limit"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"order must be asc, desc or normal","field":"order"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"type must be totp, sms or generic_otp","field":"type"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"after must be an id of this kind","field":"after"}],"message":"Validation failed"}
+    {"code":"invalid_request_parameters","errors":[{"code":"after must not be given together with before","field":"after"}],"message":"Validation failed"}
+    "#);
 }
 
 impl App {

@@ -1,12 +1,12 @@
 //! The fuzz targets' properties without a fuzzer: every file of the corpus, and seeded mutations of it.
 
 use crate::architecture::root;
-use properties::{ALL, Property};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
+use tests::properties::{ALL, Property};
 
 /// Inputs a target is given beside its corpus. The routes are slower than the parsers.
 fn mutations_of(target: &str) -> usize {

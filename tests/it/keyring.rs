@@ -47,10 +47,8 @@ impl App {
     }
 
     /// The key a factor's secret is sealed with.
-    async fn sealed_with(&self, totp: &Totp) -> String {
-        let items = self.dump().await;
-        let item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&totp.id)).unwrap();
-        item["key"].as_s().unwrap().clone()
+    pub(crate) async fn sealed_with(&self, totp: &Totp) -> String {
+        self.item(&totp.id).await["key"].as_s().unwrap().clone()
     }
 }
 
@@ -108,8 +106,7 @@ async fn sec_08_a_refused_request_unwraps_no_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sec_11_without_kms_a_cold_server_gives_503_and_spends_nothing() {
     let app = App::start_with_faults(Faults::none()).await;
-    let totp = app.enroll_totp().await;
-    let open = app.challenge(&totp.id).await;
+    let (totp, open) = app.challenged().await;
     let before = app.dump().await;
     for fault in [Fault::Throttle, Fault::ServerError, Fault::TimeoutBefore] {
         app.faults().plan(move |call| (call.operation == "Decrypt").then_some(fault));
@@ -148,8 +145,7 @@ async fn sec_11_without_kms_a_cold_server_gives_503_and_spends_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sec_04_the_keys_of_an_environment_are_held_for_a_minute() {
     let app = App::start_with_faults(Faults::none()).await;
-    let totp = app.enroll_totp().await;
-    let open = app.challenge(&totp.id).await;
+    let (totp, open) = app.challenged().await;
     app.faults().plan(|_| None);
     let reads = || {
         let calls = app.faults().calls();
@@ -187,9 +183,7 @@ async fn sec_06_what_is_kept_of_a_spent_code_is_of_no_use_and_collected() {
     let factor = app.enroll(json!({"type": "generic_otp"})).await;
     let (challenge, code) = app.generic_challenge(&factor).await;
     assert!(app.is_valid(&challenge, &code).await);
-    let items = app.dump().await;
-    let item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&challenge)).unwrap();
-    assert!(item["ttl"].as_n().is_ok(), "DynamoDB collects it");
+    assert!(app.item(&challenge).await["ttl"].as_n().is_ok(), "DynamoDB collects it");
     let again: Answer = app.verify(&challenge, &code).await;
     assert_eq!(again.expect(422)["code"], "authentication_challenge_previously_verified");
 }

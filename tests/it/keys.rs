@@ -4,7 +4,7 @@ use crate::app::{Answer, App, send};
 use crate::contract::ROUTES;
 use cli::serve::faults::{Fault, Faults};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::domain::api_key::ApiKey;
 use shared::domain::environment::Tag;
 use shared::domain::policy::{API_KEY_CACHE_TTL, MAX_API_KEYS, UNKNOWN_KEY_READ_INTERVAL};
@@ -26,7 +26,7 @@ fn forged_key(tag: &str) -> String {
 }
 
 impl App {
-    async fn list_with(&self, key: &str) -> Answer {
+    pub(crate) async fn list_with(&self, key: &str) -> Answer {
         send(self.request(Method::GET, LIST).bearer_auth(key)).await
     }
 
@@ -67,7 +67,7 @@ async fn key_08_every_route_is_open_to_the_scopes_that_have_its_right() {
         app.advance(1);
         for (method, path) in ROUTES {
             app.faults().plan(|_| None);
-            let answer = send(app.request(method.clone(), path).bearer_auth(&key).json(&json!({}))).await;
+            let answer = app.send_as(&key, method.clone(), path, json!({})).await;
             if rights(scope).contains(&right(&method, path)) {
                 assert!(![401, 403].contains(&answer.status), "{scope:?} {method} {path}: {}", answer.text);
             } else {
@@ -330,10 +330,9 @@ async fn key_11_a_cursor_of_another_environment_shows_nothing_of_it() {
     let factor = app.enroll(json!({"type": "generic_otp", "user_id": "u"})).await;
     for cursor in ["before", "after"] {
         let path = format!("{LIST}&{cursor}={factor}");
-        let answer = send(app.request(Method::GET, &path).bearer_auth(&other)).await;
-        assert_eq!(answer.expect(200)["data"], Value::Array(Vec::new()));
-        send(app.request(Method::GET, &format!("{LIST}&{cursor}=nonsense")).bearer_auth(&other))
-            .await
-            .expect(422);
+        let answer = app.send_as(&other, Method::GET, &path, json!({})).await;
+        assert_eq!(answer.expect(200)["data"], json!([]));
+        let nonsense = format!("{LIST}&{cursor}=nonsense");
+        app.send_as(&other, Method::GET, &nonsense, json!({})).await.expect(422);
     }
 }

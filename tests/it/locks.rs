@@ -1,6 +1,6 @@
 //! Guessing at a factor: how it locks, what a locked one answers, what that does to other factors, and what is logged.
 
-use crate::app::{App, Totp, send};
+use crate::app::{App, Totp, other_than, send};
 use crate::audit::lines_with;
 use reqwest::Method;
 use serde_json::json;
@@ -31,8 +31,7 @@ fn events_of(factor: &str) -> Vec<(String, Option<String>)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a4_new_challenges_do_not_reset_the_limit() {
     let app = App::start().await;
-    let totp = app.enroll_totp().await;
-    let open = app.challenge(&totp.id).await;
+    let (totp, open) = app.challenged().await;
     app.guess_wrong(&totp, 5).await;
     // Design §3: the same refusal for a verify, right or wrong, and for a challenge.
     let path = format!("/auth/factors/{}/challenge", totp.id);
@@ -50,13 +49,13 @@ async fn a4_thr_04_a_resent_message_does_not_reset_the_limit() {
     let app = App::start().await;
     let factor = app.enroll_sms().await;
     let first = app.challenge(&factor).await;
-    let wrong = if app.last_code() == "000000" { "000001" } else { "000000" };
+    let wrong = other_than(&app.last_code());
     for _ in 0..4 {
         assert!(!app.is_valid(&first, wrong).await);
     }
     app.advance(30);
     let second = app.challenge(&factor).await;
-    let wrong = if app.last_code() == "000000" { "000001" } else { "000000" };
+    let wrong = other_than(&app.last_code());
     assert!(!app.is_valid(&second, wrong).await, "the fifth failure in a row");
     assert_eq!(app.refusal(&second, &app.last_code()).await, (400, TOO_MANY.to_owned()));
     app.advance(20);
@@ -67,8 +66,7 @@ async fn a4_thr_04_a_resent_message_does_not_reset_the_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a16_thr_06_thr_07_a_lock_doubles_and_guesses_during_it_do_not_extend_it() {
     let app = App::start().await;
-    let totp = app.enroll_totp().await;
-    let open = app.challenge(&totp.id).await;
+    let (totp, open) = app.challenged().await;
     app.guess_wrong(&totp, 5).await;
     let until = app.verify(&open, "000000").await.expect(400)["retry_at"].clone();
     for _ in 0..20 {
@@ -83,7 +81,7 @@ async fn a16_thr_06_thr_07_a_lock_doubles_and_guesses_during_it_do_not_extend_it
     // THR-09: a success forgives the consecutive failures.
     app.guess_wrong(&totp, 4).await;
     app.advance(30);
-    assert!(app.is_valid(&app.challenge(&totp.id).await, &app.code_of(&totp, 0)).await);
+    assert!(app.logs_in(&totp).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +90,7 @@ async fn a16_thr_09_locking_one_factor_leaves_the_users_others_usable() {
     let (locked, other) = (app.enroll_totp().await, app.enroll_totp().await);
     app.guess_wrong(&locked, 5).await;
     app.post(&format!("/auth/factors/{}/challenge", locked.id), json!({}), 400).await;
-    assert!(app.is_valid(&app.challenge(&other.id).await, &app.code_of(&other, 0)).await);
+    assert!(app.logs_in(&other).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,7 +101,7 @@ async fn thr_08_the_days_failures_are_not_forgiven_by_a_success() {
         app.guess_wrong(&totp, 4).await;
         if events_of(&totp.id).iter().filter(|(event, _)| event == "wrong").count() < 20 {
             app.advance(30);
-            assert!(app.is_valid(&app.challenge(&totp.id).await, &app.code_of(&totp, 0)).await);
+            assert!(app.logs_in(&totp).await);
         }
     }
     let path = format!("/auth/factors/{}/challenge", totp.id);

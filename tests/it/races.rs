@@ -35,8 +35,7 @@ fn successes(answers: &[(u16, Option<bool>)]) -> usize {
 async fn a2_one_01_parallel_verifies_of_one_right_code_succeed_once() {
     let app = Arc::new(App::start().await);
     for _ in 0..REPEATS {
-        let totp = app.enroll_totp().await;
-        let challenge = app.challenge(&totp.id).await;
+        let (totp, challenge) = app.challenged().await;
         let guesses = vec![(challenge, app.code_of(&totp, 0)); PARALLEL];
         let answers = guess_at_once(&app, guesses).await;
         one_success(&answers);
@@ -69,8 +68,7 @@ async fn a2_one_02_parallel_verifies_of_one_step_in_ten_challenges_succeed_once(
 async fn a3_thr_02_two_hundred_parallel_guesses_are_told_at_most_five_verdicts() {
     let app = Arc::new(App::start().await);
     for _ in 0..5 {
-        let totp = app.enroll_totp().await;
-        let challenge = app.challenge(&totp.id).await;
+        let (totp, challenge) = app.challenged().await;
         let answers = guess_at_once(&app, vec![(challenge, app.wrong_code(&totp)); 200]).await;
         let verdicts = answers.iter().filter(|(_, verdict)| verdict.is_some()).count();
         let unheard = answers.iter().any(|(status, _)| *status == 503);
@@ -97,8 +95,7 @@ async fn one_01_a_texted_code_succeeds_once_in_parallel_too() {
 async fn one_07_after_a_deletes_answer_no_verify_succeeds() {
     let app = Arc::new(App::start().await);
     for _ in 0..REPEATS {
-        let totp = app.enroll_totp().await;
-        let challenge = app.challenge(&totp.id).await;
+        let (totp, challenge) = app.challenged().await;
         let guess = (challenge, app.code_of(&totp, 0));
         let racing = tokio::spawn({
             let (app, guess) = (Arc::clone(&app), guess.clone());

@@ -1,7 +1,7 @@
 //! Text messages cannot be pumped: what is counted, by what, and what happens at each limit.
 
-use crate::app::{Answer, App, send};
-use reqwest::Method;
+use crate::app::{Answer, App, other_than, send};
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -9,11 +9,15 @@ use tokio::task::JoinSet;
 const PHONE: &str = "+15005550006";
 
 impl App {
-    /// Asks for a message, with an idempotency key if there is one.
-    async fn text(&self, factor: &str, key: Option<&str>) -> Answer {
-        let request =
-            self.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
-        send(if let Some(key) = key { request.header("idempotency-key", key) } else { request }).await
+    /// A request for a message, with an idempotency key if there is one.
+    pub(crate) fn text_request(&self, factor: &str, key: Option<&str>) -> RequestBuilder {
+        let request = self.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge"));
+        key.iter().fold(request.json(&json!({})), |request, key| request.header("idempotency-key", *key))
+    }
+
+    /// Asks for a message.
+    pub(crate) async fn text(&self, factor: &str, key: Option<&str>) -> Answer {
+        send(self.text_request(factor, key)).await
     }
 
     fn sent(&self) -> usize {
@@ -135,11 +139,9 @@ async fn a4_sms_04_thr_17_a_number_has_one_budget_across_factors_users_and_envir
         app.delete(&format!("/auth/factors/{factor}"), 204).await;
     }
     let body = json!({"type": "sms", "phone_number": PHONE});
-    let foreign =
-        send(app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&other).json(&body)).await;
-    let foreign = foreign.expect(201)["id"].as_str().unwrap().to_owned();
-    let path = format!("/auth/factors/{foreign}/challenge");
-    let elsewhere = send(app.request(Method::POST, &path).bearer_auth(&other).json(&json!({}))).await;
+    let foreign = app.send_as(&other, Method::POST, "/auth/factors/enroll", body).await.expect(201);
+    let path = format!("/auth/factors/{}/challenge", foreign["id"].as_str().unwrap());
+    let elsewhere = app.send_as(&other, Method::POST, &path, json!({})).await;
     // SMS-13: the same words as within one environment.
     refused(&elsewhere);
     assert_eq!(app.sent(), 1);
@@ -152,11 +154,11 @@ async fn a4_thr_11_no_header_raises_a_budget() {
     app.text(&factor, None).await.expect(201);
     for n in 0..50 {
         let request = app
-            .authorized(Method::POST, &format!("/auth/factors/{factor}/challenge"))
+            .text_request(&factor, None)
             .header("x-forwarded-for", format!("198.51.100.{n}"))
             .header("forwarded", format!("for=198.51.100.{n}"))
             .header("x-real-ip", format!("198.51.100.{n}"));
-        refused(&send(request.json(&json!({}))).await);
+        refused(&send(request).await);
     }
     assert_eq!(app.sent(), 1);
 }
@@ -177,7 +179,7 @@ async fn sms_05_a_days_money_is_the_end_of_sms_but_not_of_totp() {
     assert!(until.ends_with("T00:00:00.000Z"), "the next UTC day: {until}");
     assert_eq!(app.sent(), 3);
     let totp = app.enroll_totp().await;
-    assert!(app.is_valid(&app.challenge(&totp.id).await, &app.code_of(&totp, 0)).await);
+    assert!(app.logs_in(&totp).await);
     app.advance(24 * 60 * 60);
     app.text(&factors[3], None).await.expect(201);
 }
@@ -194,10 +196,9 @@ async fn sms_05_one_environment_cannot_spend_what_is_anothers() {
     app.text(&first, None).await.expect(201);
     refused(&app.text(&second, None).await);
     let body = json!({"type": "sms", "phone_number": "+15005552002"});
-    let theirs =
-        send(app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&other).json(&body)).await;
-    let path = format!("/auth/factors/{}/challenge", theirs.expect(201)["id"].as_str().unwrap());
-    send(app.request(Method::POST, &path).bearer_auth(&other).json(&json!({}))).await.expect(201);
+    let theirs = app.send_as(&other, Method::POST, "/auth/factors/enroll", body).await.expect(201);
+    let path = format!("/auth/factors/{}/challenge", theirs["id"].as_str().unwrap());
+    app.send_as(&other, Method::POST, &path, json!({})).await.expect(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,7 +240,7 @@ async fn flt_11_a_repeat_is_never_given_a_challenge_that_is_finished() {
         app.advance(30);
         let challenge = app.text(&factor, Some("retry-1")).await.expect(201);
         let (id, code) = (challenge["id"].as_str().unwrap(), app.last_code());
-        let wrong = if code == "000000" { "000001" } else { "000000" };
+        let wrong = other_than(&code);
         for _ in 0..if right { 0 } else { 5 } {
             assert!(!app.is_valid(id, wrong).await);
         }

@@ -1,6 +1,6 @@
 //! What belongs together: codes to challenges, challenges to factors, factors to environments, secrets to all three.
 
-use crate::app::{App, send};
+use crate::app::App;
 use crate::contract::ROUTES;
 use cli::serve::faults::Faults;
 use reqwest::Method;
@@ -38,14 +38,13 @@ async fn a17_key_10_anothers_id_gets_the_bytes_of_a_missing_one() {
         let ask = async |key: &str, factor: &str, challenge: &str, user: &str| {
             app.faults().plan(|_| None);
             let (path, body) = ids(factor, challenge, user);
-            let answer = send(app.request(method.clone(), &path).bearer_auth(key).json(&body)).await;
+            let answer = app.send_as(key, method.clone(), &path, body).await;
             let calls: Vec<_> = app.faults().calls().iter().map(|call| call.operation.clone()).collect();
             let text = [factor, challenge, user].iter().fold(answer.text, |text, id| text.replace(id, "ID"));
             (answer.status, text, calls)
         };
         // Its environment is known, so that no read of it is counted.
-        let warm = send(app.request(Method::GET, "/auth/factors?user_id=u").bearer_auth(&other)).await;
-        warm.expect(200);
+        app.list_with(&other).await.expect(200);
         let foreign = ask(&other, &totp.id, &challenge, &user).await;
         let missing = ask(&other, &missing_factor, &missing_challenge, "user_nobody").await;
         let own = ask(app.local.api_key.expose(), &totp.id, &challenge, &user).await;
@@ -62,7 +61,7 @@ async fn key_09_users_of_two_environments_may_share_a_name() {
     let other = app.other_environment().await;
     app.enroll(json!({"type": "generic_otp", "user_id": "user_1"})).await;
     let path = "/auth/factors?user_id=user_1";
-    let list = send(app.request(Method::GET, path).bearer_auth(&other)).await.expect(200);
+    let list = app.send_as(&other, Method::GET, path, json!({})).await.expect(200);
     assert_eq!(list["data"], json!([]));
 }
 
@@ -88,12 +87,9 @@ async fn a7_one_05_a_code_of_one_factor_is_wrong_for_a_challenge_of_another() {
 async fn a22_sec_02_sec_11_a_secret_moved_to_another_row_opens_nothing_and_costs_nothing() {
     let app = App::start().await;
     let (own, other) = (app.enroll_totp().await, app.enroll_totp().await);
-    let items = app.dump().await;
-    let row = |id: &str| items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(id)).unwrap().clone();
-    let mut swapped = row(&own.id);
-    swapped.insert("secret".to_owned(), row(&other.id)["secret"].clone());
-    let put = app.table().put_item().table_name(cli::serve::TABLE);
-    put.set_item(Some(swapped.clone())).send().await.unwrap();
+    let mut swapped = app.item(&own.id).await;
+    swapped.insert("secret".to_owned(), app.item(&other.id).await["secret"].clone());
+    app.put(swapped.clone()).await;
     // Its snapshot of the factor carries the moved secret.
     let challenge = app.challenge(&own.id).await;
     for code in [app.code_of(&other, 0), app.code_of(&own, 0), app.wrong_code(&own)] {
@@ -108,17 +104,12 @@ async fn a22_sec_02_sec_11_a_secret_moved_to_another_row_opens_nothing_and_costs
 async fn a22_sec_02_an_environments_key_moved_to_another_environment_opens_nothing() {
     let app = App::start().await;
     let other = app.other_environment().await;
-    let items = app.dump().await;
-    let row = |tag: &str| {
-        let pk = format!("environment/{tag}");
-        items.iter().find(|item| *item["pk"].as_s().unwrap() == pk).unwrap().clone()
-    };
-    let mut swapped = row("other");
-    swapped.insert("keys".to_owned(), row("local")["keys"].clone());
-    app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(swapped)).send().await.unwrap();
+    let mut swapped = app.item("environment/other").await;
+    swapped.insert("keys".to_owned(), app.item("environment/local").await["keys"].clone());
+    app.put(swapped).await;
     let before = app.dump().await.len();
-    let enroll = app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&other);
-    let refused = send(enroll.json(&json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a"}))).await;
+    let body = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "a"});
+    let refused = app.send_as(&other, Method::POST, "/auth/factors/enroll", body).await;
     assert_eq!(refused.expect(500)["code"], "internal_server_error");
     assert_eq!(app.dump().await.len(), before, "nothing was written");
     app.enroll_totp().await;
@@ -130,11 +121,9 @@ async fn a22_one_05_a_codes_mac_moved_to_another_challenge_matches_nothing() {
     let factor = app.enroll(json!({"type": "generic_otp"})).await;
     let (first, code) = app.generic_challenge(&factor).await;
     let (second, _) = app.generic_challenge(&factor).await;
-    let items = app.dump().await;
-    let row = |id: &str| items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(id)).unwrap().clone();
-    let mut swapped = row(&second);
-    swapped.insert("code".to_owned(), row(&first)["code"].clone());
-    app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(swapped)).send().await.unwrap();
+    let mut swapped = app.item(&second).await;
+    swapped.insert("code".to_owned(), app.item(&first).await["code"].clone());
+    app.put(swapped).await;
     assert!(!app.is_valid(&second, &code).await);
     assert!(app.is_valid(&first, &code).await);
 }

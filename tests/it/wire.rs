@@ -3,15 +3,15 @@
 //! What differs from run to run is replaced by its name: ids, moments (counted from the start), secrets, codes and images.
 //! A change of the transcript is a change of the contract: read it line by line before it is accepted.
 
-use crate::app::{App, client};
+use crate::app::{App, client, other_than};
 use cli::serve::faults::{Fault, Faults};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use shared::domain::scope::Scope;
-use shared::domain::time::Timestamp;
 use shared::ports::Clock as _;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use tests::names::Names;
 
 const UNKNOWN_FACTOR: &str = "auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ";
 const UNKNOWN_CHALLENGE: &str = "auth_challenge_01FZ4TS0MWPZR7GATS7KCXANQZ";
@@ -19,16 +19,15 @@ const UNKNOWN_CHALLENGE: &str = "auth_challenge_01FZ4TS0MWPZR7GATS7KCXANQZ";
 /// Asks, and writes down what was asked and answered.
 struct Transcript {
     app: App,
-    began: Timestamp,
-    names: BTreeMap<String, String>,
+    names: Names,
     text: String,
 }
 
 impl Transcript {
     async fn start() -> Self {
         let app = App::start_with_faults(Faults::none()).await;
-        let began = app.local.clock.now();
-        Self { app, began, names: BTreeMap::new(), text: String::new() }
+        let names = Names::new(Some(app.local.clock.now()));
+        Self { app, names, text: String::new() }
     }
 
     fn heading(&mut self, text: &str) {
@@ -61,7 +60,7 @@ impl Transcript {
             .collect();
         let text = answer.text().await.unwrap();
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        self.name(&body);
+        self.names.learn(&body);
         let usual = BTreeMap::from(
             [
                 ("cache-control", "no-store"),
@@ -77,48 +76,9 @@ impl Transcript {
             .map(|(name, value)| format!("+ {name}: {value}\n"))
             .chain(usual.keys().filter(|name| !headers.contains_key(*name)).map(|name| format!("- {name}\n")))
             .collect();
-        let (asked, unusual, text) = (self.named(asked), self.named(&unusual.concat()), self.named(&text));
-        writeln!(self.text, "{asked}\n{status}\n{unusual}{text}\n").unwrap();
+        let text = self.names.replaced(&format!("{asked}\n{status}\n{}{text}", unusual.concat()));
+        writeln!(self.text, "{text}\n").unwrap();
         body
-    }
-
-    /// Gives everything in an answer that is different in each run a name.
-    fn name(&mut self, body: &Value) {
-        match body {
-            Value::Array(values) => values.iter().for_each(|value| self.name(value)),
-            Value::Object(fields) => {
-                for (field, value) in fields {
-                    let Some(text) = value.as_str() else {
-                        self.name(value);
-                        continue;
-                    };
-                    let kind = match field.as_str() {
-                        "id" if text.starts_with("auth_factor_") => "factor",
-                        "id" if text.starts_with("auth_challenge_") => "challenge",
-                        "secret" => "secret",
-                        "qr_code" => "image",
-                        "code" if text.len() == 6 => "code",
-                        "created_at" | "expires_at" | "retry_at" => {
-                            let at: jiff::Timestamp = text.parse().unwrap();
-                            let after = at.as_millisecond() - self.began.millis();
-                            self.names.insert(text.to_owned(), format!("<+{after} ms>"));
-                            continue;
-                        }
-                        _ => continue,
-                    };
-                    let number =
-                        self.names.values().filter(|name| name.starts_with(&format!("<{kind} "))).count();
-                    self.names.entry(text.to_owned()).or_insert(format!("<{kind} {}>", number + 1));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn named(&self, text: &str) -> String {
-        let mut names: Vec<_> = self.names.iter().collect();
-        names.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        names.into_iter().fold(text.to_owned(), |text, (value, name)| text.replace(value.as_str(), name))
     }
 
     async fn enroll(&mut self, body: Value) -> String {
@@ -135,7 +95,7 @@ impl Transcript {
         let path = format!("/auth/challenges/{challenge}/verify");
         let request = self.app.authorized(Method::POST, &path).json(&json!({ "code": code }));
         // A code of an authenticator app is in no answer, so it has no name.
-        let shown = if self.names.contains_key(code) { code } else { "…" };
+        let shown = if self.names.contains(code) { code } else { "…" };
         self.ask(&format!("POST {path} {{\"code\":\"{shown}\"}}"), request).await;
     }
 }
@@ -193,7 +153,7 @@ async fn enrolling(wire: &mut Transcript) {
 async fn challenging_and_verifying(wire: &mut Transcript) {
     wire.heading("Challenge and verify an authenticator app");
     let totp = wire.app.enroll_totp().await;
-    wire.names.insert(totp.id.clone(), "<factor of the app>".to_owned());
+    wire.names.give(&totp.id, "<factor of the app>");
     let (right, wrong) = (wire.app.code_of(&totp, 0), wire.app.wrong_code(&totp));
     let (challenge, _) = wire.challenge(&totp.id).await;
     wire.verify(&challenge, &wrong).await;
@@ -229,8 +189,7 @@ async fn challenging_and_verifying(wire: &mut Transcript) {
     }
     wire.heading("A generic code");
     let (challenge, code) = wire.challenge(&generic).await;
-    let wrong = if code == "000000" { "000001" } else { "000000" };
-    wire.verify(&challenge, wrong).await;
+    wire.verify(&challenge, other_than(&code)).await;
     wire.verify(&challenge, &code).await;
     wire.verify(&challenge, &code).await;
     wire.heading("Unknown");

@@ -1,23 +1,19 @@
 //! The write that decides a verify, as the table is asked for it: one, conditional, and never told before it is done.
 
-use properties::server::{Answer, Server};
-use properties::table::Fate;
 use serde_json::{Value, json};
-use shared::domain::totp::{Secret, Step};
 use shared::ports::Clock as _;
 use shared::store::MAX_WRITE_CONFLICTS;
 use std::sync::{Arc, Mutex};
+use tests::client::Totp;
+use tests::properties::server::{Answer, Server};
+use tests::properties::table::Fate;
 
-/// The code the authenticator app shows.
 fn right_code(server: &Server) -> String {
-    let secret = Secret::from_base32(server.totp["totp"]["secret"].as_str().unwrap()).unwrap();
-    secret.code_at(Step::at(server.clock.now())).unwrap().expose().to_owned()
+    Totp::of(&server.totp).code(server.clock.now(), 0)
 }
 
-/// A code it does not show.
 fn wrong_code(server: &Server) -> String {
-    let right: u32 = right_code(server).parse().unwrap();
-    format!("{:06}", (right + 500_000) % 1_000_000)
+    Totp::of(&server.totp).wrong_code(server.clock.now())
 }
 
 fn verify(server: &Server, code: &str) -> Answer {

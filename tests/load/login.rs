@@ -1,21 +1,17 @@
-//! One login, as an impatient client does it: it tries again when it is told to, and asks twice at once.
+//! One login, as an impatient user does it: it repeats what is answered 503, and verifies twice at once.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use shared::domain::totp::{Secret, Step};
 use shared::ports::{Clock as _, SystemClock};
 use std::time::{Duration, Instant};
+use tests::client::{Client, Totp};
 
 /// How often a client tries again after a 503.
 const TRIES: usize = 50;
 
-/// Asks a server with an API key. Cheap to clone.
+/// A user of the API. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Client {
-    http: reqwest::Client,
-    url: String,
-    key: String,
-}
+pub(crate) struct User(pub(crate) Client);
 
 /// What one login was told.
 #[derive(Default)]
@@ -40,25 +36,7 @@ pub(crate) struct Login {
     pub(crate) odd: Vec<String>,
 }
 
-impl Client {
-    pub(crate) fn new(url: String, key: String) -> Self {
-        Self { http: reqwest::Client::builder().no_proxy().build().unwrap(), url, key }
-    }
-
-    pub(crate) async fn get_dev(&self, path: &str) -> Value {
-        let answer = self.http.get(format!("{}/_dev/{path}", self.url)).send().await.unwrap();
-        answer.json().await.expect("a server that was started with faults")
-    }
-
-    pub(crate) fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.key)
-    }
-
-    pub(crate) async fn post_dev(&self, path: &str, body: &Value) {
-        let answer = self.http.post(format!("{}/_dev/{path}", self.url)).json(body).send().await.unwrap();
-        assert!(answer.status().is_success(), "a server that was started with faults");
-    }
-
+impl User {
     /// Enrolls, guesses wrong now and then, verifies twice at once, tries the code again, and reads the factor.
     pub(crate) async fn log_in(&self, number: usize) -> Login {
         let mut login = Login::default();
@@ -67,15 +45,14 @@ impl Client {
         else {
             return login;
         };
-        let factor = enrolled["id"].as_str().unwrap().to_owned();
-        let secret = Secret::from_base32(enrolled["totp"]["secret"].as_str().unwrap()).unwrap();
-        login.factor = Some(factor.clone());
-        let challenge = format!("/auth/factors/{factor}/challenge");
+        let totp = Totp::of(&enrolled);
+        login.factor = Some(totp.id.clone());
+        let challenge = format!("/auth/factors/{}/challenge", totp.id);
 
         if let Some(path) = self.open(&mut login, &challenge).await {
-            let code = secret.code_at(Step::at(SystemClock.now())).unwrap().expose().to_owned();
+            let code = totp.code(SystemClock.now(), 0);
             if number.is_multiple_of(3) {
-                self.guess(&mut login, &path, &wrong(&code)).await;
+                self.guess(&mut login, &path, &totp.wrong_code(SystemClock.now())).await;
             }
             let (mut first, mut second) = (Login::default(), Login::default());
             tokio::join!(self.verify(&mut first, &path, &code), self.verify(&mut second, &path, &code));
@@ -89,7 +66,7 @@ impl Client {
                 login.unearned += usize::from(told == Some(true) && spent && before == 0);
             }
         }
-        let path = format!("/auth/factors/{factor}");
+        let path = format!("/auth/factors/{}", totp.id);
         login.lost = self.insist(&mut login, Method::GET, &path, &Value::Null).await.is_none();
         login
     }
@@ -132,8 +109,7 @@ impl Client {
         for _ in 0..TRIES {
             #[expect(clippy::disallowed_methods, reason = "this measures")]
             let asked = Instant::now();
-            let request =
-                self.http.request(method.clone(), format!("{}{path}", self.url)).bearer_auth(&self.key);
+            let request = self.0.authorized(method.clone(), path);
             let request = if body.is_null() { request } else { request.json(body) };
             let answer = request.send().await.unwrap();
             login.latencies.push(asked.elapsed());
@@ -167,10 +143,4 @@ impl Login {
         self.untold |= other.untold;
         self.odd.extend(other.odd);
     }
-}
-
-/// A code that is not `code`, nor likely one of its neighbours.
-fn wrong(code: &str) -> String {
-    let number: u32 = code.parse().unwrap();
-    format!("{:06}", (number + 500_000) % 1_000_000)
 }

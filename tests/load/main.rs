@@ -27,16 +27,17 @@ mod text;
 use clap::Parser;
 use cli::serve::faults::Faults;
 use cli::serve::{self, Local, Options};
-use login::{Client, Login};
-use serde_json::{Value, json};
+use login::{Login, User};
 use shared::config::Settings;
 use shared::domain::api_key::ApiKey;
 use shared::domain::id::FactorId;
 use shared::store::Store;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tally::Tally;
+use tests::client::Client;
 use text::Texts;
 use tokio::task::JoinSet;
 
@@ -83,7 +84,7 @@ async fn main() -> ExitCode {
             arguments.dynamodb_url.clone().unwrap(),
         ),
     };
-    let client = Client::new(url, key.clone());
+    let client = Client::new(&url, &key);
     let store = Store::new(
         shared::aws::dynamodb(&shared::aws::on_this_machine(&dynamodb_url)),
         arguments.table.clone(),
@@ -92,13 +93,13 @@ async fn main() -> ExitCode {
     let mut ok = true;
     println!("{}", Tally::HEADER);
     for (name, share) in [("without faults", 0.0), ("with faults", arguments.share), ("without again", 0.0)] {
-        client.post_dev("faults", &json!({ "share": share, "seed": arguments.seed })).await;
+        client.inject(share, arguments.seed).await;
         let logins = run(&client, &arguments).await;
-        let injected = client.get_dev("faults").await;
-        client.post_dev("faults", &json!({ "share": 0.0 })).await;
+        let injected = client.injected().await;
+        client.inject(0.0, 0).await;
         let mut tally = Tally::of(&logins);
         check_table(&store, &key, &logins, &mut tally).await;
-        println!("{}", tally.row(name, &injected));
+        println!("{}", tally.row(name, injected.values().sum()));
         if share > 0.0 {
             println!("{}", kinds(&injected));
         }
@@ -122,22 +123,22 @@ async fn start() -> Local {
 
 /// Asks for text messages while this share of the calls fails, and prints what came of it.
 async fn texts(client: &Client, arguments: &Arguments, first: usize, share: f64) -> bool {
-    client.post_dev("faults", &json!({ "share": share, "seed": arguments.seed })).await;
+    client.inject(share, arguments.seed).await;
     let mut running = JoinSet::new();
     let mut texts = Vec::new();
     for flow in first..first + arguments.texts {
-        let client = client.clone();
+        let user = User(client.clone());
         if running.len() >= 8 {
             texts.extend(running.join_next().await.transpose().unwrap());
         }
-        running.spawn(async move { client.text(flow).await });
+        running.spawn(async move { user.text(flow).await });
     }
     texts.extend(running.join_all().await);
-    let injected = client.get_dev("faults").await;
-    client.post_dev("faults", &json!({ "share": 0.0 })).await;
-    let sent = client.check(&mut texts).await;
+    let injected = client.injected().await;
+    client.inject(0.0, 0).await;
+    let sent = User(client.clone()).check(&mut texts).await;
     let tally = Texts::of(&texts, &sent);
-    println!("{}", tally.row(share, &injected));
+    println!("{}", tally.row(share, injected.values().sum()));
     tally.holds() && (share > 0.0 || tally.all_sent())
 }
 
@@ -145,7 +146,7 @@ async fn texts(client: &Client, arguments: &Arguments, first: usize, share: f64)
 async fn run(client: &Client, arguments: &Arguments) -> Vec<Login> {
     let (next, mut running) = (Arc::new(AtomicUsize::new(0)), JoinSet::new());
     for _ in 0..arguments.clients {
-        let (client, next, logins) = (client.clone(), Arc::clone(&next), arguments.logins);
+        let (user, next, logins) = (User(client.clone()), Arc::clone(&next), arguments.logins);
         running.spawn(async move {
             let mut done = Vec::new();
             loop {
@@ -153,7 +154,7 @@ async fn run(client: &Client, arguments: &Arguments) -> Vec<Login> {
                 if number >= logins {
                     return done;
                 }
-                done.push(client.log_in(number).await);
+                done.push(user.log_in(number).await);
             }
         });
     }
@@ -178,7 +179,7 @@ async fn check_table(store: &Store, key: &str, logins: &[Login], tally: &mut Tal
     }
 }
 
-fn kinds(injected: &Value) -> String {
-    let kinds = injected.as_object().unwrap().iter().map(|(kind, count)| format!("{count} {kind}"));
+fn kinds(injected: &BTreeMap<String, u64>) -> String {
+    let kinds = injected.iter().map(|(kind, count)| format!("{count} {kind}"));
     format!("  tries that met a fault: {}", kinds.collect::<Vec<_>>().join(", "))
 }

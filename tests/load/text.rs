@@ -1,10 +1,11 @@
 //! One text message, asked for as the SDKs do it: the same request again, with the same idempotency key, after a 503.
 
-use crate::login::{Client, Login};
+use crate::login::{Login, User};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tests::client::code_in;
 
 /// Requests an SDK makes before it gives up: one, and three retries.
 const REQUESTS: usize = 4;
@@ -35,7 +36,7 @@ pub(crate) struct Texts {
     unverified: usize,
 }
 
-impl Client {
+impl User {
     /// Enrolls a phone and asks for a message.
     pub(crate) async fn text(&self, flow: usize) -> Text {
         // A range of numbers has a budget of its own.
@@ -47,7 +48,8 @@ impl Client {
         let path = format!("/auth/factors/{factor}/challenge");
         let (mut status, mut promised) = (StatusCode::SERVICE_UNAVAILABLE, None);
         for _ in 0..REQUESTS {
-            let request = self.post(&path).header("idempotency-key", format!("retry-{factor}"));
+            let request =
+                self.0.authorized(Method::POST, &path).header("idempotency-key", format!("retry-{factor}"));
             let answer = request.json(&json!({})).send().await.unwrap();
             status = answer.status();
             if status != StatusCode::SERVICE_UNAVAILABLE {
@@ -62,10 +64,10 @@ impl Client {
     /// Gives each message's code to the challenge that was promised it.
     pub(crate) async fn check(&self, texts: &mut [Text]) -> BTreeMap<String, usize> {
         let mut sent: BTreeMap<String, (usize, String)> = BTreeMap::new();
-        for message in self.get_dev("sms").await.as_array().unwrap() {
-            let (count, code) = sent.entry(message["to"].as_str().unwrap().to_owned()).or_default();
+        for message in self.0.messages().await {
+            let (count, code) = sent.entry(message.to).or_default();
             *count += 1;
-            *code = message["message"].as_str().unwrap().chars().filter(char::is_ascii_digit).collect();
+            *code = code_in(&message.message);
         }
         for text in texts {
             let (Some(challenge), Some((_, code))) = (&text.promised, sent.get(&text.number)) else {
@@ -107,8 +109,7 @@ impl Texts {
         self.sent == self.flows
     }
 
-    pub(crate) fn row(&self, share: f64, injected: &Value) -> String {
-        let faults: u64 = injected.as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    pub(crate) fn row(&self, share: f64, faults: u64) -> String {
         format!(
             "faults at {share:<6} {:>6} {:>7} {:>4} {:>4} {faults:>6} | {:>16} {:>8} {:>11}",
             self.flows,

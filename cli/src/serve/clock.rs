@@ -21,7 +21,12 @@ pub struct LocalClock {
 }
 
 impl LocalClock {
-    pub(super) fn open(file: Option<PathBuf>) -> Result<Self, ServeError> {
+    /// The machine's clock, moved as far as `file` says.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Data`] if the file cannot be read.
+    pub fn open(file: Option<PathBuf>) -> Result<Self, ServeError> {
         let kept = match &file {
             Some(path) if path.exists() => fs::read_to_string(path)
                 .and_then(|text| text.trim().parse().map_err(std::io::Error::other))
@@ -45,7 +50,8 @@ impl LocalClock {
         let moved = self.moved_seconds.load(Ordering::SeqCst).saturating_add(seconds);
         let moved = moved.clamp(FARTHEST_SECONDS.saturating_neg(), FARTHEST_SECONDS);
         if let Some(file) = &self.file {
-            keep(file, moved.to_string().as_bytes())?;
+            // With its sign, so that libfaketime can read it as an offset.
+            keep(file, format!("{moved:+}").as_bytes())?;
         }
         self.moved_seconds.store(moved, Ordering::SeqCst);
         Ok(())

@@ -54,7 +54,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 }
 
 /// `/_dev/sms` and `/_dev/clock`; `/_dev/faults` on a server that was started with faults.
-pub(super) fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Router {
+pub fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Router {
     let sms = Router::new().route("/_dev/sms", get(messages).delete(clear)).with_state(outbox);
     let time = Router::new().route("/_dev/clock", get(now).post(advance)).with_state(clock);
     let router = sms.merge(time);
@@ -65,7 +65,7 @@ pub(super) fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) 
 }
 
 /// `/_dev/faults`: how many calls have failed in which way, and which share of them shall.
-pub fn fault_router(faults: Faults) -> Router {
+fn fault_router(faults: Faults) -> Router {
     Router::new().route("/_dev/faults", get(injected).post(inject)).with_state(faults)
 }
 

@@ -3,6 +3,7 @@
 use super::private::{append, keep};
 use super::{LocalClock, ServeError};
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
@@ -38,7 +39,11 @@ pub struct Message {
 
 impl Outbox {
     /// The messages in `file`, if there is one.
-    pub(super) fn open(file: Option<PathBuf>, clock: LocalClock) -> Result<Self, ServeError> {
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Data`] if the file cannot be read.
+    pub fn open(file: Option<PathBuf>, clock: LocalClock) -> Result<Self, ServeError> {
         let kept = match &file {
             Some(path) if path.exists() => {
                 fs::read_to_string(path).map_err(|source| ServeError::Data { path: path.clone(), source })?
@@ -70,6 +75,30 @@ impl Outbox {
         Ok(())
     }
 
+    /// Adds the message of a `Publish` request, a form of SNS's query protocol. Returns whether it is one, to a phone number.
+    ///
+    /// # Errors
+    ///
+    /// If the message cannot be written to the file.
+    pub fn publish(&self, form: &[u8]) -> io::Result<bool> {
+        let fields: BTreeMap<String, String> = serde_urlencoded::from_bytes(form).unwrap_or_default();
+        let field = |name: &str| fields.get(name).cloned();
+        let (Some("Publish"), Some(to), Some(message)) =
+            (fields.get("Action").map(String::as_str), field("PhoneNumber"), field("Message"))
+        else {
+            return Ok(false);
+        };
+        let attributes = (1..)
+            .map_while(|n| {
+                let entry = format!("MessageAttributes.entry.{n}");
+                Some((field(&format!("{entry}.Name"))?, field(&format!("{entry}.Value.StringValue"))?))
+            })
+            .collect();
+        let sent_at = self.clock.now().to_string();
+        self.add(Message { to, message, sent_at, attributes })?;
+        Ok(true)
+    }
+
     fn add(&self, message: Message) -> io::Result<()> {
         let mut messages = self.lock();
         if let Some(file) = &self.file {
@@ -90,23 +119,10 @@ pub(super) fn router(outbox: Outbox) -> Router {
     Router::new().route("/", post(publish)).with_state(outbox)
 }
 
-async fn publish(State(outbox): State<Outbox>, body: String) -> Response {
-    let fields: BTreeMap<String, String> = serde_urlencoded::from_str(&body).unwrap_or_default();
-    let field = |name: &str| fields.get(name).cloned();
-    let (Some("Publish"), Some(to), Some(message)) =
-        (fields.get("Action").map(String::as_str), field("PhoneNumber"), field("Message"))
-    else {
-        return failure("InvalidAction", "The outbox takes Publish with PhoneNumber and Message only.");
-    };
-    let attributes = (1..)
-        .map_while(|n| {
-            let entry = format!("MessageAttributes.entry.{n}");
-            Some((field(&format!("{entry}.Name"))?, field(&format!("{entry}.Value.StringValue"))?))
-        })
-        .collect();
-    let sent_at = outbox.clock.now().to_string();
-    match outbox.add(Message { to, message, sent_at, attributes }) {
-        Ok(()) => xml(http::StatusCode::OK, "<PublishResponse><PublishResult><MessageId>00000000-0000-0000-0000-000000000000</MessageId></PublishResult></PublishResponse>".to_owned()),
+async fn publish(State(outbox): State<Outbox>, body: Bytes) -> Response {
+    match outbox.publish(&body) {
+        Ok(true) => xml(http::StatusCode::OK, "<PublishResponse><PublishResult><MessageId>00000000-0000-0000-0000-000000000000</MessageId></PublishResult></PublishResponse>".to_owned()),
+        Ok(false) => failure("InvalidAction", "The outbox takes Publish with PhoneNumber and Message only."),
         Err(error) => failure("InternalError", &error.to_string()),
     }
 }

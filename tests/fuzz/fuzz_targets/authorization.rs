@@ -1,3 +1,3 @@
-//! See `properties::authorization`.
+//! See `tests::properties::authorization`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::authorization(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::authorization(data));

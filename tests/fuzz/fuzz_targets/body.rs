@@ -1,3 +1,3 @@
-//! See `properties::body`.
+//! See `tests::properties::body`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::body(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::body(data));

@@ -1,3 +1,3 @@
-//! See `properties::code`.
+//! See `tests::properties::code`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::code(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::code(data));

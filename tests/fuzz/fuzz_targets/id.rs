@@ -1,3 +1,3 @@
-//! See `properties::id`.
+//! See `tests::properties::id`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::id(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::id(data));

@@ -1,3 +1,3 @@
-//! See `properties::otpauth`.
+//! See `tests::properties::otpauth`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::otpauth(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::otpauth(data));

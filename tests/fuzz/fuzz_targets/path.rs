@@ -1,3 +1,3 @@
-//! See `properties::path`.
+//! See `tests::properties::path`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::path(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::path(data));

@@ -1,3 +1,3 @@
-//! See `properties::phone`.
+//! See `tests::properties::phone`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::phone(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::phone(data));

@@ -1,3 +1,3 @@
-//! See `properties::template`.
+//! See `tests::properties::template`.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::template(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::template(data));

@@ -1,14 +1,11 @@
 //! F1: one damaged item keeps nobody from the others, and says what to type about it.
 
-use super::{Desk, Ended};
-use crate::app::{App, Item, send};
+use super::Desk;
+use crate::app::{App, Item, Totp};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::command::{FAULTS, USAGE};
-use cli::serve::{self, Options, ServeError, TABLE};
-use reqwest::Method;
 use serde_json::{Value, json};
-use shared::config::Settings;
 use shared::domain::api_key::ApiKey;
 use shared::domain::policy::{NEW_KEY_DELAY, RETIRED_KEY_RETENTION};
 use shared::domain::scope::Scope;
@@ -18,17 +15,8 @@ fn junk() -> AttributeValue {
 }
 
 impl App {
-    async fn item(&self, pk_ends_with: &str) -> Item {
-        let items = self.dump().await;
-        items.into_iter().find(|item| item["pk"].as_s().unwrap().ends_with(pk_ends_with)).unwrap()
-    }
-
-    async fn put(&self, item: Item) {
-        self.table().put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
-    }
-
     /// Replaces an attribute of the item whose partition key ends like this. Returns the item as it was.
-    async fn damage(&self, pk_ends_with: &str, attribute: &str, value: AttributeValue) -> Item {
+    pub(super) async fn damage(&self, pk_ends_with: &str, attribute: &str, value: AttributeValue) -> Item {
         let intact = self.item(pk_ends_with).await;
         let mut item = intact.clone();
         item.insert(attribute.to_owned(), value);
@@ -45,11 +33,7 @@ impl App {
         self.put(item).await;
     }
 
-    async fn list_as(&self, key: &str) -> u16 {
-        send(self.request(Method::GET, "/auth/factors?user_id=u").bearer_auth(key)).await.status
-    }
-
-    async fn verifies(&self, totp: &crate::app::Totp) -> u16 {
+    async fn verifies(&self, totp: &Totp) -> u16 {
         let challenge = self.challenge(&totp.id).await;
         let answer = self.verify(&challenge, &self.code_of(totp, 0)).await;
         if answer.status == 201 {
@@ -65,16 +49,25 @@ async fn key_of(desk: &Desk, tag: &str) -> (String, String) {
     (made["key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned())
 }
 
-async fn start(desk: &Desk) -> Result<serve::Local, ServeError> {
-    let settings = Settings::for_local(&|_| None).unwrap();
-    let data_dir = Some(desk.dir());
-    serve::start(Options { data_dir, ..Options::in_memory(settings) }).await
+/// A server with a factor whose secret is sealed with the oldest key, and one whose secret is sealed with the newest.
+async fn serve_after_rotation(desk: &Desk) -> (App, Totp, Totp) {
+    let app = desk.serve().await;
+    let old = app.enroll_totp().await;
+    rotate(desk, &app).await;
+    let new = app.enroll_totp().await;
+    (app, old, new)
 }
 
-/// What is shown is shown, and the exit code says that it is not all.
-fn left_out(ended: &Ended, shown: &str, damaged: &str) {
-    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
-    assert!(ended.out.contains(shown), "{}", ended.out);
+/// Rotates the keyring, and waits until the new keys seal.
+async fn rotate(desk: &Desk, app: &App) {
+    desk.done("keyring rotate").await;
+    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
+}
+
+/// The command shows what it can, and its exit code says that it is not all.
+async fn left_out(desk: &Desk, line: &str, shown: &str, damaged: &str) {
+    let ended = desk.ended(1, line).await;
+    ended.out_has(shown);
     let said = ended.err.lines().find(|line| line.starts_with("latchkey: cannot read ")).unwrap();
     assert!(said.contains(damaged), "{said}");
 }
@@ -84,10 +77,8 @@ async fn a_key_that_would_outlive_ten_years_is_not_made() {
     let desk = Desk::new();
     desk.done("init").await;
     for span in ["3000000d", "99999999h", "3651d"] {
-        let refused =
-            desk.type_in(&format!("keys create --environment production --expires-in {span}")).await;
-        assert_eq!(refused.code, USAGE);
-        assert!(refused.err.contains("from 1m to 3650d"), "{}", refused.err);
+        let line = format!("keys create --environment production --expires-in {span}");
+        desk.ended(USAGE, &line).await.err_has("from 1m to 3650d");
     }
     let longest = desk.json("keys create --environment production --expires-in 3650d").await;
     assert_eq!(desk.json("keys list").await[1]["expires_at"], longest["expires_at"]);
@@ -106,46 +97,37 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
 
     let damaged =
         "shop (its `keys` is missing or makes no sense). Restore the environment's item from a backup";
-    left_out(&desk.type_in("keys list").await, &zoo_id, damaged);
-    left_out(&desk.type_in("env list").await, "zoo", damaged);
-    left_out(&desk.type_in("keyring list").await, "local zoo", damaged);
-    left_out(&desk.type_in("keyring rotate").await, "environments with a new key: local zoo", damaged);
+    left_out(&desk, "keys list", &zoo_id, damaged).await;
+    left_out(&desk, "env list", "zoo", damaged).await;
+    left_out(&desk, "keyring list", "local zoo", damaged).await;
+    left_out(&desk, "keyring rotate", "environments with a new key: local zoo", damaged).await;
     assert!(desk.failed("keys list --environment shop").await.contains(damaged));
     assert!(desk.failed("keys create --environment shop").await.contains(damaged));
-    let doctor = desk.type_in("doctor").await;
-    assert_eq!(doctor.code, FAULTS);
-    assert!(
-        doctor.out.contains("its item is damaged: `keys` is missing or makes no sense"),
-        "{}",
-        doctor.out
-    );
-    assert!(doctor.out.contains("its entries open (2)"), "{}", doctor.out);
+    let doctor = desk.ended(FAULTS, "doctor").await;
+    doctor.out_has("its item is damaged: `keys` is missing or makes no sense");
+    doctor.out_has("its entries open (2)");
 
     // Keys go on being made and revoked, and the damaged environment's own, too.
-    assert_eq!((app.list_as(&shop).await, app.list_as(&zoo).await), (500, 200));
+    assert_eq!((app.list_with(&shop).await.status, app.list_with(&zoo).await.status), (500, 200));
     desk.done(&format!("keys revoke {zoo_id}")).await;
-    let missing = desk.failed(&format!("keys revoke {shop_id}")).await;
-    assert!(missing.contains("these are damaged: shop (its `keys`"), "{missing}");
-    assert!(missing.contains("--environment TAG"), "{missing}");
-    let revoked = desk.type_in(&format!("keys revoke {shop_id} --environment shop")).await;
-    assert_eq!(revoked.code, 0, "{}", revoked.err);
+    let missing = desk.ended(1, &format!("keys revoke {shop_id}")).await;
+    missing.err_has("these are damaged: shop (its `keys`");
+    missing.err_has("--environment TAG");
+    let revoked = desk.ended(0, &format!("keys revoke {shop_id} --environment shop")).await;
     let change = revoked.changes().remove(0);
     assert_eq!((&change["event"], &change["api_key"]), (&json!("api_key.revoked"), &json!(shop_id)));
     assert!(app.item("environment/shop").await["api_keys"].as_m().unwrap().is_empty());
-    assert!(
-        desk.failed(&format!("keys revoke {shop_id} --environment shop"))
-            .await
-            .contains("If it had one, that is revoked")
-    );
+    let again = desk.ended(1, &format!("keys revoke {shop_id} --environment shop")).await;
+    again.err_has("If it had one, that is revoked");
 
     // What the damaged environment's keys are wrapped by is not known: no entry of the keyring goes.
     app.advance(i64::try_from((NEW_KEY_DELAY + RETIRED_KEY_RETENTION).as_secs()).unwrap());
-    left_out(&desk.type_in("keyring rewrap").await, "factors sealed again: 1; keys removed: 2", damaged);
+    left_out(&desk, "keyring rewrap", "factors sealed again: 1; keys removed: 2", damaged).await;
     assert_eq!(app.verifies(&totp).await, 201);
     app.local.stop().await;
 
     // The server starts, and the environment can be given up.
-    start(&desk).await.ok().unwrap().stop().await;
+    desk.serve().await.local.stop().await;
     desk.done("env delete shop --yes").await;
     desk.done("keys list").await;
     assert_eq!(desk.json("keyring list").await.as_array().unwrap().len(), 2);
@@ -159,13 +141,13 @@ async fn a_server_whose_own_environment_is_damaged_says_what_to_type() {
     app.enroll_totp().await;
     app.damage("environment/local", "deleted_at", junk()).await;
     app.local.stop().await;
-    let refused = start(&desk).await.err().unwrap().to_string();
+    let refused = App::refusal_in(&desk.dir()).await;
     insta::assert_snapshot!(super::masked(&refused, &desk.dir()), @"the environment local cannot be served, because its item is damaged: an item's deleted_at is missing or makes no sense. Give it up with all that it holds, and start again for a new one: `latchkey env delete local --local DIR`. Or restore table.sqlite from a copy; or move the data directory away to start afresh");
     // The same without the file that names the environment.
     std::fs::remove_file(desk.dir().join("api-key")).unwrap();
-    assert_eq!(start(&desk).await.err().unwrap().to_string(), refused);
+    assert_eq!(App::refusal_in(&desk.dir()).await, refused);
     assert!(desk.done("env delete local --yes").await.ends_with("deleted, with 1 items"));
-    start(&desk).await.ok().unwrap().stop().await;
+    desk.serve().await.local.stop().await;
     desk.done("doctor").await;
 }
 
@@ -177,7 +159,7 @@ async fn a_server_shows_no_key_that_its_environment_did_not_take() {
         desk.done("keys create --environment local").await;
     }
     std::fs::remove_file(desk.dir().join("api-key")).unwrap();
-    let refused = start(&desk).await.err().unwrap().to_string();
+    let refused = App::refusal_in(&desk.dir()).await;
     assert!(refused.starts_with("the environment local takes no new API key"), "{refused}");
 }
 
@@ -192,7 +174,7 @@ async fn a_damaged_api_key_authenticates_no_one_and_the_others_go_on() {
     let beyond = AttributeValue::N("253402207200999".to_owned());
     app.damage_entry("local", "api_keys", bare, "expires_at", beyond).await;
     app.advance(60);
-    assert_eq!((app.list_as(&damaged).await, app.list_as(&other).await), (401, 200));
+    assert_eq!((app.list_with(&damaged).await.status, app.list_with(&other).await.status), (401, 200));
 
     insta::assert_snapshot!(desk.done("keys list").await, @r"
     ID  ENVIRONMENT  SCOPE  CREATED  EXPIRES
@@ -200,24 +182,19 @@ async fn a_damaged_api_key_authenticates_no_one_and_the_others_go_on() {
     api_key_…  local  full  TIME  never
     api_key_…  local  none  damaged: revoke it
     ");
-    let doctor = desk.type_in("doctor").await;
-    assert_eq!(doctor.code, FAULTS);
-    let mend = format!("environment local: latchkey keys revoke {id} --environment local");
-    assert!(doctor.out.contains(&format!("{id} is damaged")) && doctor.out.contains(&mend), "{}", doctor.out);
+    let doctor = desk.ended(FAULTS, "doctor").await;
+    doctor.out_has(&format!("{id} is damaged"));
+    doctor.out_has(&format!("environment local: latchkey keys revoke {id} --environment local"));
     desk.done(&format!("keys revoke {id}")).await;
     desk.done("doctor").await;
     app.local.stop().await;
-    start(&desk).await.ok().unwrap().stop().await;
+    desk.serve().await.local.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_key_of_an_environment_matters_to_what_is_sealed_with_it() {
     let desk = Desk::new();
-    let app = desk.serve().await;
-    let old = app.enroll_totp().await;
-    desk.done("keyring rotate").await;
-    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
-    let new = app.enroll_totp().await;
+    let (app, old, new) = serve_after_rotation(&desk).await;
     let environment = app.item("environment/local").await;
     let keys = environment["keys"].as_m().unwrap();
     let oldest = keys.keys().min().unwrap().clone();
@@ -229,11 +206,9 @@ async fn a_damaged_key_of_an_environment_matters_to_what_is_sealed_with_it() {
         app.damage_entry("local", "keys", &oldest, attribute, value).await;
         app.advance(60);
         assert_eq!((app.verifies(&new).await, app.verifies(&old).await), (201, 500), "{attribute}");
-        let doctor = desk.type_in("doctor").await;
-        assert_eq!(doctor.code, FAULTS, "{}", doctor.out);
-        let rewrap = desk.type_in("keyring rewrap").await;
-        assert_eq!(rewrap.code, 1);
-        assert!(rewrap.err.contains("the environment local was left as it is"), "{}", rewrap.err);
+        desk.ended(FAULTS, "doctor").await;
+        let rewrap = desk.ended(1, "keyring rewrap").await;
+        rewrap.err_has("the environment local was left as it is");
         assert_eq!(desk.json("keyring list").await.as_array().unwrap().len(), 2);
         app.put(environment.clone()).await;
     }
@@ -245,11 +220,7 @@ async fn a_damaged_key_of_an_environment_matters_to_what_is_sealed_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_entry_of_the_keyring_stops_no_function_that_does_not_need_it() {
     let desk = Desk::new();
-    let app = desk.serve().await;
-    let old = app.enroll_totp().await;
-    desk.done("keyring rotate").await;
-    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
-    let new = app.enroll_totp().await;
+    let (app, old, new) = serve_after_rotation(&desk).await;
     let entries: Vec<Item> =
         app.dump().await.into_iter().filter(|item| item["pk"].as_s().unwrap() == "keyring").collect();
     let oldest = entries.iter().min_by_key(|item| item["sk"].as_s().unwrap().clone()).unwrap().clone();
@@ -266,8 +237,7 @@ async fn a_damaged_entry_of_the_keyring_stops_no_function_that_does_not_need_it(
         let generic = app.enroll(json!({"type": "generic_otp"})).await;
         let (challenge, code) = app.generic_challenge(&generic).await;
         assert!(app.is_valid(&challenge, &code).await);
-        let doctor = desk.type_in("doctor").await;
-        assert_eq!(doctor.code, FAULTS, "{}", doctor.out);
+        desk.ended(FAULTS, "doctor").await;
         app.put(oldest.clone()).await;
         app.advance(60);
         app.local.stop().await;
@@ -283,28 +253,25 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
         app.enroll(json!({"type": "totp", "totp_issuer": "Foo", "totp_user": user, "user_id": "u"})).await
     };
     let (good, bad) = (enroll("alice").await, enroll("bob").await);
-    desk.done("keyring rotate").await;
-    app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
+    rotate(&desk, &app).await;
     let intact = app.damage(&bad, "created_at", junk()).await;
 
     let damaged = format!("{bad} (its `created_at` is missing or makes no sense). Restore the factor's item");
-    left_out(&desk.type_in("factors list --environment local --user u").await, &good, &damaged);
+    left_out(&desk, "factors list --environment local --user u", &good, &damaged).await;
     for line in ["show", "unlock"] {
-        let failed = desk.type_in(&format!("factors {line} {bad} --environment local")).await;
-        assert_eq!(failed.code, 1);
-        assert!(failed.err.contains(&damaged), "{}", failed.err);
-        assert!(failed.err.contains("latchkey factors delete ID --environment local"), "{}", failed.err);
+        let failed = desk.ended(1, &format!("factors {line} {bad} --environment local")).await;
+        failed.err_has(&damaged);
+        failed.err_has("latchkey factors delete ID --environment local");
     }
-    let rewrap = desk.type_in("keyring rewrap").await;
-    assert_eq!(rewrap.code, 1);
-    assert!(rewrap.out.contains("factors sealed again: 1; keys removed: 0"), "{}", rewrap.out);
-    assert!(rewrap.err.contains(&format!("the first is {bad} (its `created_at`")), "{}", rewrap.err);
+    let rewrap = desk.ended(1, "keyring rewrap").await;
+    rewrap.out_has("factors sealed again: 1; keys removed: 0");
+    rewrap.err_has(&format!("the first is {bad} (its `created_at`"));
     // An application is not given a list that seems whole.
     assert_eq!(app.get("/auth/factors?user_id=u", 500).await["code"], "internal_server_error");
     app.get(&format!("/auth/factors/{good}"), 200).await;
 
-    let deleted = desk.type_in(&format!("factors delete {bad} --environment local")).await;
-    assert_eq!((deleted.code, deleted.changes()[0]["event"].clone()), (0, json!("factor.deleted")));
+    let deleted = desk.ended(0, &format!("factors delete {bad} --environment local")).await;
+    assert_eq!(deleted.changes()[0]["event"], "factor.deleted");
     assert_eq!(app.get("/auth/factors?user_id=u", 200).await["data"].as_array().unwrap().len(), 1);
     app.get(&format!("/auth/factors/{bad}"), 404).await;
     // A guard alone concerns no list.
@@ -322,16 +289,14 @@ async fn an_environment_without_its_id_is_erased_and_says_what_stays() {
     let key = app.api_key("shop", Scope::Full, None).await;
     let intact = app.damage("environment/shop", "id", junk()).await;
     app.local.stop().await;
-    let erased = desk.failed("env delete shop --yes").await;
-    assert!(
-        erased.contains("the environment shop is erased") && erased.contains("Put `id` back"),
-        "{erased}"
-    );
+    let erased = desk.ended(1, "env delete shop --yes").await;
+    erased.err_has("the environment shop is erased");
+    erased.err_has("Put `id` back");
 
     let app = desk.serve().await;
     let item = app.item("environment/shop").await;
     assert!(!item.contains_key("keys") && !item.contains_key("api_keys"));
-    assert_eq!(app.list_as(&key).await, 500);
+    assert_eq!(app.list_with(&key).await.status, 500);
     app.damage("environment/shop", "id", intact["id"].clone()).await;
     app.local.stop().await;
     desk.done("env delete shop --yes").await;
@@ -345,9 +310,9 @@ async fn a_list_with_a_line_that_makes_no_sense_is_a_list() {
     let app = desk.serve().await;
     let stray = [("pk", "environments"), ("sk", "No\u{202e}Tag")];
     app.put(stray.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into()).await;
-    left_out(&desk.type_in("env list").await, "local", r"No\u{202e}Tag (its `sk` is missing");
+    left_out(&desk, "env list", "local", r"No\u{202e}Tag (its `sk` is missing").await;
     app.local.stop().await;
-    start(&desk).await.ok().unwrap().stop().await;
+    desk.serve().await.local.stop().await;
 }
 
 /// F1: whatever the clock shows, what is written reads back, for requests and for operators.
@@ -356,8 +321,7 @@ async fn nothing_is_damaged_by_a_clock_at_either_end() {
     let desk = Desk::new();
     let app = desk.serve().await;
     for seconds in [i64::MAX, i64::MIN, 0] {
-        let moved = app.request(Method::POST, "/_dev/clock").json(&json!({ "advance_seconds": seconds }));
-        assert_eq!(moved.send().await.unwrap().status(), 200);
+        app.client.advance(seconds).await;
         // A step back: what was read at the other end is of no age, and read again.
         let totp = app.enroll_totp().await;
         let sms = app.enroll_sms().await;
@@ -366,8 +330,7 @@ async fn nothing_is_damaged_by_a_clock_at_either_end() {
         assert!(app.is_valid(&challenge, &code).await);
         let challenge = app.challenge(&totp.id).await;
         app.verify(&challenge, "123456").await.expect(201);
-        let sent = app.authorized(Method::POST, &format!("/auth/factors/{sms}/challenge")).json(&json!({}));
-        assert!([201, 422].contains(&send(sent).await.status));
+        assert!([201, 422].contains(&app.text(&sms, None).await.status));
         for path in ["/auth/factors?user_id=u".to_owned(), format!("/auth/factors/{}", totp.id)] {
             app.get(&path, 200).await;
         }

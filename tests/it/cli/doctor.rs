@@ -47,7 +47,16 @@ impl Ward {
         .await
     }
 
-    /// The faults, as `check: found`, each with a way to mend it.
+    /// Asserts that each of these replies is one fault.
+    async fn each_is_one_fault<const N: usize>(&self, cases: [(&str, Reply, &str); N]) {
+        for (operation, reply, expected) in cases {
+            self.aws.answer(operation, reply);
+            assert_eq!(self.faults().await, [expected]);
+            self.aws.heal();
+        }
+    }
+
+    /// The faults, as `check: found`, each with its remedy.
     async fn faults(&self) -> Vec<String> {
         self.faults_of(self.deployment()).await
     }
@@ -61,7 +70,7 @@ impl Ward {
             .iter()
             .filter(|finding| finding["state"] == "fault")
             .map(|finding| {
-                assert!(finding["remedy"].as_str().is_some_and(|mend| mend.len() > 5), "{finding}");
+                assert!(finding["remedy"].as_str().is_some_and(|remedy| remedy.len() > 5), "{finding}");
                 format!("{}: {}", finding["check"].as_str().unwrap(), finding["found"].as_str().unwrap())
             })
             .collect();
@@ -115,7 +124,7 @@ async fn a_healthy_deployment_has_no_faults() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_fault_of_the_table_is_named() {
     let ward = Ward::new().await;
-    for (operation, reply, expected) in [
+    ward.each_is_one_fault([
         ("DescribeTable", Reply::Refuse("ResourceNotFoundException"), "table: there is no table latchkey"),
         (
             "DescribeTable",
@@ -157,11 +166,8 @@ async fn each_fault_of_the_table_is_named() {
             Reply::Refuse("AccessDeniedException"),
             "backups: cannot be asked: DynamoDB could not describe the table's backups: AccessDeniedException. The credentials may not do this: give them the permission, or use others with --profile",
         ),
-    ] {
-        ward.aws.answer(operation, reply);
-        assert_eq!(ward.faults().await, [expected]);
-        ward.aws.heal();
-    }
+    ])
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -173,12 +179,10 @@ async fn each_fault_of_the_keys_is_named() {
     ward.aws.answer("DescribeKey", state("PendingDeletion"));
     ward.aws.answer("Decrypt", Reply::Refuse("KMSInvalidStateException"));
     let faults = ward.faults().await;
-    assert_eq!(faults.len(), 2, "{faults:?}");
-    assert!(
-        faults[0].starts_with("KMS key: PendingDeletion")
-            && faults[1].contains("KMS could not unwrap a data key: KMSInvalidStateException"),
-        "{faults:?}"
-    );
+    insta::assert_snapshot!(super::masked(&faults.join("\n"), &ward.desk.dir()), @"
+    KMS key: PendingDeletion: functions that start now open nothing
+    keyring, data_key_…: cannot be asked: KMS could not unwrap a data key: KMSInvalidStateException. The key is disabled or pending deletion: `aws kms cancel-key-deletion`, `aws kms enable-key`
+    ");
     ward.aws.heal();
     ward.aws.answer("DescribeKey", Reply::Refuse("NotFoundException"));
     assert!(ward.faults().await[0].contains("There is no such key there: look at --kms-key-id and --region"));
@@ -226,14 +230,9 @@ async fn an_expired_key_and_an_old_keyring_are_seen() {
     let said = desk.done("doctor").await;
     assert!(said.contains("hint  keyring's age") && said.contains("latchkey keyring rotate"), "{said}");
     app.advance(35 * 24 * 3_600);
-    let ended = desk.type_in("doctor").await;
-    assert_eq!(ended.code, FAULTS);
-    assert!(
-        ended.out.contains("no live API key")
-            && ended.out.contains("latchkey keys create --environment staging"),
-        "{}",
-        ended.out
-    );
+    let ended = desk.ended(FAULTS, "doctor").await;
+    ended.out_has("no live API key");
+    ended.out_has("latchkey keys create --environment staging");
     app.local.stop().await;
 }
 
@@ -249,7 +248,7 @@ async fn sms_11_each_fault_of_the_messages_is_named() {
             ),
         )
     };
-    for (action, reply, expected) in [
+    ward.each_is_one_fault([
         (
             "GetSMSSandboxAccountStatus",
             xml("GetSMSSandboxAccountStatus", "<IsInSandbox>true</IsInSandbox>"),
@@ -281,11 +280,8 @@ async fn sms_11_each_fault_of_the_messages_is_named() {
             Reply::Refuse("AuthorizationError"),
             "opt-outs: SNS cannot be asked: AuthorizationError. The credentials may not do this: give them the permission, or use others with --profile",
         ),
-    ] {
-        ward.aws.answer(action, reply);
-        assert_eq!(ward.faults().await, [expected]);
-        ward.aws.heal();
-    }
+    ])
+    .await;
     ward.aws.answer(
         "ListPhoneNumbersOptedOut",
         xml(
@@ -295,12 +291,9 @@ async fn sms_11_each_fault_of_the_messages_is_named() {
     );
     let ended = ward.examine(ward.deployment(), "").await;
     assert_eq!(ended.code, OK);
-    assert!(
-        ended.out.contains("numbers that have opted out: 2") && !ended.out.contains("555"),
-        "{}",
-        ended.out
-    );
-    assert!(ended.out.contains("Protect configuration"), "{}", ended.out);
+    ended.out_has("numbers that have opted out: 2");
+    ended.out_has("Protect configuration");
+    assert!(!ended.out.contains("555"), "{}", ended.out);
 
     let mut silent = ward.deployment();
     silent.settings.policy.sms_countries = shared::domain::policy::Countries::Only([].into());

@@ -1,16 +1,14 @@
 //! `latchkey env`: environments, and what is left of a deleted one.
 
 use super::Desk;
-use crate::app::{App, Item, send};
+use crate::app::{App, Item};
 use cli::serve::TABLE;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A factor of each kind with challenges and a message, in the environment that `key` speaks for.
 async fn fill(app: &App, key: &str) -> String {
-    let post = async |path: &str, body: Value| {
-        send(app.request(Method::POST, path).bearer_auth(key).json(&body)).await.expect(201)
-    };
+    let post = async |path: &str, body: Value| app.send_as(key, Method::POST, path, body).await.expect(201);
     let mut totp = String::new();
     for body in [
         json!({"type": "sms", "phone_number": "+15005550006", "user_id": "u"}),
@@ -41,7 +39,7 @@ async fn environments_are_made_listed_and_deleted() {
     ");
     let refused = desk.answer("env delete staging", "production\n").await;
     assert_eq!(refused.code, 1);
-    assert!(refused.err.contains("the environment staging was not deleted"), "{}", refused.err);
+    refused.err_has("the environment staging was not deleted");
     assert_eq!(desk.json("env list").await.as_array().unwrap().len(), 2);
     let deleted = desk.answer("env delete staging", "staging\n").await;
     assert_eq!(deleted.out, "environment staging deleted, with 0 items\n");
@@ -70,24 +68,16 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
     assert!(copies.len() > 6, "three factors, three challenges, the day's money");
 
     // A warm server may still write for a minute: the deletion is not finished before that.
-    let unfinished = desk.type_in("env delete doomed --yes").await;
-    assert_eq!(unfinished.code, 1);
-    assert!(
-        unfinished.err.contains("Run this again after that to finish: `latchkey env delete doomed --yes`")
-    );
-    let changes = unfinished.changes();
-    assert_eq!(changes.len(), 1);
-    assert_eq!(
-        (&changes[0]["event"], &changes[0]["environment"]),
-        (&json!("environment.deleted"), &json!("doomed"))
-    );
-    let late = app.request(Method::POST, "/auth/factors/enroll").bearer_auth(&doomed);
-    send(late.json(&json!({"type": "generic_otp"}))).await.expect(201);
+    let unfinished = desk.ended(1, "env delete doomed --yes").await;
+    unfinished.err_has("Run this again after that to finish: `latchkey env delete doomed --yes`");
+    let [change] = unfinished.changes().try_into().unwrap();
+    assert_eq!([&change["event"], &change["environment"]], ["environment.deleted", "doomed"]);
+    let late = json!({"type": "generic_otp"});
+    app.send_as(&doomed, Method::POST, "/auth/factors/enroll", late).await.expect(201);
     app.advance(60);
-    let refused = app.request(Method::GET, &format!("/auth/factors/{factor}")).bearer_auth(&doomed);
-    send(refused).await.expect(401);
+    app.send_as(&doomed, Method::GET, &format!("/auth/factors/{factor}"), json!({})).await.expect(401);
     for line in ["keys create --environment doomed", "env create doomed", "init --environment doomed"] {
-        assert!(desk.failed(line).await.contains("is being deleted. Finish that"), "{line}");
+        desk.ended(1, line).await.err_has("is being deleted. Finish that");
     }
     app.advance(60);
     insta::assert_snapshot!(desk.done("env delete doomed --yes").await, @"environment doomed deleted, with 1 items");
@@ -102,18 +92,16 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
     // Somebody kept a copy of the items and makes an environment of the same name; even under the old id nothing opens.
     desk.done("env create doomed").await;
     let key = desk.json("keys create --environment doomed").await["key"].as_str().unwrap().to_owned();
-    let row = |items: &[Item]| {
-        items.iter().find(|item| item["pk"].as_s().unwrap() == "environment/doomed").unwrap().clone()
-    };
-    let mut revived = row(&app.dump().await);
-    revived.insert("id".to_owned(), row(&before)["id"].clone());
+    let mut revived = app.item("environment/doomed").await;
+    let erased = before.iter().find(|item| item["pk"].as_s().unwrap() == "environment/doomed").unwrap();
+    revived.insert("id".to_owned(), erased["id"].clone());
     for item in copies.into_iter().chain([revived]) {
-        app.table().put_item().table_name(TABLE).set_item(Some(item)).send().await.unwrap();
+        app.put(item).await;
     }
-    let challenge = app.request(Method::POST, &format!("/auth/factors/{factor}/challenge")).bearer_auth(&key);
-    let challenge = send(challenge.json(&json!({}))).await.expect(201)["id"].as_str().unwrap().to_owned();
-    let verify = app.request(Method::POST, &format!("/auth/challenges/{challenge}/verify")).bearer_auth(&key);
-    let answer = send(verify.json(&json!({"code": "123456"}))).await.expect(500);
+    let post = async |path: &str, body: Value| app.send_as(&key, Method::POST, path, body).await;
+    let challenge = post(&format!("/auth/factors/{factor}/challenge"), json!({})).await.expect(201);
+    let path = format!("/auth/challenges/{}/verify", challenge["id"].as_str().unwrap());
+    let answer = post(&path, json!({"code": "123456"})).await.expect(500);
     assert_eq!(answer["code"], "internal_server_error");
     app.local.stop().await;
 }
@@ -131,12 +119,8 @@ async fn an_interrupted_deletion_is_resumed() {
     // The process that erased it was killed there; no server runs, so that nothing has to be waited for.
     let listed = desk.done("env list").await;
     assert!(listed.contains("being deleted since TIME"), "{listed}");
-    let resumed = desk.type_in("env delete doomed").await;
-    assert_eq!(
-        (resumed.code, resumed.out.as_str()),
-        (0, "environment doomed deleted, with 7 items\n"),
-        "it asks nothing"
-    );
+    let resumed = desk.ended(0, "env delete doomed").await;
+    assert_eq!(resumed.out, "environment doomed deleted, with 7 items\n", "it asks nothing");
     assert!(resumed.changes().is_empty(), "the deletion was written down when it was made");
 }
 
@@ -159,7 +143,7 @@ async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
     })
     .await;
     assert_eq!(ended.code, 1);
-    assert!(ended.err.contains("DynamoDB could not remove items: items stay unprocessed"), "{}", ended.err);
+    ended.err_has("DynamoDB could not remove items: items stay unprocessed");
     assert_eq!(aws.asked("BatchWriteItem"), shared::operate::MAX_BATCH_TRIES);
     app.local.stop().await;
     assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted, with 7 items");

@@ -1,6 +1,7 @@
 //! `latchkey factors`: what is shown of a factor, and a way out of a lock.
 
 use super::Desk;
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,8 +58,7 @@ async fn thr_05_an_operator_unlocks_a_factor_and_what_is_spent_stays_spent() {
     assert_eq!((&shown["failures"], shown["recent_failures"].as_array().unwrap().len()), (&json!(5), 5));
     assert!(shown["locked"].as_str().unwrap().starts_with("until 2"));
 
-    let unlocked = desk.type_in(&format!("factors unlock {} --environment local", totp.id)).await;
-    assert_eq!(unlocked.code, 0, "{}", unlocked.err);
+    let unlocked = desk.ended(0, &format!("factors unlock {} --environment local", totp.id)).await;
     let [change] = unlocked.changes().try_into().unwrap();
     assert_eq!((&change["event"], &change["factor"]), (&json!("factor.unlocked"), &json!(totp.id)));
     let again = app.challenge(&totp.id).await;
@@ -81,8 +81,7 @@ async fn thr_05_an_operator_unlocks_a_factor_and_what_is_spent_stays_spent() {
 async fn an_unlock_among_guesses_is_written_over_what_it_saw() {
     let desk = Desk::new();
     let app = desk.serve().await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
+    let (totp, challenge) = app.challenged().await;
     let (wrong, unlock) = (app.wrong_code(&totp), format!("factors unlock {} --environment local", totp.id));
     let guesses = async {
         let mut counted = 0;
@@ -108,13 +107,10 @@ async fn a_listing_escapes_what_would_hide_or_reorder_the_rest_of_it() {
     let user = "u\u{202e}\u{200b}";
     let body = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "alice", "user_id": user});
     let id = app.enroll(body).await;
-    let stored = aws_sdk_dynamodb::types::AttributeValue::S("\u{202e}ecila\u{200b}\u{1b}[2J: ".to_owned());
-    let mut item =
-        app.dump().await.into_iter().find(|item| item["pk"].as_s().unwrap().ends_with(&id)).unwrap();
-    item.insert("account".to_owned(), stored);
-    app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(item)).send().await.unwrap();
+    let stored = "\u{202e}ecila\u{200b}\u{1b}[2J: ";
+    app.damage(&id, "account", AttributeValue::S(stored.to_owned())).await;
     let path = format!("/auth/factors/{id}");
-    assert_eq!(app.get(&path, 200).await["totp"]["user"], "\u{202e}ecila\u{200b}\u{1b}[2J: ");
+    assert_eq!(app.get(&path, 200).await["totp"]["user"], stored);
 
     let line = format!("factors list --environment local --user {user}");
     let (listed, as_json) = (desk.done(&line).await, desk.type_in(&format!("{line} --json")).await.out);

@@ -1,7 +1,6 @@
 //! `latchkey init`, and what every command says when it does not know what to act on.
 
 use super::{Desk, typed, words};
-use crate::app::send;
 use cli::command::{self, FAILED, OK, USAGE};
 use reqwest::Method;
 use serde_json::json;
@@ -23,8 +22,8 @@ async fn init_makes_everything_once_and_its_key_works() {
     ");
     let made = desk.json("init --environment staging").await;
     assert_eq!(
-        (&made["table_made"], &made["data_key_made"], &made["environment_made"]),
-        (&json!(false), &json!(false), &json!(true))
+        [&made["table_made"], &made["data_key_made"], &made["environment_made"]],
+        [false, false, true]
     );
 
     // The same on a running server, which takes the key.
@@ -33,10 +32,10 @@ async fn init_makes_everything_once_and_its_key_works() {
     assert_eq!(again["api_key"], json!(null));
     assert_eq!(again["data_key"], made["data_key"]);
     let key = made["api_key"]["key"].as_str().unwrap();
-    let enroll = app.request(Method::POST, "/auth/factors/enroll").bearer_auth(key);
-    send(enroll.json(&json!({"type": "totp"}))).await.expect(422);
-    let enroll = app.request(Method::POST, "/auth/factors/enroll").bearer_auth(key);
-    send(enroll.json(&json!({"type": "generic_otp"}))).await.expect(201);
+    for (kind, status) in [("totp", 422), ("generic_otp", 201)] {
+        let body = json!({ "type": kind });
+        app.send_as(key, Method::POST, "/auth/factors/enroll", body).await.expect(status);
+    }
     app.local.stop().await;
 }
 

@@ -1,23 +1,12 @@
 //! `latchkey keyring`: keys change under a running server, and nobody who logs in notices (SEC-07).
 
 use super::{Desk, Ended};
-use crate::app::{App, Totp};
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 const SETTLES: i64 = 120;
 const KEPT: i64 = 3_600;
-
-async fn verifies(app: &App, totp: &Totp) -> bool {
-    app.is_valid(&app.challenge(&totp.id).await, &app.code_of(totp, 0)).await
-}
-
-/// The key a factor's secret is sealed with.
-async fn key_of(app: &App, totp: &Totp) -> String {
-    let items = app.dump().await;
-    let item = items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&totp.id)).unwrap();
-    item["key"].as_s().unwrap().clone()
-}
 
 fn removed(ended: &Ended) -> usize {
     ended.changes().iter().map(|change| change["removed"].as_array().map_or(0, Vec::len)).sum()
@@ -29,12 +18,11 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     let app = desk.serve().await;
     app.other_environment().await;
     let (early, idle) = (app.enroll_totp().await, app.enroll_totp().await);
-    let old_key = key_of(&app, &early).await;
+    let old_key = app.sealed_with(&early).await;
     app.advance(SETTLES);
 
-    let rotated = desk.type_in("keyring rotate").await;
-    assert_eq!(rotated.code, 0, "{}", rotated.err);
-    assert!(rotated.out.contains("; environments with a new key: local other"), "{}", rotated.out);
+    let rotated = desk.ended(0, "keyring rotate").await;
+    rotated.out_has("; environments with a new key: local other");
     let [change] = rotated.changes().try_into().unwrap();
     assert_eq!(change["event"], "keyring.rotated");
     let listed = desk.done("keyring list").await;
@@ -46,25 +34,24 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
 
     // The new key seals once every function knows it; until then nothing can be moved to it.
     let young = app.enroll_totp().await;
-    assert_eq!(key_of(&app, &young).await, old_key);
+    assert_eq!(app.sealed_with(&young).await, old_key);
     let unsettled = desk.failed("keyring rewrap").await;
     insta::assert_snapshot!(unsettled, @"latchkey: the newest keys seal from TIME on, when every warm function knows them. Run this again after that: `latchkey keyring rewrap`");
     app.advance(SETTLES);
     let late = app.enroll_totp().await;
-    let new_key = key_of(&app, &late).await;
+    let new_key = app.sealed_with(&late).await;
     assert_ne!(new_key, old_key);
-    assert!(verifies(&app, &early).await && verifies(&app, &late).await, "side by side");
-    assert_eq!(key_of(&app, &early).await, old_key, "a verify moves no factor");
-    assert_eq!(key_of(&app, &idle).await, old_key);
+    assert!(app.logs_in(&early).await && app.logs_in(&late).await, "side by side");
+    assert_eq!(app.sealed_with(&early).await, old_key, "a verify moves no factor");
+    assert_eq!(app.sealed_with(&idle).await, old_key);
 
-    let rewrapped = desk.type_in("keyring rewrap").await;
-    assert_eq!(rewrapped.code, 0, "{}", rewrapped.err);
-    assert!(rewrapped.out.contains("factors sealed again: 3; keys removed: 0"), "{}", rewrapped.out);
+    let rewrapped = desk.ended(0, "keyring rewrap").await;
+    rewrapped.out_has("factors sealed again: 3; keys removed: 0");
     assert_eq!(removed(&rewrapped), 0, "a key that was just replaced is kept");
-    assert_eq!(key_of(&app, &idle).await, new_key);
+    assert_eq!(app.sealed_with(&idle).await, new_key);
     app.advance(60);
     for totp in [&early, &idle, &young, &late] {
-        assert!(verifies(&app, totp).await);
+        assert!(app.logs_in(totp).await);
     }
     app.advance(KEPT);
     let retired = desk.json("keyring rewrap").await;
@@ -76,7 +63,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     assert_eq!(desk.json("keyring list").await.as_array().unwrap().len(), 1);
     app.advance(60);
     for totp in [&early, &idle, &young, &late] {
-        assert!(verifies(&app, totp).await, "after the old keys are gone");
+        assert!(app.logs_in(totp).await, "after the old keys are gone");
     }
     assert_eq!(
         desk.json("keyring rewrap").await,
@@ -88,7 +75,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     // A server that starts now opens everything with what is left.
     let app = desk.serve().await;
     app.advance(60);
-    assert!(verifies(&app, &idle).await);
+    assert!(app.logs_in(&idle).await);
     app.local.stop().await;
 }
 
@@ -99,29 +86,16 @@ async fn sec_07_an_old_key_stays_while_a_factor_names_it() {
     let (damaged, whole) = (app.enroll_totp().await, app.enroll_totp().await);
     desk.done("keyring rotate").await;
     app.advance(SETTLES + KEPT);
-    let items = app.dump().await;
-    let mut item =
-        items.iter().find(|item| item["pk"].as_s().unwrap().ends_with(&damaged.id)).unwrap().clone();
-    let intact = item.clone();
-    item.insert("secret".to_owned(), AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new([1; 50])));
-    let put = async |item| {
-        app.table().put_item().table_name(cli::serve::TABLE).set_item(Some(item)).send().await.unwrap()
-    };
-    put(item).await;
+    let intact = app.damage(&damaged.id, "secret", AttributeValue::B(Blob::new([1; 50]))).await;
 
-    let ended = desk.type_in("keyring rewrap").await;
-    assert_eq!(ended.code, 1);
-    assert!(
-        ended.err.contains("could not seal 1 of the factors again, so the keys they name are kept"),
-        "{}",
-        ended.err
-    );
-    assert!(ended.out.contains("factors sealed again: 1; keys removed: 0"), "{}", ended.out);
-    put(intact).await;
+    let ended = desk.ended(1, "keyring rewrap").await;
+    ended.err_has("could not seal 1 of the factors again, so the keys they name are kept");
+    ended.out_has("factors sealed again: 1; keys removed: 0");
+    app.put(intact).await;
     let retired = desk.json("keyring rewrap").await;
     assert_eq!((&retired["factors"], retired["removed"].as_array().unwrap().len()), (&json!(1), 2));
     app.advance(60);
-    assert!(verifies(&app, &damaged).await && verifies(&app, &whole).await);
+    assert!(app.logs_in(&damaged).await && app.logs_in(&whole).await);
     app.local.stop().await;
 }
 
@@ -142,7 +116,7 @@ async fn sec_07_an_interrupted_rotation_and_an_interrupted_rewrap_are_resumed() 
     }
     app.advance(60);
     for totp in &factors {
-        assert!(verifies(&app, totp).await);
+        assert!(app.logs_in(totp).await);
     }
     app.local.stop().await;
 }
@@ -194,11 +168,10 @@ async fn an_entry_made_by_a_clock_that_is_ahead_is_seen() {
     app.advance(-3_600);
     let listed = desk.done("keyring list").await;
     assert!(listed.lines().last().unwrap().contains("seals from TIME on"), "{listed}");
-    let doctor = desk.type_in("doctor").await;
-    assert_eq!(doctor.code, cli::command::FAULTS);
-    assert!(doctor.out.contains("its newest entry was made by a clock that is ahead"), "{}", doctor.out);
-    assert!(doctor.out.contains("latchkey keyring rotate"), "{}", doctor.out);
-    assert!(verifies(&app, &totp).await);
+    let doctor = desk.ended(cli::command::FAULTS, "doctor").await;
+    doctor.out_has("its newest entry was made by a clock that is ahead");
+    doctor.out_has("latchkey keyring rotate");
+    assert!(app.logs_in(&totp).await);
     app.advance(3_600 + SETTLES);
     desk.done("doctor").await;
     assert!(desk.done("keyring list").await.lines().last().unwrap().contains("newest"));

@@ -1,18 +1,9 @@
 //! `latchkey keys`: made, used side by side, ended.
 
 use super::Desk;
-use crate::app::{App, send};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::domain::api_key::ApiKey;
-
-async fn status(app: &App, key: &str, method: Method, path: &str, body: Value) -> u16 {
-    send(app.request(method, path).bearer_auth(key).json(&body)).await.status
-}
-
-async fn lists(app: &App, key: &str) -> u16 {
-    status(app, key, Method::GET, "/auth/factors?user_id=u", json!({})).await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn key_07_key_06_one_key_replaces_another_without_a_gap() {
@@ -21,13 +12,17 @@ async fn key_07_key_06_one_key_replaces_another_without_a_gap() {
     desk.done("env create production").await;
     let first = desk.json("keys create --environment production").await;
     let (old, old_id) = (first["key"].as_str().unwrap(), first["id"].as_str().unwrap());
-    assert_eq!(lists(&app, old).await, 200);
+    assert_eq!(app.list_with(old).await.status, 200);
     let new = desk.done("keys create --environment production").await;
     assert_eq!(new, "sk_production_…", "the key and nothing else");
     let new = desk.json("keys create --environment production").await["key"].as_str().unwrap().to_owned();
     // A function that has just read the environment does not look for a new key at once.
     app.advance(2);
-    assert_eq!((lists(&app, old).await, lists(&app, &new).await), (200, 200), "side by side");
+    assert_eq!(
+        (app.list_with(old).await.status, app.list_with(&new).await.status),
+        (200, 200),
+        "side by side"
+    );
 
     let said = desk.done(&format!("keys revoke {old_id}")).await;
     assert!(
@@ -35,7 +30,7 @@ async fn key_07_key_06_one_key_replaces_another_without_a_gap() {
         "{said}"
     );
     app.advance(60);
-    assert_eq!((lists(&app, old).await, lists(&app, &new).await), (401, 200));
+    assert_eq!((app.list_with(old).await.status, app.list_with(&new).await.status), (401, 200));
     insta::assert_snapshot!(desk.failed("keys revoke api_key_01ARZ3NDEKTSV4RRFFQ69G5FAV").await, @"latchkey: there is no API key api_key_…. `latchkey keys list` shows what there is");
     app.local.stop().await;
 }
@@ -52,14 +47,15 @@ async fn key_08_a_key_does_what_its_scope_says_until_it_expires() {
     let (full, verify, read) =
         (create("").await, create("--scope verify").await, create("--scope read --expires-in 90d").await);
     let enroll = async |key: &str| {
-        status(&app, key, Method::POST, "/auth/factors/enroll", json!({"type": "generic_otp"})).await
+        let body = json!({"type": "generic_otp"});
+        app.send_as(key, Method::POST, "/auth/factors/enroll", body).await.status
     };
-    assert_eq!((enroll(&full).await, lists(&app, &full).await), (201, 200));
-    let refused = (enroll(&verify).await, lists(&app, &verify).await, enroll(&read).await);
+    assert_eq!((enroll(&full).await, app.list_with(&full).await.status), (201, 200));
+    let refused = (enroll(&verify).await, app.list_with(&verify).await.status, enroll(&read).await);
     assert!(refused.0 >= 400 && refused.1 >= 400 && refused.2 >= 400, "{refused:?}");
-    assert_eq!(lists(&app, &read).await, 200);
+    assert_eq!(app.list_with(&read).await.status, 200);
     app.advance(90 * 24 * 3_600);
-    assert_eq!((lists(&app, &read).await, lists(&app, &full).await), (401, 200));
+    assert_eq!((app.list_with(&read).await.status, app.list_with(&full).await.status), (401, 200));
     let listed = desk.done("keys list --environment production").await;
     insta::assert_snapshot!(listed, @r"
     ID  ENVIRONMENT  SCOPE  CREATED  EXPIRES
@@ -97,7 +93,7 @@ async fn a_server_whose_own_key_was_revoked_makes_another() {
     app.local.stop().await;
     let app = desk.serve().await;
     let new = app.local.api_key.expose().to_owned();
-    assert_eq!((lists(&app, &old).await, lists(&app, &new).await), (401, 200));
+    assert_eq!((app.list_with(&old).await.status, app.list_with(&new).await.status), (401, 200));
     app.local.stop().await;
 }
 

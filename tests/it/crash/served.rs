@@ -7,6 +7,7 @@ use shared::config::Settings;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use tests::client::Client;
 
 const DATA_DIR: &str = "LATCHKEY_TEST_SERVED_DIR";
 const SILENT_CALL: &str = "LATCHKEY_TEST_SILENT_CALL";
@@ -41,8 +42,8 @@ async fn the_server_that_is_killed() {
 pub(super) struct Served {
     pub(super) process: Child,
     pub(super) key: String,
+    pub(super) client: Client,
     stdout: BufReader<ChildStdout>,
-    url: String,
 }
 
 impl Served {
@@ -53,7 +54,7 @@ impl Served {
     /// A server one of whose calls, counted from now on, never ends: it is not carried out, or its answer never comes.
     pub(super) fn start_silent_at(dir: &Path, call: usize, moment: &str) -> Self {
         let mut served = Self::start_with(dir, Some(format!("{call} {moment}")));
-        served.read_until("planned");
+        read_until(&mut served.stdout, "planned");
         served
     }
 
@@ -66,30 +67,15 @@ impl Served {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let stdout = BufReader::new(process.stdout.take().unwrap());
-        let mut served = Self { process, key: String::new(), stdout, url: String::new() };
-        let line = served.read_until("serving ");
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let line = read_until(&mut stdout, "serving ");
         let words: Vec<&str> = line.split_whitespace().collect();
-        (served.url, served.key) = (words[1].to_owned(), words[2].to_owned());
-        served
+        Self { process, key: words[2].to_owned(), client: Client::new(words[1], words[2]), stdout }
     }
 
     /// Waits for the call that never ends, if the server comes to make it.
     pub(super) fn wait_for_silence(&mut self) {
-        self.read_until("silent");
-    }
-
-    fn read_until(&mut self, start: &str) -> String {
-        let mut line = String::new();
-        while !line.starts_with(start) {
-            line.clear();
-            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the server ended before it said {start}");
-        }
-        line
-    }
-
-    pub(super) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        crate::app::client().request(method, format!("{}{path}", self.url)).bearer_auth(&self.key)
+        read_until(&mut self.stdout, "silent");
     }
 
     pub(super) async fn ask(
@@ -98,7 +84,8 @@ impl Served {
         path: &str,
         body: Option<Value>,
     ) -> reqwest::Result<(u16, Value)> {
-        let answer = self.request(method, path).json(&body.unwrap_or(json!({}))).send().await?;
+        let request = self.client.authorized(method, path);
+        let answer = request.json(&body.unwrap_or(json!({}))).send().await?;
         Ok((answer.status().as_u16(), answer.json().await?))
     }
 
@@ -108,4 +95,14 @@ impl Served {
         self.process.wait().unwrap();
         self.key
     }
+}
+
+/// The next line of the process's output that starts like this.
+fn read_until(stdout: &mut BufReader<ChildStdout>, start: &str) -> String {
+    let mut line = String::new();
+    while !line.starts_with(start) {
+        line.clear();
+        assert!(stdout.read_line(&mut line).unwrap() > 0, "the server ended before it said {start}");
+    }
+    line
 }

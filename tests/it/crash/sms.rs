@@ -3,6 +3,7 @@
 use super::served::Served;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tests::client::code_in;
 
 /// The calls of an SMS challenge in a process that has not seen its API key.
 const CALLS: [&str; 6] = ["API key", "factor", "reserve", "mark as tried", "publish", "mark as sent"];
@@ -36,14 +37,13 @@ async fn a21_flt_08_flt_11_killed_between_any_two_calls_no_message_is_promised_i
             if carried_out.ends_with(&["mark as tried"]) || carried_out.ends_with(&["publish"]) {
                 assert_eq!(answer.status(), 503, "{what}");
                 let sent = usize::from(carried_out.contains(&"publish"));
-                assert_eq!(served.outbox().await.len(), sent, "{what}");
-                let clock = json!({"advance_seconds": 30});
-                served.ask(Method::POST, "/_dev/clock", Some(clock)).await.unwrap();
+                assert_eq!(served.client.messages().await.len(), sent, "{what}");
+                served.client.advance(30).await;
                 let answer = served.text(&path).send().await.unwrap();
                 served.has_sent(answer, &what).await;
             } else {
                 served.has_sent(answer, &what).await;
-                assert_eq!(served.outbox().await.len(), 1, "{what}");
+                assert_eq!(served.client.messages().await.len(), 1, "{what}");
             }
             served.kill_nine();
         }
@@ -53,21 +53,16 @@ async fn a21_flt_08_flt_11_killed_between_any_two_calls_no_message_is_promised_i
 impl Served {
     /// The same request for a message, every time.
     fn text(&self, path: &str) -> reqwest::RequestBuilder {
-        self.request(Method::POST, path).header("idempotency-key", "login-1").json(&json!({}))
-    }
-
-    async fn outbox(&self) -> Vec<Value> {
-        self.request(Method::GET, "/_dev/sms").send().await.unwrap().json().await.unwrap()
+        self.client.authorized(Method::POST, path).header("idempotency-key", "login-1").json(&json!({}))
     }
 
     /// Asserts that an answer is 201 and that the newest message's code verifies its challenge.
     async fn has_sent(&self, answer: reqwest::Response, what: &str) {
         assert_eq!(answer.status(), 201, "{what}");
         let challenge: Value = answer.json().await.unwrap();
-        let outbox = self.outbox().await;
-        let message = outbox.last().unwrap_or_else(|| panic!("{what}: a text was promised and not sent"));
-        let text = message["message"].as_str().unwrap();
-        let code: String = text.chars().filter(char::is_ascii_digit).collect();
+        let message = self.client.messages().await.pop();
+        let message = message.unwrap_or_else(|| panic!("{what}: a text was promised and not sent"));
+        let code = code_in(&message.message);
         let path = format!("/auth/challenges/{}/verify", challenge["id"].as_str().unwrap());
         let (_, verified) = self.ask(Method::POST, &path, Some(json!({"code": code}))).await.unwrap();
         assert_eq!(verified["valid"], true, "{what}: the message's code verifies");

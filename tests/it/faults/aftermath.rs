@@ -6,6 +6,7 @@ use crate::app::{Answer, App, Item};
 use cli::serve::faults::Call;
 use serde_json::json;
 use shared::domain::id::ChallengeId;
+use tests::client::code_in;
 
 use Operation::{
     ChallengeGeneric, ChallengeSms, ChallengeTotp, Delete, EnrollForUser, EnrollSms, EnrollTotp, Get, List,
@@ -92,11 +93,11 @@ async fn sent_at_most_once(app: &App, scene: &Scene, answered: bool) {
     let sent: Vec<_> = messages.iter().filter(|message| message.to == scene.phone).collect();
     assert!(sent.len() <= 1 && sent.len() >= usize::from(answered), "{} messages", sent.len());
     for message in sent {
-        let code: String = message.message.chars().filter(char::is_ascii_digit).collect();
         let of_factor = |item: &Item| {
             item.get("factor").is_some_and(|factor| factor.as_s().is_ok_and(|id| id == scene.factor()))
         };
         let challenge = app.dump().await.into_iter().find(of_factor).expect("no message without a challenge");
+        let code = code_in(&message.message);
         assert!(app.is_valid(challenge["id"].as_s().unwrap(), &code).await);
     }
 }

@@ -10,6 +10,9 @@ use reqwest::Method;
 use serde_json::json;
 use std::collections::BTreeSet;
 
+/// The idempotency key of a request that is repeated.
+const KEY: Option<&str> = Some("login-1");
+
 /// An SNS that refuses every message, as SNS does; its own text names the number.
 async fn refusing(status: StatusCode, code: &'static str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -41,9 +44,7 @@ async fn sms_10_each_refusal_of_sns_has_one_answer_and_leaves_no_challenge() {
         let factor = app.enroll_sms().await;
         let routes = assemble(&app, &app.local.dynamodb_url, &refusing(StatusCode::BAD_REQUEST, code).await);
         let before = app.dump().await.len();
-        let request =
-            app.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
-        let answer = ask(routes, request).await;
+        let answer = ask(routes, app.text_request(&factor, None)).await;
         assert_eq!(answer.expect(status)["code"], told, "{code}");
         assert!(
             told == "invalid_phone_number" || !answer.text.contains("+1500"),
@@ -77,12 +78,6 @@ async fn flt_09_failures_are_not_refunded_and_end_at_the_limit() {
     assert!(app.local.outbox.messages().is_empty());
 }
 
-/// Asks for a message, always with the same idempotency key.
-async fn text(app: &App, factor: &str) -> Answer {
-    let path = format!("/auth/factors/{factor}/challenge");
-    send(app.authorized(Method::POST, &path).header("idempotency-key", "login-1").json(&json!({}))).await
-}
-
 /// Fails the call `nth` to `operation`, from 0, with all its tries.
 fn nth(operation: &'static str, nth: usize, fault: Fault) -> impl FnMut(&Call) -> Option<Fault> + Send {
     let mut seen = Vec::new();
@@ -106,15 +101,15 @@ async fn flt_09_a_message_of_unknown_fate_is_promised_to_no_one_and_counts_as_se
     let app = App::start_with_faults(Faults::none()).await;
     let factor = app.enroll_sms().await;
     app.faults().plan(nth("Publish", 0, Fault::TimeoutAfter));
-    is_unavailable(&text(&app, &factor).await);
+    is_unavailable(&app.text(&factor, KEY).await);
     // The SDK's own retries: the first attempt may still find out.
-    is_unavailable(&text(&app, &factor).await);
+    is_unavailable(&app.text(&factor, KEY).await);
     app.advance(20);
     // It cannot any more. The cooldown decides.
-    assert_eq!(text(&app, &factor).await.expect(422)["code"], "sms_send_limit_exceeded");
+    assert_eq!(app.text(&factor, KEY).await.expect(422)["code"], "sms_send_limit_exceeded");
     app.advance(10);
     app.local.outbox.clear().unwrap();
-    sent_once(&app, &text(&app, &factor).await).await;
+    sent_once(&app, &app.text(&factor, KEY).await).await;
 }
 
 /// F4, S1: the transaction's answer is lost, with all tries; reading back finds it.
@@ -124,7 +119,7 @@ async fn flt_08_a_reservation_that_was_not_heard_of_is_found_and_its_message_sen
         let app = App::start_with_faults(Faults::none()).await;
         let factor = app.enroll_sms().await;
         app.faults().plan(nth("TransactWriteItems", transaction, Fault::TimeoutAfter));
-        sent_once(&app, &text(&app, &factor).await).await;
+        sent_once(&app, &app.text(&factor, KEY).await).await;
     }
 }
 
@@ -138,9 +133,9 @@ async fn flt_11_a_repeat_sends_what_was_reserved_and_never_tried() {
         ("GetItem", 2..) => Some(Fault::ServerError),
         _ => None,
     });
-    is_unavailable(&text(&app, &factor).await);
+    is_unavailable(&app.text(&factor, KEY).await);
     app.faults().plan(|_| None);
-    sent_once(&app, &text(&app, &factor).await).await;
+    sent_once(&app, &app.text(&factor, KEY).await).await;
     let budgets = app.dump().await.into_iter().filter_map(|mut item| item.remove("used"));
     let used: Vec<_> = budgets.map(|used| used.as_n().unwrap().clone()).collect();
     assert!(used.iter().all(|used| ["1", "100000"].contains(&used.as_str())), "charged once: {used:?}");
@@ -152,15 +147,17 @@ async fn flt_09_a_message_that_was_certainly_not_sent_is_sent_by_the_retry() {
     let app = App::start_with_faults(Faults::none()).await;
     let factor = app.enroll_sms().await;
     app.faults().plan(nth("Publish", 0, Fault::Throttle));
-    is_unavailable(&text(&app, &factor).await);
-    let other = app.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
-    assert_eq!(send(other).await.expect(422)["code"], "sms_send_limit_exceeded", "another request waits");
+    is_unavailable(&app.text(&factor, KEY).await);
+    assert_eq!(
+        app.text(&factor, None).await.expect(422)["code"],
+        "sms_send_limit_exceeded",
+        "another request waits"
+    );
     app.advance(29);
-    sent_once(&app, &text(&app, &factor).await).await;
+    sent_once(&app, &app.text(&factor, KEY).await).await;
     app.advance(29);
     assert_eq!(app.get(&format!("/auth/factors/{factor}"), 200).await["type"], "sms");
-    let other = app.authorized(Method::POST, &format!("/auth/factors/{factor}/challenge")).json(&json!({}));
-    send(other).await.expect(422);
+    app.text(&factor, None).await.expect(422);
 }
 
 /// A message was sent, and only the mark of it is missing: the promise was kept, so it is answered 201.
@@ -169,8 +166,8 @@ async fn flt_08_a_message_that_cannot_be_marked_as_sent_was_sent_all_the_same() 
     let app = App::start_with_faults(Faults::none()).await;
     let factor = app.enroll_sms().await;
     app.faults().plan(nth("TransactWriteItems", 2, Fault::ServerError));
-    sent_once(&app, &text(&app, &factor).await).await;
-    is_unavailable(&text(&app, &factor).await);
+    sent_once(&app, &app.text(&factor, KEY).await).await;
+    is_unavailable(&app.text(&factor, KEY).await);
     assert_eq!(app.local.outbox.messages().len(), 1);
 }
 
@@ -180,9 +177,7 @@ async fn flt_11_the_same_request_ten_times_at_once_sends_one_message() {
     let factor = app.enroll_sms().await;
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..10 {
-        let path = format!("/auth/factors/{factor}/challenge");
-        let request = app.authorized(Method::POST, &path).header("idempotency-key", "login-1");
-        asking.spawn(send(request.json(&json!({}))));
+        asking.spawn(send(app.text_request(&factor, KEY)));
     }
     let answers = asking.join_all().await;
     let told: BTreeSet<String> =
@@ -191,7 +186,7 @@ async fn flt_11_the_same_request_ten_times_at_once_sends_one_message() {
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         is_unavailable(answer);
     }
-    sent_once(&app, &text(&app, &factor).await).await;
+    sent_once(&app, &app.text(&factor, KEY).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,8 +203,7 @@ async fn flt_06_conflicts_are_tried_again_and_then_given_up() {
     app.faults().plan(conflicts(2));
     app.challenge(&first).await;
     app.faults().plan(conflicts(usize::MAX));
-    let path = format!("/auth/factors/{second}/challenge");
-    is_unavailable(&send(app.authorized(Method::POST, &path).json(&json!({}))).await);
+    is_unavailable(&app.text(&second, None).await);
     let tried = app.faults().calls().iter().filter(|call| call.operation == "TransactWriteItems").count();
     assert_eq!(tried, shared::http::challenge::MAX_LOG_WRITE_TRIES);
     assert_eq!(app.local.outbox.messages().len(), 1, "only what was reserved was sent");

@@ -21,8 +21,7 @@ async fn flt_02_a_write_that_was_not_heard_of_counts_once() {
         vec![Unheard, Lost, Lost],
         vec![Lost, Lost, Unheard],
     ] {
-        let totp = app.enroll_totp().await;
-        let challenge = app.challenge(&totp.id).await;
+        let (totp, challenge) = app.challenged().await;
         let code = app.code_of(&totp, 0);
         let planned = faults.clone();
         app.faults().plan(move |call| {
@@ -41,8 +40,7 @@ async fn flt_02_a_write_that_was_not_heard_of_counts_once() {
 async fn flt_03_of_racers_whose_writes_are_not_heard_of_one_succeeds() {
     let app = App::start_with_faults(Faults::none()).await;
     for unheard in [1, usize::MAX].repeat(5) {
-        let totp = app.enroll_totp().await;
-        let challenge = app.challenge(&totp.id).await;
+        let (totp, challenge) = app.challenged().await;
         let code = app.code_of(&totp, 0);
         app.faults().plan(move |call| {
             (call.operation == "UpdateItem" && call.tries <= unheard).then_some(Fault::TimeoutAfter)
@@ -65,8 +63,7 @@ async fn flt_03_of_racers_whose_writes_are_not_heard_of_one_succeeds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn flt_04_flt_07_a_table_that_cannot_be_written_tells_no_verdict_and_takes_no_guess() {
     let app = App::start_with_faults(Faults::none()).await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
+    let (totp, challenge) = app.challenged().await;
     for fault in [Fault::Throttle, Fault::ServerError, Fault::TimeoutBefore, Fault::Conflict] {
         app.faults().plan(move |call| (call.operation == "UpdateItem").then_some(fault));
         // More often than there are guesses.
@@ -131,8 +128,7 @@ async fn flt_15_without_sns_everything_but_messages_works() {
 #[tokio::test(flavor = "multi_thread")]
 async fn flt_17_a_panic_is_one_request_s_500() {
     let app = App::start().await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
+    let (totp, challenge) = app.challenged().await;
     let routes = assemble(&app, &app.local.dynamodb_url, &app.local.sns_url);
     for _ in 0..2 {
         let panicked = ask(routes.clone(), app.request(Method::GET, "/panic")).await;
@@ -162,8 +158,7 @@ async fn flt_01_a_table_that_cannot_be_reached_gives_503_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn flt_01_a_table_that_falls_silent_gives_503_or_the_verdict_it_wrote() {
     let app = App::start_with_faults(Faults::none()).await;
-    let totp = app.enroll_totp().await;
-    let challenge = app.challenge(&totp.id).await;
+    let (totp, challenge) = app.challenged().await;
     let code = app.code_of(&totp, 0);
     app.faults().plan(|call| (call.operation == "GetItem").then_some(Fault::SilenceBefore));
     is_unavailable(&app.verify(&challenge, &code).await);

@@ -2,7 +2,7 @@
 
 use super::authority;
 use super::process::Process;
-use crate::app::{App, logged, send};
+use crate::app::{App, logged, other_than, send};
 use reqwest::Method;
 use serde_json::json;
 use shared::domain::id::FactorId;
@@ -60,7 +60,7 @@ async fn a_guess_whose_client_hung_up_is_logged_if_it_was_counted() {
     for number in 0..60 {
         let factor = app.enroll(json!({"type": "generic_otp"})).await;
         let (challenge, code) = app.generic_challenge(&factor).await;
-        let wrong = if code == "000000" { "000001" } else { "000000" };
+        let wrong = other_than(&code);
         let body = json!({ "code": wrong }).to_string();
         let mut stream = connect(&app.local.url);
         write!(

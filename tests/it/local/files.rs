@@ -1,14 +1,27 @@
 //! The data directory: what another user of the machine can read there, and what they can plant.
 
 use super::process::Process;
-use crate::app::{App, client};
-use cli::serve::{self, Options};
+use crate::app::{App, send};
+use reqwest::Method;
 use serde_json::{Value, json};
-use shared::config::Settings;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
+use tests::client::Client;
+
+/// The files of a data directory that hold what must not be read or replaced.
+const FILES: [&str; 9] = [
+    "api-key",
+    "clock",
+    "endpoint-token",
+    "lock",
+    "outbox.jsonl",
+    "root.key",
+    "running.json",
+    "table.sqlite",
+    "table.sqlite-wal",
+];
 
 fn mode(path: &Path) -> u32 {
     path.metadata().unwrap().mode() & 0o777
@@ -24,23 +37,14 @@ fn files(dir: &Path) -> BTreeMap<String, u32> {
     entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), mode(&path))).collect()
 }
 
-/// What a server that is not to start says.
-async fn refusal(data_dir: &Path) -> String {
-    let settings = Settings::for_local(&|_| None).unwrap();
-    let options = Options { data_dir: Some(data_dir.to_owned()), ..Options::in_memory(settings) };
-    serve::start(options).await.err().expect("a refusal").to_string()
-}
-
 async fn send_a_text(server: &Process) {
-    let (url, key, client) = (server.greeted("listening on "), server.greeted("API key "), client());
-    let post = async |path: String, body: Value| -> Value {
-        let request = client.post(format!("{url}{path}")).bearer_auth(key).json(&body);
-        request.send().await.unwrap().json().await.unwrap()
+    let client = Client::new(server.greeted("listening on "), server.greeted("API key "));
+    let post = async |path: &str, body: Value| {
+        send(client.authorized(Method::POST, path).json(&body)).await.expect(201)
     };
-    let factor =
-        post("/auth/factors/enroll".into(), json!({"type": "sms", "phone_number": "+15005550006"})).await;
-    post(format!("/auth/factors/{}/challenge", factor["id"].as_str().unwrap()), json!({})).await;
-    post("/_dev/clock".into(), json!({"advance_seconds": 1})).await;
+    let factor = post("/auth/factors/enroll", json!({"type": "sms", "phone_number": "+15005550006"})).await;
+    post(&format!("/auth/factors/{}/challenge", factor["id"].as_str().unwrap()), json!({})).await;
+    client.advance(1).await;
 }
 
 /// F12
@@ -52,19 +56,7 @@ async fn every_file_is_its_owners_only_whatever_the_umask() {
         let mut server = Process::start_in(dir.path(), umask);
         send_a_text(&server).await;
         let found = files(dir.path());
-        for name in [
-            ".gitignore",
-            "api-key",
-            "clock",
-            "endpoint-token",
-            "lock",
-            "outbox.jsonl",
-            "root.key",
-            "running.json",
-            "table.sqlite",
-            "table.sqlite-shm",
-            "table.sqlite-wal",
-        ] {
+        for name in FILES.into_iter().chain([".gitignore", "table.sqlite-shm"]) {
             assert!(found.contains_key(name), "{name}: {found:?}");
         }
         let open: Vec<_> = found.iter().filter(|(_, mode)| **mode != 0o600).collect();
@@ -115,17 +107,7 @@ async fn a_file_that_was_planted_never_becomes_a_key() {
 /// F12
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_in_place_of_a_file_is_refused_and_not_followed() {
-    for name in [
-        "api-key",
-        "clock",
-        "endpoint-token",
-        "lock",
-        "outbox.jsonl",
-        "root.key",
-        "running.json",
-        "table.sqlite",
-        "table.sqlite-wal",
-    ] {
+    for name in FILES {
         let dir = tempfile::tempdir().unwrap();
         let (data, target) = (dir.path().join("data"), dir.path().join("target"));
         fs::create_dir(&data).unwrap();
@@ -135,7 +117,7 @@ async fn a_link_in_place_of_a_file_is_refused_and_not_followed() {
             }
             let _ = fs::remove_file(data.join(name));
             symlink(&target, data.join(name)).unwrap();
-            let refusal = refusal(&data).await;
+            let refusal = App::refusal_in(&data).await;
             let file = data.join(name).display().to_string();
             let expected = format!(
                 "{file} is a link, which no latchkey made. Find out who put it there, then remove it: `rm {file}`"
@@ -146,7 +128,7 @@ async fn a_link_in_place_of_a_file_is_refused_and_not_followed() {
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
         fs::remove_file(data.join(name)).unwrap();
         fs::hard_link(&target, data.join(name)).unwrap();
-        assert!(refusal(&data).await.contains("is a hard link to another file"));
+        assert!(App::refusal_in(&data).await.contains("is a hard link to another file"));
         assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
     }
 }
@@ -162,7 +144,7 @@ async fn a_directory_that_others_may_write_to_is_refused() {
             "{path} can be written by other users (mode {open:o}), who could plant keys in it. Type `chmod go-w \
              {path}`, or choose another place with --data-dir"
         );
-        assert_eq!(refusal(dir.path()).await, expected);
+        assert_eq!(App::refusal_in(dir.path()).await, expected);
         assert!(files(dir.path()).is_empty());
     }
     // What was to be typed.
@@ -179,7 +161,7 @@ async fn a_directory_of_another_user_is_refused() {
     if chown(&data, Some(65_534), None).is_err() {
         return;
     }
-    assert!(refusal(&data).await.contains("belongs to another user (with the ID 65534)"));
+    assert!(App::refusal_in(&data).await.contains("belongs to another user (with the ID 65534)"));
     assert!(files(&data).is_empty());
 }
 

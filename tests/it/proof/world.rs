@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shared::config::Settings;
 use shared::core::Core;
 use shared::domain::time::Timestamp;
-use shared::domain::totp::{Secret, Step};
+use shared::domain::totp::Secret;
 use shared::ports::{Clock, Entropy, NoEntropy, OsEntropy};
 use shared::sms::Sms;
 use shared::store::Store;
@@ -21,6 +21,7 @@ use shared::{aws, http};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use tests::client::code_at;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 use tracing::subscriber::{DefaultGuard, NoSubscriber, set_default};
@@ -239,9 +240,7 @@ impl World {
 
 /// The codes of the steps around `step`, farther than any window.
 fn codes(secret: &Secret, step: u64) -> Vec<(u64, String)> {
-    (step - 3..=step + 3)
-        .map(|step| (step, secret.code_at(Step(step)).unwrap().expose().to_owned()))
-        .collect()
+    (step - 3..=step + 3).map(|step| (step, code_at(secret, step))).collect()
 }
 
 /// A runtime that logs nothing: a long run must not fill the memory every server of this binary logs to.

@@ -1,19 +1,17 @@
-//! The HTTP API before the functions, and `/_dev` for tests: the messages sent, and the clock to move.
+//! The HTTP API before the functions.
 
 use crate::Failure;
-use crate::clock::Clock;
 use crate::event::{self, Seen};
 use crate::lambda::{Lambda, Outcome};
-use crate::record::{Message, Outbox};
 use crate::route::{self, Route};
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use axum::{Json, Router};
+use cli::serve::LocalClock;
 use http::{HeaderValue, StatusCode};
-use serde_json::{Value, json};
-use shared::ports::{Entropy as _, OsEntropy};
+use serde_json::json;
+use shared::ports::{Clock as _, Entropy as _, OsEntropy};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,17 +26,12 @@ pub(crate) struct Gateway {
     pub(crate) routes: Arc<Vec<Route>>,
     /// By name.
     pub(crate) functions: BTreeMap<String, Arc<Lambda>>,
-    pub(crate) outbox: Outbox,
-    pub(crate) clock: Arc<Clock>,
+    pub(crate) clock: LocalClock,
 }
 
 impl Gateway {
     pub(crate) fn router(self) -> Router {
-        Router::new()
-            .route("/_dev/sms", get(messages).delete(forget))
-            .route("/_dev/clock", get(now).post(advance))
-            .fallback(answer)
-            .with_state(self)
+        Router::new().fallback(answer).with_state(self)
     }
 
     async fn pass(&self, from: SocketAddr, request: Request) -> Result<Response, Failure> {
@@ -89,23 +82,4 @@ fn random_id() -> Result<uuid::Uuid, Failure> {
     let mut bytes = [0; 16];
     rand::Rng::fill_bytes(&mut OsEntropy.rng()?, &mut bytes);
     Ok(Builder::from_random_bytes(bytes).into_uuid())
-}
-
-async fn messages(State(gateway): State<Gateway>) -> Json<Vec<Message>> {
-    Json(gateway.outbox.messages())
-}
-
-async fn forget(State(gateway): State<Gateway>) -> StatusCode {
-    gateway.outbox.clear();
-    StatusCode::NO_CONTENT
-}
-
-async fn now(State(gateway): State<Gateway>) -> Json<Value> {
-    Json(json!({ "now": gateway.clock.now().to_string() }))
-}
-
-async fn advance(State(gateway): State<Gateway>, Json(by): Json<Value>) -> Result<Json<Value>, StatusCode> {
-    let seconds = by["advance_seconds"].as_i64().ok_or(StatusCode::UNPROCESSABLE_ENTITY)?;
-    gateway.clock.advance(seconds).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    Ok(now(State(gateway)).await)
 }

@@ -6,8 +6,9 @@
 //!                           Runtime API   clock moved   by the policies
 //! ```
 //!
-//! Routes, variables and policies are template.yaml's. The rig runs a command against it, or serves until Ctrl-C, and then
-//! tells what each function called and which statement allows that. `tests/rig/run` starts it with all it needs.
+//! Routes, variables and policies are template.yaml's. The rig runs a command against it and sends every event of `events/`,
+//! or serves until Ctrl-C. Then it prints what each function called and which statement allows that. `tests/rig/run` starts it
+//! with all it needs.
 
 #![expect(clippy::arithmetic_side_effects, reason = "it counts")]
 #![expect(clippy::indexing_slicing, reason = "a JSON or YAML value has a null for what is not in it")]
@@ -27,16 +28,15 @@ mod sandbox;
 mod template;
 
 use clap::Parser;
-use cli::serve::Endpoints;
-use cli::serve::fault_router;
 use cli::serve::faults::Faults;
 use cli::serve::faults::proxy::{self, Proxy};
 use cli::serve::listen::Listener;
-use clock::Clock;
+use cli::serve::{Endpoints, LocalClock, Outbox, dev_router};
+use clock::Faketime;
 use gateway::Gateway;
 use lambda::Lambda;
 use operator::{Aws, TABLE};
-use record::{Outbox, Record, Watch};
+use record::{Record, Watch};
 use report::Seen;
 use sandbox::Host;
 use std::collections::BTreeMap;
@@ -114,16 +114,16 @@ async fn main() -> ExitCode {
 
 /// Whether everything was right.
 async fn run(arguments: Arguments) -> Result<bool, Failure> {
-    let rig = Rig::start(&arguments).await?;
-    let Rig { url, api_key, faults, seen, mut running } = rig;
+    let mut running = JoinSet::new();
+    let rig = Rig::start(&arguments, &mut running).await?;
     let commanded = async {
         if arguments.serve {
-            greet(&url, &api_key, &arguments.dynamodb);
+            greet(&rig.url, &rig.api_key, &arguments.dynamodb);
             tokio::signal::ctrl_c().await?;
             return Ok(true);
         }
-        let succeeded = command(&arguments.command, &url, &api_key).await?;
-        probe::run(&url, &api_key, &faults, &seen).await?;
+        let succeeded = command(&arguments.command, &rig.url, &rig.api_key).await?;
+        probe::run(&rig).await?;
         Ok(succeeded)
     };
     // What serves ends only when it fails.
@@ -131,7 +131,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
         Some(ended) = running.join_next() => Err(ended.unwrap_or_else(Into::into)),
         succeeded = commanded => succeeded,
     };
-    let right = report::print(&seen, !arguments.serve);
+    let right = report::print(&rig.seen, !arguments.serve);
     Ok(succeeded? && right)
 }
 
@@ -155,13 +155,16 @@ struct Rig {
     url: String,
     api_key: String,
     faults: Faults,
+    clock: LocalClock,
+    outbox: Outbox,
     seen: Vec<Seen>,
-    running: JoinSet<Failure>,
 }
 
 impl Rig {
-    async fn start(arguments: &Arguments) -> Result<Self, Failure> {
-        let clock = Arc::new(Clock::new(&arguments.faketime, &arguments.scratch)?);
+    /// What serves is spawned on `running`, and ends only when it fails.
+    async fn start(arguments: &Arguments, running: &mut JoinSet<Failure>) -> Result<Self, Failure> {
+        let faketime = Faketime::new(&arguments.faketime, &arguments.scratch)?;
+        let clock = faketime.clock.clone();
         let aws = Aws { dynamodb: arguments.dynamodb.clone(), moto: arguments.moto.clone() };
         let kms_key = aws.make_key().await?;
         let api_key = aws.deploy(&arguments.latchkey, &kms_key).await?;
@@ -174,17 +177,12 @@ impl Rig {
         ];
         let stack = Stack::read(&file, &[("SmsCountries", "US")], &made)?;
         let functions = arguments.functions.clone();
-        let host = Arc::new(Host { functions, logs: arguments.scratch.clone(), clock: clock.clone() });
-        let (outbox, faults) = (Outbox::default(), Faults::none());
-        let (mut running, mut seen, mut by_name) = (JoinSet::new(), Vec::new(), BTreeMap::new());
+        let host = Arc::new(Host { functions, logs: arguments.scratch.clone(), faketime });
+        let (outbox, faults) = (Outbox::open(None, clock.clone())?, Faults::none());
+        let (mut seen, mut by_name) = (Vec::new(), BTreeMap::new());
         for function in stack.functions {
             let (lambda, record) = (Arc::new(Lambda::new(function)), Record::default());
-            let watch = Watch {
-                lambda: lambda.clone(),
-                record: record.clone(),
-                outbox: outbox.clone(),
-                clock: clock.clone(),
-            };
+            let watch = Watch { lambda: lambda.clone(), record: record.clone(), outbox: outbox.clone() };
             let behind =
                 Endpoints { dynamodb: aws.dynamodb.clone(), kms: aws.moto.clone(), sns: aws.moto.clone() };
             let watch: proxy::Watch = Arc::new(move |call| watch.see(call));
@@ -202,8 +200,9 @@ impl Rig {
             seen.push(Seen { lambda, record });
         }
 
-        let gateway = Gateway { routes: Arc::new(stack.routes), functions: by_name, outbox, clock };
-        let app = gateway.router().merge(fault_router(faults.clone()));
+        let dev = dev_router(outbox.clone(), clock.clone(), Some(faults.clone()));
+        let gateway = Gateway { routes: Arc::new(stack.routes), functions: by_name, clock: clock.clone() };
+        let app = gateway.router().merge(dev);
         let (listener, url) = listen(arguments.port).await?;
         running.spawn(async move {
             let app = app.into_make_service_with_connect_info::<SocketAddr>();
@@ -215,7 +214,7 @@ impl Rig {
             ready = tokio::time::timeout(START, ready(&seen, all)) => ready?,
         }
         faults.plan_random(arguments.faults, arguments.seed);
-        Ok(Self { url, api_key, faults, seen, running })
+        Ok(Self { url, api_key, faults, clock, outbox, seen })
     }
 }
 

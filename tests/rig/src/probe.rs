@@ -1,40 +1,32 @@
-//! What no SDK brings about: a message that SNS refuses, a user whose name a path decoded twice would change, forged API
-//! keys, and events that no request fits.
+//! What no SDK brings about: every event of `events/`, a message that SNS refuses, a user whose name a path decoded twice
+//! would change, forged API keys, and events that are no request.
 
-use crate::Failure;
-use crate::lambda::Outcome;
+use crate::lambda::{Lambda, Outcome};
 use crate::report::Seen;
-use cli::serve::faults::{Fault, Faults};
+use crate::{Failure, Rig};
+use cli::serve::faults::Fault;
+use http::Method;
 use serde_json::{Value, json};
 use shared::domain::api_key::ApiKey;
 use shared::domain::environment::Tag;
 use shared::ports::{Entropy as _, OsEntropy};
+use tests::client::Client;
+use tests::events::{Target, replay};
 
 /// A number of no suite: a number is sent one message at a time.
 const PHONE: &str = "+15005550008";
 
-/// Asks for what no SDK does. Afterwards nothing fails.
-pub(crate) async fn run(url: &str, api_key: &str, faults: &Faults, seen: &[Seen]) -> Result<(), Failure> {
-    forged(url).await?;
-    for Seen { lambda, .. } in seen {
-        for event in hostile_events() {
-            let answer = lambda.invoke("probe".to_owned(), String::new(), event.to_string()).await;
-            let Outcome::Answered(answer) = answer else {
-                return Err(format!("{} does not answer {event}", lambda.function.name).into());
-            };
-            let answer: Value = serde_json::from_slice(&answer)?;
-            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
-            let code = body["code"].as_str().unwrap_or_default();
-            if !["malformed_request", "unauthorized", "route_not_found", "method_not_allowed"].contains(&code)
-            {
-                return Err(format!("{} answers {event} with {answer}", lambda.function.name).into());
-            }
-        }
-    }
-    let client = reqwest::Client::builder().no_proxy().build()?;
-    let post = async |path: &str, body: Value| {
-        client.post(format!("{url}{path}")).bearer_auth(api_key).json(&body).send().await
-    };
+/// What the functions' code answers to every event, as `tests/it/events.rs` found it.
+const ANSWERS: &str = include_str!("../../it/snapshots/it__events__answers.snap");
+
+/// Asks for what no SDK does. Afterwards no call fails.
+pub(crate) async fn run(rig: &Rig) -> Result<(), Failure> {
+    rig.faults.plan(|_| None);
+    events(rig).await?;
+    hostile(&rig.seen).await?;
+    forged(&rig.url).await?;
+    let client = Client::new(&rig.url, &rig.api_key);
+    let post = async |path: &str, body: Value| client.authorized(Method::POST, path).json(&body).send().await;
     let enrolled = post("/user_management/users/a%2541/auth_factors", json!({"type": "totp"})).await?;
     let enrolled: Value = enrolled.error_for_status()?.json().await?;
     let user = &enrolled["authentication_factor"]["user_id"];
@@ -45,9 +37,9 @@ pub(crate) async fn run(url: &str, api_key: &str, faults: &Faults, seen: &[Seen]
     let factor: Value = factor.error_for_status()?.json().await?;
     let factor = factor["id"].as_str().ok_or("a factor without an id")?;
     // What SNS refuses is withdrawn.
-    faults.plan(|call| (call.operation == "Publish").then_some(Fault::Throttle));
+    rig.faults.plan(|call| (call.operation == "Publish").then_some(Fault::Throttle));
     let refused = post(&format!("/auth/factors/{factor}/challenge"), json!({})).await?.status();
-    faults.plan(|_| None);
+    rig.faults.plan(|_| None);
     if refused == 503 {
         Ok(())
     } else {
@@ -55,16 +47,67 @@ pub(crate) async fn run(url: &str, api_key: &str, faults: &Faults, seen: &[Seen]
     }
 }
 
-/// Keys of environments that do not exist, for every instance of every function: only they bring the functions to read
-/// the list of environments.
+/// Sends every event of `events/` to its function.
+#[expect(clippy::print_stdout, reason = "this is a part of the rig's report")]
+async fn events(rig: &Rig) -> Result<(), Failure> {
+    let invoked = async |function: &str, event| {
+        let seen = rig.seen.iter().find(|seen| seen.lambda.function.name == function);
+        invoke(&seen.ok_or("no such function")?.lambda, event).await
+    };
+    let target = Target { key: &rig.api_key, clock: &rig.clock, outbox: &rig.outbox };
+    let transcript = replay(target, async |function, event| {
+        invoked(function, event).await.unwrap_or_else(|error| error.to_string().into())
+    })
+    .await;
+    let expected = ANSWERS.splitn(3, "---\n").nth(2).ok_or("no answers")?;
+    let mut pairs = transcript.lines().zip(expected.lines());
+    if let Some((answer, expected)) = pairs.find(|(answer, expected)| answer != expected) {
+        return Err(format!("an event is answered\n  {answer}\nnot\n  {expected}").into());
+    }
+    if transcript.lines().count() != expected.lines().count() {
+        return Err("another number of events is answered than expected".into());
+    }
+    println!("\nevents: {} answers as expected", transcript.lines().count());
+    Ok(())
+}
+
+/// A function's answer to an event.
+async fn invoke(lambda: &Lambda, event: String) -> Result<Value, Failure> {
+    match lambda.invoke("probe".to_owned(), String::new(), event).await {
+        Outcome::Answered(answer) => Ok(serde_json::from_slice(&answer)?),
+        _ => Err(format!("{} does not answer", lambda.function.name).into()),
+    }
+}
+
+/// Sends each function events that are no request.
+async fn hostile(seen: &[Seen]) -> Result<(), Failure> {
+    for Seen { lambda, .. } in seen {
+        for event in hostile_events() {
+            let answer = invoke(lambda, event.to_string()).await?;
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default())?;
+            let code = body["code"].as_str().unwrap_or_default();
+            if !["malformed_request", "unauthorized", "route_not_found", "method_not_allowed"].contains(&code)
+            {
+                return Err(format!("{} answers {event} with {answer}", lambda.function.name).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends forged keys, of environments that do not exist, to every instance of every function: only they make the functions
+/// read the list of environments.
 async fn forged(url: &str) -> Result<(), Failure> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
     for _ in 0..4 {
-        for path in ["enroll", "challenge", "verify", "x"] {
+        for (method, path) in [
+            (Method::POST, "enroll"),
+            (Method::POST, "challenge"),
+            (Method::POST, "verify"),
+            (Method::GET, "x"),
+        ] {
             let key = ApiKey::random(&Tag::parse("no-such-environment")?, &mut OsEntropy.rng()?);
-            let url = format!("{url}/auth/factors/{path}");
-            let request = if path == "x" { client.get(url) } else { client.post(url) };
-            let status = request.bearer_auth(key.expose()).send().await?.status();
+            let request = Client::new(url, key.expose()).authorized(method, &format!("/auth/factors/{path}"));
+            let status = request.send().await?.status();
             if status != 401 {
                 return Err(format!("a forged key is answered {status} at {path}").into());
             }
@@ -73,7 +116,7 @@ async fn forged(url: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Events that a function must answer itself, however little a request they are.
+/// Events that are no request, which a function must answer all the same.
 fn hostile_events() -> Vec<Value> {
     let event = |query: &str, headers: Value| {
         json!({

@@ -1,11 +1,10 @@
 //! What a function calls, judged by its policies as it calls it; and the messages it sends.
 
 use crate::access;
-use crate::clock::Clock;
 use crate::iam;
 use crate::lambda::Lambda;
+use cli::serve::Outbox;
 use cli::serve::faults::{Call, Fault};
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,25 +21,11 @@ pub(crate) struct Calls {
     pub(crate) refused: BTreeMap<(String, &'static str), (u64, String)>,
 }
 
-/// The text messages SNS was given. Cheap to clone; a clone holds the same.
-#[derive(Clone, Default)]
-pub(crate) struct Outbox(Arc<Mutex<Vec<Message>>>);
-
-/// A text message.
-#[derive(Clone, Serialize)]
-pub(crate) struct Message {
-    to: String,
-    #[serde(rename = "message")]
-    text: String,
-    sent_at: String,
-}
-
 /// What looks at every call of a function.
 pub(crate) struct Watch {
     pub(crate) lambda: Arc<Lambda>,
     pub(crate) record: Record,
     pub(crate) outbox: Outbox,
-    pub(crate) clock: Arc<Clock>,
 }
 
 impl Watch {
@@ -51,7 +36,7 @@ impl Watch {
         }
         let arrives = matches!(call.fault, None | Some(Fault::TimeoutAfter | Fault::SilenceAfter));
         if call.operation == "Publish" && arrives {
-            self.outbox.add(call, &self.clock);
+            let _ = self.outbox.publish(&call.body); // It is in memory, so it cannot fail.
         }
     }
 
@@ -86,28 +71,6 @@ impl Calls {
 
 impl Record {
     pub(crate) fn calls(&self) -> MutexGuard<'_, Calls> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Outbox {
-    pub(crate) fn messages(&self) -> Vec<Message> {
-        self.lock().clone()
-    }
-
-    pub(crate) fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn add(&self, publish: &Call, clock: &Clock) {
-        let mut fields: BTreeMap<String, String> =
-            serde_urlencoded::from_bytes(&publish.body).unwrap_or_default();
-        let mut field = |name| fields.remove(name).unwrap_or_default();
-        let (to, text, sent_at) = (field("PhoneNumber"), field("Message"), clock.now().to_string());
-        self.lock().push(Message { to, text, sent_at });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Message>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::Failure;
 use crate::access::{ACCOUNT, REGION};
-use crate::clock::Clock;
+use crate::clock::Faketime;
 use crate::lambda::{Invocation, Lambda, Outcome};
 use axum::Router;
 use axum::body::Bytes;
@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use http::StatusCode;
+use shared::ports::Clock as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ pub(crate) struct Host {
     pub(crate) functions: PathBuf,
     /// Where instances write their logs, one file per function.
     pub(crate) logs: PathBuf,
-    pub(crate) clock: Arc<Clock>,
+    pub(crate) faketime: Faketime,
 }
 
 /// Keeps an instance of a function running. Its calls to AWS all go to `aws`.
@@ -95,7 +96,7 @@ fn start(lambda: &Lambda, host: &Host, aws: &str, api: SocketAddr) -> Result<Chi
         .envs(["DYNAMODB", "KMS", "SNS"].map(|service| (format!("AWS_ENDPOINT_URL_{service}"), aws)))
         .env("_HANDLER", "bootstrap")
         .env("TZ", ":UTC")
-        .envs(host.clock.variables())
+        .envs(host.faketime.variables())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -151,7 +152,7 @@ impl Instance {
     /// Hands an event over; from now on its time runs.
     fn hold(self: &Arc<Self>, invocation: Invocation) -> Response {
         let timeout = self.lambda.function.timeout;
-        let now = self.host.clock.now().plus(timeout);
+        let now = self.host.faketime.clock.now().plus(timeout);
         let headers = [
             ("lambda-runtime-aws-request-id", invocation.request_id.clone()),
             ("lambda-runtime-trace-id", invocation.trace_id.clone()),

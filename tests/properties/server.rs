@@ -1,6 +1,6 @@
 //! All routes over a [`Table`] in this process, with something of each kind in it.
 
-use crate::table::{self, Fate, Table};
+use super::table::{self, Fate, Table};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
