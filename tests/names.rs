@@ -7,7 +7,7 @@ use shared::domain::totp::Secret;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// IDs, moments, secrets, codes and QR codes, each with its name: `<factor 1>`.
+/// IDs, times, secrets, codes and QR codes, each with its name: `<factor 1>`.
 pub struct Names {
     began: Option<Timestamp>,
     given: BTreeMap<String, String>,
@@ -15,7 +15,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// No names. Moments will be counted from `began`; without it, every moment is `<time>`.
+    /// No names yet. Times will be counted from `began`; without it, every time is `<time>`.
     #[must_use]
     pub fn new(began: Option<Timestamp>) -> Self {
         Self { began, given: BTreeMap::new(), counts: BTreeMap::new() }
@@ -51,7 +51,7 @@ impl Names {
             "qr_code" => text.strip_prefix("data:image/png;base64,iVBORw0KGgo").map(|_| "image").unwrap(),
             "code" if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) => "code",
             "created_at" | "updated_at" | "expires_at" | "retry_at" => {
-                self.give(text, &self.moment(text));
+                self.give(text, &self.time(text));
                 return;
             }
             _ => return,
@@ -62,7 +62,7 @@ impl Names {
         }
     }
 
-    fn moment(&self, text: &str) -> String {
+    fn time(&self, text: &str) -> String {
         assert_eq!(text.len(), "2022-03-27T04:40:00.410Z".len(), "{text}");
         let millis = text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
         self.began.map_or("<time>".to_owned(), |began| format!("<+{} ms>", millis - began.millis()))

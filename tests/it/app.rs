@@ -246,7 +246,7 @@ impl App {
     }
 
     /// Answers, one per line, with names for what is different in every run: `<factor 1>` is the first factor in an answer to
-    /// this client. Moments are counted from the server's start.
+    /// this client. Times are counted from the server's start.
     pub(crate) fn named(&self, answers: &[&Value]) -> String {
         let mut names = self.names.lock().unwrap();
         answers.iter().map(|answer| names.shown(answer)).collect::<Vec<_>>().join("\n")

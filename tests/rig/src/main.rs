@@ -161,7 +161,7 @@ struct Rig {
 }
 
 impl Rig {
-    /// What serves is spawned on `running`, and ends only when it fails.
+    /// Starts everything. The tasks are spawned on `running`, and one that ends has failed.
     async fn start(arguments: &Arguments, running: &mut JoinSet<Failure>) -> Result<Self, Failure> {
         let faketime = Faketime::new(&arguments.faketime, &arguments.scratch)?;
         let clock = faketime.clock.clone();

@@ -116,7 +116,7 @@ async fn forged(url: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Events that are no request, which a function must answer all the same.
+/// Events that are no request. A function must answer them all the same.
 fn hostile_events() -> Vec<Value> {
     let event = |query: &str, headers: Value| {
         json!({
