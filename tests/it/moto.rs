@@ -76,7 +76,7 @@ impl Account {
         let mut settings = Settings::for_local(&|_| None).unwrap();
         settings.policy.sms_countries = Countries::Only([].into());
         let key = Some(self.key.clone());
-        let mut deployment = Deployment::reached_by(&sdk(&self.url), self.table.clone(), key, settings);
+        let mut deployment = Deployment::with_sdk(&sdk(&self.url), self.table.clone(), key, settings);
         deployment.clock = Arc::new(self.clock.clone());
         typed("", async |console| command::run_on(words(line), &deployment, console).await).await
     }

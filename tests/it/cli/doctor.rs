@@ -31,7 +31,7 @@ impl Ward {
         let settings = Settings::for_local(&|_| None).unwrap();
         let key = Some(serve::kms::KEY_ID.to_owned());
         let mut deployment =
-            Deployment::reached_by(&serve::sdk(&self.aws.url), TABLE.to_owned(), key, settings);
+            Deployment::with_sdk(&serve::sdk(&self.aws.url), TABLE.to_owned(), key, settings);
         deployment.settings.policy.sms_daily_budget = MicroUsd(20_000_000);
         deployment
     }
@@ -180,7 +180,7 @@ async fn each_fault_of_the_keys_is_named() {
     assert!(ward.faults().await[0].contains("There is no such key there: look at --kms-key-id and --region"));
     ward.aws.heal();
     let settings = Settings::for_local(&|_| None).unwrap();
-    let keyless = Deployment::reached_by(&serve::sdk(&ward.aws.url), TABLE.to_owned(), None, settings);
+    let keyless = Deployment::with_sdk(&serve::sdk(&ward.aws.url), TABLE.to_owned(), None, settings);
     assert!(ward.faults_of(keyless).await[0].starts_with("KMS key: no KMS key is named"));
 
     // Environments lose their API keys one after the other.

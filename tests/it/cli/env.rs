@@ -153,7 +153,7 @@ async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
     aws.answer("BatchWriteItem", super::doctor::aws::Reply::Answer(left));
     let settings = shared::config::Settings::for_local(&|_| None).unwrap();
     let sdk = cli::serve::sdk(&aws.url);
-    let deployment = cli::deployment::Deployment::reached_by(&sdk, TABLE.to_owned(), None, settings);
+    let deployment = cli::deployment::Deployment::with_sdk(&sdk, TABLE.to_owned(), None, settings);
     let ended = super::typed("", async |console| {
         cli::command::run_on(super::words("env delete doomed --yes"), &deployment, console).await
     })
