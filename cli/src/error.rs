@@ -148,7 +148,7 @@ pub enum Error {
     KeysNotActive(Timestamp),
     /// Some factors could not be resealed.
     #[error(
-        "{factors} factors could not be resealed, so the keys they are sealed with are kept. The first error: {first}. Run \
+        "some factors could not be resealed ({factors}), so the keys they are sealed with are kept. The first error: {first}. Run \
          `latchkey keyring rewrap` again. If the error remains, the factor's item is damaged: restore it from a backup, or \
          delete the factor"
     )]

@@ -17,14 +17,15 @@ const EXPIRES_SOON: Duration = Duration::from_hours(14 * 24);
 const ROTATION_DUE_AGE: Duration = Duration::from_hours(365 * 24);
 
 /// The remedy for a damaged key of an environment.
-const RESTORE_REMEDY: &str = "factors sealed with it cannot be verified: restore the environment's item and the keyring items from a backup";
+const RESTORE_REMEDY: &str = "factors sealed with it cannot be verified: restore the environment's item and the keyring \
+                              items from a backup";
 
 pub(super) async fn kms(deployment: &Deployment, findings: &mut Vec<Finding>) {
     let check = "KMS key";
     let kms = match deployment.kms() {
         Ok(kms) => kms,
         Err(error) => {
-            let remedy = "set --kms-key-id or LATCHKEY_KMS_KEY_ID to the value of LATCHKEY_KMS_KEY_ID of the stack's functions";
+            let remedy = "set --kms-key-id or LATCHKEY_KMS_KEY_ID to the key in the functions' variable LATCHKEY_KMS_KEY_ID";
             return findings.push(Finding::fault(check, error, remedy));
         }
     };
@@ -84,14 +85,18 @@ fn age(entries: &[WrappedDataKey], newest: &WrappedDataKey, now: Timestamp, find
     let (check, created_at) = ("keyring age", newest.id.created_at());
     if now >= created_at.plus(ROTATION_DUE_AGE) {
         let remedy = "latchkey keyring rotate, and two minutes later: latchkey keyring rewrap";
-        findings.push(Finding::hint(check, format_args!("its newest entry is of {created_at}"), remedy));
+        findings.push(Finding::hint(
+            check,
+            format_args!("the newest entry was created at {created_at}"),
+            remedy,
+        ));
     }
     if let Some(seals_at) = keyring::active_from(entries, newest.id, now).filter(|_| now < created_at) {
         let found = format!(
-            "its newest entry was made by a clock that is ahead, at {created_at}: it seals nothing before {seals_at}"
+            "the newest entry was created in the future, at {created_at}: it is not active before {seals_at}"
         );
-        let remedy = "set that clock right, then latchkey keyring rotate: the entry it adds seals after two minutes. latchkey \
-                    keyring rewrap has to wait for the other one";
+        let remedy = "correct the clock that created it, then latchkey keyring rotate: the added entry is active after two minutes. \
+                    latchkey keyring rewrap is possible once the other entry is active";
         findings.push(Finding::fault(check, found, remedy));
     }
 }

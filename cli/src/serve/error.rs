@@ -45,12 +45,12 @@ pub enum ServeError {
         owner: u32,
     },
     /// A file of the data directory is not a regular file of this user.
-    #[error("{} is {what}, and was not created by latchkey. Find out where it comes from, then remove it: `rm {}`", path.display(), path.display())]
+    #[error("{} is {reason}, and was not created by latchkey. Find out where it comes from, then remove it: `rm {}`", path.display(), path.display())]
     UnexpectedFile {
         /// The file.
         path: PathBuf,
         /// Why it was refused.
-        what: &'static str,
+        reason: &'static str,
     },
     /// Another process uses the data directory.
     #[error("{} is in use by another latchkey process. Stop it, or choose another directory with --data-dir", .0.display())]

@@ -37,7 +37,7 @@ pub(super) fn create_dir(path: &Path) -> Result<(), ServeError> {
 /// Restricts an existing file to its owner. Refuses a file that is not a regular file of this user.
 pub(super) fn restrict(path: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Data { path: path.to_owned(), source };
-    let refused = |what| Err(ServeError::UnexpectedFile { path: path.to_owned(), what });
+    let refused = |reason| Err(ServeError::UnexpectedFile { path: path.to_owned(), reason });
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(failed(error)),

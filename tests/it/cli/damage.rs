@@ -104,8 +104,7 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     let (zoo, zoo_id) = key_of(&desk, "zoo").await;
     app.damage("environment/shop", "keys", junk()).await;
 
-    let damaged =
-        "shop (its `keys` is missing or makes no sense). Restore the environment's item from a backup";
+    let damaged = "shop (its `keys` is missing or invalid). Restore the environment's item from a backup";
     left_out(&desk.type_in("keys list").await, &zoo_id, damaged);
     left_out(&desk.type_in("env list").await, "zoo", damaged);
     left_out(&desk.type_in("keyring list").await, "local zoo", damaged);
@@ -114,18 +113,14 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     assert!(desk.failed("keys create --environment shop").await.contains(damaged));
     let doctor = desk.type_in("doctor").await;
     assert_eq!(doctor.code, FAULTS);
-    assert!(
-        doctor.out.contains("its item is damaged: `keys` is missing or makes no sense"),
-        "{}",
-        doctor.out
-    );
-    assert!(doctor.out.contains("its entries open (2)"), "{}", doctor.out);
+    assert!(doctor.out.contains("its item is damaged: `keys` is missing or invalid"), "{}", doctor.out);
+    assert!(doctor.out.contains("all entries can be unwrapped (2)"), "{}", doctor.out);
 
     // Keys go on being made and revoked, and the damaged environment's own, too.
     assert_eq!((app.list_as(&shop).await, app.list_as(&zoo).await), (500, 200));
     desk.done(&format!("keys revoke {zoo_id}")).await;
     let missing = desk.failed(&format!("keys revoke {shop_id}")).await;
-    assert!(missing.contains("these are damaged: shop (its `keys`"), "{missing}");
+    assert!(missing.contains("these environments are damaged: shop (its `keys`"), "{missing}");
     assert!(missing.contains("--environment TAG"), "{missing}");
     let revoked = desk.type_in(&format!("keys revoke {shop_id} --environment shop")).await;
     assert_eq!(revoked.code, 0, "{}", revoked.err);
@@ -135,12 +130,12 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     assert!(
         desk.failed(&format!("keys revoke {shop_id} --environment shop"))
             .await
-            .contains("If it had one, that is revoked")
+            .contains("It may have been revoked already")
     );
 
     // What the damaged environment's keys are wrapped by is not known: no entry of the keyring goes.
     app.advance(i64::try_from((NEW_KEY_DELAY + RETIRED_KEY_RETENTION).as_secs()).unwrap());
-    left_out(&desk.type_in("keyring rewrap").await, "factors sealed again: 1; keys removed: 2", damaged);
+    left_out(&desk.type_in("keyring rewrap").await, "factors resealed: 1; keys removed: 2", damaged);
     assert_eq!(app.verifies(&totp).await, 201);
     app.local.stop().await;
 
@@ -160,11 +155,11 @@ async fn a_server_whose_own_environment_is_damaged_says_what_to_type() {
     app.damage("environment/local", "deleted_at", junk()).await;
     app.local.stop().await;
     let refused = start(&desk).await.err().unwrap().to_string();
-    insta::assert_snapshot!(super::masked(&refused, &desk.dir()), @"the environment local cannot be served, because its item is damaged: an item's deleted_at is missing or makes no sense. Give it up with all that it holds, and start again for a new one: `latchkey env delete local --local DIR`. Or restore table.sqlite from a copy; or move the data directory away to start afresh");
+    insta::assert_snapshot!(super::masked(&refused, &desk.dir()), @"the environment local cannot be served, because its item is damaged: an item's deleted_at is missing or invalid. Delete the environment and start the server again, which creates a new one: `latchkey env delete local --local DIR`. Or restore table.sqlite from a backup, or move the data directory away to start with a new one");
     // The same without the file that names the environment.
     std::fs::remove_file(desk.dir().join("api-key")).unwrap();
     assert_eq!(start(&desk).await.err().unwrap().to_string(), refused);
-    assert!(desk.done("env delete local --yes").await.ends_with("deleted, with 1 items"));
+    assert!(desk.done("env delete local --yes").await.ends_with("deleted; items removed: 1"));
     start(&desk).await.ok().unwrap().stop().await;
     desk.done("doctor").await;
 }
@@ -178,7 +173,7 @@ async fn a_server_shows_no_key_that_its_environment_did_not_take() {
     }
     std::fs::remove_file(desk.dir().join("api-key")).unwrap();
     let refused = start(&desk).await.err().unwrap().to_string();
-    assert!(refused.starts_with("the environment local takes no new API key"), "{refused}");
+    assert!(refused.starts_with("no API key can be added to the environment local"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,7 +228,7 @@ async fn a_damaged_key_of_an_environment_matters_to_what_is_sealed_with_it() {
         assert_eq!(doctor.code, FAULTS, "{}", doctor.out);
         let rewrap = desk.type_in("keyring rewrap").await;
         assert_eq!(rewrap.code, 1);
-        assert!(rewrap.err.contains("the environment local was left as it is"), "{}", rewrap.err);
+        assert!(rewrap.err.contains("the environment local was skipped"), "{}", rewrap.err);
         assert_eq!(desk.json("keyring list").await.as_array().unwrap().len(), 2);
         app.put(environment.clone()).await;
     }
@@ -287,7 +282,7 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
     app.advance(i64::try_from(NEW_KEY_DELAY.as_secs()).unwrap() + 60);
     let intact = app.damage(&bad, "created_at", junk()).await;
 
-    let damaged = format!("{bad} (its `created_at` is missing or makes no sense). Restore the factor's item");
+    let damaged = format!("{bad} (its `created_at` is missing or invalid). Restore the factor's item");
     left_out(&desk.type_in("factors list --environment local --user u").await, &good, &damaged);
     for line in ["show", "unlock"] {
         let failed = desk.type_in(&format!("factors {line} {bad} --environment local")).await;
@@ -297,8 +292,8 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
     }
     let rewrap = desk.type_in("keyring rewrap").await;
     assert_eq!(rewrap.code, 1);
-    assert!(rewrap.out.contains("factors sealed again: 1; keys removed: 0"), "{}", rewrap.out);
-    assert!(rewrap.err.contains(&format!("the first is {bad} (its `created_at`")), "{}", rewrap.err);
+    assert!(rewrap.out.contains("factors resealed: 1; keys removed: 0"), "{}", rewrap.out);
+    assert!(rewrap.err.contains(&format!("The first error: {bad} (its `created_at`")), "{}", rewrap.err);
     // An application is not given a list that seems whole.
     assert_eq!(app.get("/auth/factors?user_id=u", 500).await["code"], "internal_server_error");
     app.get(&format!("/auth/factors/{good}"), 200).await;
@@ -324,7 +319,7 @@ async fn an_environment_without_its_id_is_erased_and_says_what_stays() {
     app.local.stop().await;
     let erased = desk.failed("env delete shop --yes").await;
     assert!(
-        erased.contains("the environment shop is erased") && erased.contains("Put `id` back"),
+        erased.contains("the keys of the environment shop are deleted") && erased.contains("Restore `id`"),
         "{erased}"
     );
 

@@ -32,8 +32,8 @@ fn of(items: &[Item], environment: &str) -> Vec<Item> {
 async fn environments_are_made_listed_and_deleted() {
     let desk = Desk::new();
     desk.done("init").await;
-    insta::assert_snapshot!(desk.done("env create staging").await, @"environment staging made; its first API key: `latchkey keys create --environment staging`");
-    insta::assert_snapshot!(desk.failed("env create staging").await, @"latchkey: there is an environment staging already. `latchkey keys create --environment staging` makes it another API key");
+    insta::assert_snapshot!(desk.done("env create staging").await, @"environment staging created. Create its first API key: `latchkey keys create --environment staging`");
+    insta::assert_snapshot!(desk.failed("env create staging").await, @"latchkey: the environment staging already exists. Create another API key for it: `latchkey keys create --environment staging`");
     insta::assert_snapshot!(desk.done("env list").await, @r"
     ENVIRONMENT  ID  CREATED  API KEYS  KEYS  STATE
     production  environment_…  TIME  1  1
@@ -44,8 +44,8 @@ async fn environments_are_made_listed_and_deleted() {
     assert!(refused.err.contains("the environment staging was not deleted"), "{}", refused.err);
     assert_eq!(desk.json("env list").await.as_array().unwrap().len(), 2);
     let deleted = desk.answer("env delete staging", "staging\n").await;
-    assert_eq!(deleted.out, "environment staging deleted, with 0 items\n");
-    insta::assert_snapshot!(desk.failed("env delete staging --yes").await, @"latchkey: there is no environment staging. `latchkey env list` shows what there is; `latchkey env create staging` makes it");
+    assert_eq!(deleted.out, "environment staging deleted; items removed: 0\n");
+    insta::assert_snapshot!(desk.failed("env delete staging --yes").await, @"latchkey: there is no environment staging. List the environments: `latchkey env list`. Or create it: `latchkey env create staging`");
 }
 
 /// SEC-01, KEY-06: an erased environment is gone, and so is the use of every copy of what it held.
@@ -87,10 +87,10 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
     let refused = app.request(Method::GET, &format!("/auth/factors/{factor}")).bearer_auth(&doomed);
     send(refused).await.expect(401);
     for line in ["keys create --environment doomed", "env create doomed", "init --environment doomed"] {
-        assert!(desk.failed(line).await.contains("is being deleted. Finish that"), "{line}");
+        assert!(desk.failed(line).await.contains("is being deleted. Finish the deletion"), "{line}");
     }
     app.advance(60);
-    insta::assert_snapshot!(desk.done("env delete doomed --yes").await, @"environment doomed deleted, with 1 items");
+    insta::assert_snapshot!(desk.done("env delete doomed --yes").await, @"environment doomed deleted; items removed: 1");
 
     let after = app.dump().await;
     assert!(of(&after, &id("doomed")).is_empty());
@@ -134,7 +134,7 @@ async fn an_interrupted_deletion_is_resumed() {
     let resumed = desk.type_in("env delete doomed").await;
     assert_eq!(
         (resumed.code, resumed.out.as_str()),
-        (0, "environment doomed deleted, with 7 items\n"),
+        (0, "environment doomed deleted; items removed: 7\n"),
         "it asks nothing"
     );
     assert!(resumed.changes().is_empty(), "the deletion was written down when it was made");
@@ -159,8 +159,8 @@ async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
     })
     .await;
     assert_eq!(ended.code, 1);
-    assert!(ended.err.contains("DynamoDB could not remove items: items stay unprocessed"), "{}", ended.err);
+    assert!(ended.err.contains("DynamoDB could not remove items: unprocessed items remain"), "{}", ended.err);
     assert_eq!(aws.asked("BatchWriteItem"), shared::operate::MAX_BATCH_TRIES);
     app.local.stop().await;
-    assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted, with 7 items");
+    assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted; items removed: 7");
 }
