@@ -1,6 +1,6 @@
-//! The record of what operators change: one JSON line on stderr for each change, made when it is made (KEY-14).
+//! Audit lines of operators' changes: one JSON line on stderr per change (KEY-14).
 //!
-//! A line names keys by their ids. It must never hold a key.
+//! A line identifies keys by their IDs. It must never contain a key.
 
 use crate::console::Console;
 use crate::deployment::Deployment;
@@ -11,9 +11,9 @@ use std::io;
 /// One change.
 #[derive(Serialize, Default)]
 pub(crate) struct Change {
-    /// What was done.
+    /// The type of the change.
     pub(crate) event: &'static str,
-    /// To which environment: its tag.
+    /// Tag of the environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) environment: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,15 +28,15 @@ pub(crate) struct Change {
     pub(crate) data_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) environment_key: Option<String>,
-    /// How many factors were sealed again.
+    /// Number of resealed factors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) factors: Option<usize>,
-    /// Keys that were removed, by their ids.
+    /// IDs of removed keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) removed: Vec<String>,
 }
 
-/// A change as it is written down.
+/// The audit line of a change.
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
@@ -46,9 +46,9 @@ struct Line<'a> {
 }
 
 impl Console {
-    /// Writes a change down.
+    /// Prints the audit line of a change.
     pub(crate) fn record(&mut self, deployment: &Deployment, change: Change) -> Result<(), Error> {
         let line = Line { time: deployment.now().to_string(), change, actor: &deployment.actor };
-        self.report(serde_json::to_string(&line).map_err(io::Error::from)?)
+        self.print_error(serde_json::to_string(&line).map_err(io::Error::from)?)
     }
 }

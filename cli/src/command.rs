@@ -1,4 +1,4 @@
-//! The command line: what may be typed, and the exit code it ends with.
+//! The command line: its arguments and exit codes.
 
 use crate::console::Console;
 use crate::deployment::{Deployment, Target};
@@ -14,11 +14,11 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use std::ffi::OsString;
 
-/// It is done.
+/// Success.
 pub const OK: u8 = 0;
-/// It failed; stderr says why.
+/// Failure; the error is on stderr.
 pub const FAILED: u8 = 1;
-/// Usage error: the arguments are not valid.
+/// Usage error: the arguments are invalid.
 pub const USAGE: u8 = 2;
 /// `doctor` found faults.
 pub const FAULTS: u8 = 3;
@@ -44,7 +44,7 @@ pub struct Arguments {
 enum Command {
     /// Serve the API on this machine, with its table, its keys and an outbox for text messages (the default)
     Serve(Serve),
-    /// Create what a deployment needs: table, keyring, an environment and its first API key. Safe to repeat
+    /// Create what a deployment needs: table, keyring, an environment and its first API key. Safe to run again
     Init(Init),
     /// Create, list and delete environments, the tenants
     #[command(subcommand)]
@@ -58,7 +58,7 @@ enum Command {
     /// List and rotate the keys that seal secrets
     #[command(subcommand)]
     Keyring(KeyringCommand),
-    /// Check everything a deployment needs, and say how to fix what is wrong
+    /// Check everything a deployment needs, and suggest remedies
     Doctor,
     /// Print completions for a shell: `latchkey completions bash > /etc/bash_completion.d/latchkey`
     Completions {
@@ -67,23 +67,23 @@ enum Command {
     },
 }
 
-/// Runs a command line, as the process is given it, and returns its exit code.
+/// Runs a command line and returns its exit code.
 pub async fn run(line: impl IntoIterator<Item = OsString>, console: &mut Console) -> u8 {
-    let arguments = match Arguments::try_parse_from(line).and_then(checked) {
+    let arguments = match Arguments::try_parse_from(line).and_then(check_target) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
-            let _ = console.report(error.render());
+            let _ = console.print_error(error.render());
             return USAGE;
         }
-        Err(help) => return ended(console.print(help.render().to_string().as_bytes()), console),
+        Err(help) => return exit_code(console.print_raw(help.render().to_string().as_bytes()), console),
     };
     console.json = arguments.json;
     match arguments.command.unwrap_or_else(|| Command::Serve(Serve::parse_from(["serve"]))) {
-        Command::Serve(serve) => ended(foreground::run(serve, console).await, console),
+        Command::Serve(serve) => exit_code(foreground::run(serve, console).await, console),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "latchkey", &mut text);
-            ended(console.print(&text), console)
+            exit_code(console.print_raw(&text), console)
         }
         command => match Deployment::open(&arguments.target, matches!(command, Command::Init(_))).await {
             Ok(deployment) => {
@@ -91,12 +91,12 @@ pub async fn run(line: impl IntoIterator<Item = OsString>, console: &mut Console
                 deployment.close().await;
                 code
             }
-            Err(error) => ended(Err(error), console),
+            Err(error) => exit_code(Err(error), console),
         },
     }
 }
 
-/// Runs an operator's command line on a deployment that is open.
+/// Runs an operator's command line on an open deployment.
 pub async fn run_on(
     line: impl IntoIterator<Item = OsString>,
     deployment: &Deployment,
@@ -112,7 +112,7 @@ pub async fn run_on(
 }
 
 async fn run_command(command: &Command, deployment: &Deployment, console: &mut Console) -> u8 {
-    let done = match command {
+    let result = match command {
         Command::Init(init) => init::run(init, deployment, console).await,
         Command::Env(command) => env::run(command, deployment, console).await,
         Command::Keys(command) => keys::run(command, deployment, console).await,
@@ -124,24 +124,25 @@ async fn run_command(command: &Command, deployment: &Deployment, console: &mut C
         },
         Command::Serve(_) | Command::Completions { .. } => return USAGE,
     };
-    ended(done, console)
+    exit_code(result, console)
 }
 
-fn ended<E: Into<Box<dyn std::error::Error>>>(done: Result<(), E>, console: &mut Console) -> u8 {
-    let Err(error) = done else { return OK };
-    // With nowhere to say it, the exit code does.
-    let _ = console.report(format_args!("latchkey: {}", error.into()));
+fn exit_code<E: Into<Box<dyn std::error::Error>>>(result: Result<(), E>, console: &mut Console) -> u8 {
+    let Err(error) = result else { return OK };
+    // If stderr cannot be written, the exit code still reports the failure.
+    let _ = console.print_error(format_args!("latchkey: {}", error.into()));
     FAILED
 }
 
-/// A server has a data directory, not a deployment.
-fn checked(arguments: Arguments) -> Result<Arguments, clap::Error> {
+/// Refuses options that select a deployment for `serve`, which uses a data directory.
+fn check_target(arguments: Arguments) -> Result<Arguments, clap::Error> {
     let Target { table, kms_key_id, profile, region, endpoint_url, local } = &arguments.target;
-    let named = [table, kms_key_id, profile, region, endpoint_url].iter().any(|option| option.is_some());
+    let has_options =
+        [table, kms_key_id, profile, region, endpoint_url].iter().any(|option| option.is_some());
     let serves = matches!(arguments.command, None | Some(Command::Serve(_)));
-    if serves && (named || local.is_some() || arguments.json) {
-        let message = "`latchkey serve` serves a data directory: --data-dir DIR. The other options name a deployment for \
-                       a command such as `latchkey doctor`";
+    if serves && (has_options || local.is_some() || arguments.json) {
+        let message = "`latchkey serve` uses a data directory: --data-dir DIR. The other options select a deployment for \
+                       commands such as `latchkey doctor`";
         return Err(Arguments::command().error(ErrorKind::ArgumentConflict, message));
     }
     Ok(arguments)

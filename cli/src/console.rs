@@ -1,4 +1,4 @@
-//! Where a command says what it did: results on stdout, as text or as JSON; what happened on the way on stderr.
+//! Input and output of commands: results on stdout, as text or JSON; audit lines, errors and prompts on stderr.
 
 use crate::error::Error;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -8,7 +8,7 @@ use std::fmt::Display;
 use std::io::{self, BufRead, Write};
 use std::time::Duration;
 
-/// Where a command reads and writes.
+/// The streams that a command reads and writes.
 pub struct Console {
     pub(crate) json: bool,
     out: Box<dyn Write + Send>,
@@ -16,23 +16,23 @@ pub struct Console {
     input: Box<dyn BufRead + Send>,
 }
 
-/// A line of a listing.
+/// A row of a listing.
 pub(crate) trait Row: Serialize {
-    /// What stands above the columns.
+    /// The column headers.
     const HEADER: &'static [&'static str];
 
-    /// What stands in the columns.
+    /// The cells, one per column.
     fn cells(&self) -> Vec<String>;
 }
 
 impl Console {
-    /// The terminal, or what stands in for it.
+    /// The standard streams of the process.
     #[must_use]
     pub fn standard() -> Self {
         Self::new(Box::new(io::stdout()), Box::new(io::stderr()), Box::new(io::BufReader::new(io::stdin())))
     }
 
-    /// A console of these parts.
+    /// A console with these streams.
     #[must_use]
     pub fn new(
         out: Box<dyn Write + Send>,
@@ -42,16 +42,16 @@ impl Console {
         Self { json: false, out, err, input }
     }
 
-    /// A result for people; nothing if JSON was asked for.
-    pub(crate) fn say(&mut self, text: impl Display) -> Result<(), Error> {
+    /// Prints a result as text. Does nothing with `--json`.
+    pub(crate) fn print_text(&mut self, text: impl Display) -> Result<(), Error> {
         if !self.json {
             writeln!(self.out, "{text}")?;
         }
         Ok(())
     }
 
-    /// A result for programs, if JSON was asked for.
-    pub(crate) fn show(&mut self, result: &impl Serialize) -> Result<(), Error> {
+    /// Prints a result as JSON. Does nothing without `--json`.
+    pub(crate) fn print_json(&mut self, result: &impl Serialize) -> Result<(), Error> {
         if self.json {
             let text = serde_json::to_string_pretty(result).map_err(io::Error::from)?;
             writeln!(self.out, "{}", escaped_json(&text))?;
@@ -59,9 +59,10 @@ impl Console {
         Ok(())
     }
 
-    /// A listing: a JSON array, or columns. No text of the table moves what a terminal shows.
-    pub(crate) fn list<R: Row>(&mut self, rows: &[R]) -> Result<(), Error> {
-        self.show(&rows)?;
+    /// Prints a listing as a JSON array or as columns. Text from the table is escaped, so that it cannot control the
+    /// terminal.
+    pub(crate) fn print_rows<R: Row>(&mut self, rows: &[R]) -> Result<(), Error> {
+        self.print_json(&rows)?;
         let header = R::HEADER.iter().map(|name| (*name).to_owned()).collect();
         let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows.iter().map(cells)).collect();
         let width = |column: usize| {
@@ -72,39 +73,39 @@ impl Console {
                 .iter()
                 .enumerate()
                 .map(|(column, cell)| format!("{cell:<width$}", width = width(column).unwrap_or_default()));
-            self.say(padded.collect::<Vec<_>>().join("  ").trim_end())?;
+            self.print_text(padded.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
     }
 
-    /// Shell completions and help: text that is the result itself.
-    pub(crate) fn print(&mut self, text: &[u8]) -> Result<(), Error> {
+    /// Prints text as it is, such as help and shell completions.
+    pub(crate) fn print_raw(&mut self, text: &[u8]) -> Result<(), Error> {
         Ok(self.out.write_all(text)?)
     }
 
-    /// A line for the record, or why a command failed.
-    pub(crate) fn report(&mut self, line: impl Display) -> Result<(), Error> {
+    /// Prints a line on stderr: an audit line or an error.
+    pub(crate) fn print_error(&mut self, line: impl Display) -> Result<(), Error> {
         Ok(writeln!(self.err, "{line}")?)
     }
 
-    /// How a command ends that did what it could: it failed, if there are `failures`. All but the last are said here.
-    pub(crate) fn end(&mut self, failures: impl IntoIterator<Item = Error>) -> Result<(), Error> {
-        let mut ended = Ok(());
+    /// Ends a command that may have failed in part: returns the last of `failures` and prints the others.
+    pub(crate) fn finish(&mut self, failures: impl IntoIterator<Item = Error>) -> Result<(), Error> {
+        let mut result = Ok(());
         for failure in failures {
-            if let Err(earlier) = std::mem::replace(&mut ended, Err(failure)) {
-                self.report(format_args!("latchkey: {earlier}"))?;
+            if let Err(earlier) = std::mem::replace(&mut result, Err(failure)) {
+                self.print_error(format_args!("latchkey: {earlier}"))?;
             }
         }
-        ended
+        result
     }
 
-    /// What a person answers; nothing at the end of the input.
-    pub(crate) fn ask(&mut self, question: &str) -> Result<String, Error> {
+    /// Prompts for a line of input; empty at the end of the input.
+    pub(crate) fn prompt(&mut self, question: &str) -> Result<String, Error> {
         write!(self.err, "{question} ")?;
         self.err.flush()?;
-        let mut answer = String::new();
-        self.input.read_line(&mut answer)?;
-        Ok(answer.trim().to_owned())
+        let mut line = String::new();
+        self.input.read_line(&mut line)?;
+        Ok(line.trim().to_owned())
     }
 }
 
@@ -112,7 +113,8 @@ fn cells(row: &impl Row) -> Vec<String> {
     row.cells().iter().map(|cell| escaped(cell)).collect()
 }
 
-/// JSON with each hidden character as JSON's own escape: the same value. Its line breaks stand between values.
+/// Escapes hidden characters in JSON text, which does not change its value. Line breaks are kept, because they are only
+/// between values.
 fn escaped_json(text: &str) -> String {
     text.chars().fold(String::new(), |mut shown, c| {
         if is_hidden(c) && c != '\n' {
@@ -124,9 +126,9 @@ fn escaped_json(text: &str) -> String {
     })
 }
 
-/// Shows on a terminal that something goes on, and nowhere else.
-pub(crate) fn progress(what: String) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(what);
+/// A progress indicator, shown only on a terminal.
+pub(crate) fn progress(message: String) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(message);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}: {human_pos}") {
         bar.set_style(style);
     }

@@ -1,4 +1,4 @@
-//! What a command acts on: a deployment on AWS, or a data directory of `latchkey serve`.
+//! The deployment that a command works on: on AWS, or in a data directory of `latchkey serve`.
 
 use crate::error::Error;
 use crate::serve::{self, TABLE, engine};
@@ -17,7 +17,7 @@ use shared::vault::kms::Kms;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Which deployment.
+/// Options that select a deployment.
 #[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Deployment")]
 pub struct Target {
@@ -27,7 +27,7 @@ pub struct Target {
     /// KMS key that wraps the keyring, by its ID, ARN or alias [default: `LATCHKEY_KMS_KEY_ID`]
     #[arg(long, global = true, value_name = "ID")]
     pub kms_key_id: Option<String>,
-    /// Profile of the AWS configuration
+    /// Profile in the AWS configuration
     #[arg(long, global = true)]
     pub profile: Option<String>,
     /// AWS region
@@ -41,56 +41,56 @@ pub struct Target {
     pub local: Option<PathBuf>,
 }
 
-/// A deployment a command acts on.
+/// An open deployment.
 pub struct Deployment {
-    /// Its table.
+    /// Access to the table.
     pub operator: Operator,
-    /// What time it is there.
+    /// The deployment's clock, which is not the system clock if the local server's was moved.
     pub clock: Arc<dyn Clock>,
-    /// Who gives the command.
+    /// The user who runs the command, for the audit line.
     pub actor: String,
-    /// What its functions are told, as far as the operator's environment says the same.
+    /// The functions' settings, as far as they are set in the operator's environment.
     pub settings: Settings,
-    /// Its way to send messages; `None` if they go to the outbox.
+    /// The SNS client; `None` if messages go to the outbox.
     pub sns: Option<aws_sdk_sns::Client>,
     kms: Option<Kms>,
     engine: Option<engine::Engine>,
 }
 
 impl Deployment {
-    /// The deployment the options name. Only a command that makes things makes a data directory.
+    /// Opens the deployment that the options select. Creates a missing data directory only if `create` is set.
     ///
     /// # Errors
     ///
-    /// [`Error`] if none is named, or the one named cannot be reached.
-    pub async fn open(target: &Target, makes: bool) -> Result<Self, Error> {
+    /// [`Error`] if none is selected, or if it cannot be opened.
+    pub async fn open(target: &Target, create: bool) -> Result<Self, Error> {
         let config = OperatorConfig::from_env()?;
         match &target.local {
-            Some(dir) => Self::local(dir, makes, config).await,
+            Some(dir) => Self::local(dir, create, config).await,
             None => Self::aws(target, config).await,
         }
     }
 
-    async fn local(dir: &Path, makes: bool, config: OperatorConfig) -> Result<Self, Error> {
-        if !makes && !engine::is_made(dir) {
-            return Err(Error::NothingThere(dir.to_owned()));
+    async fn local(dir: &Path, create: bool, config: OperatorConfig) -> Result<Self, Error> {
+        if !create && !engine::table_exists(dir) {
+            return Err(Error::NoTable(dir.to_owned()));
         }
-        let reached = engine::reach(dir).await?;
-        let table = aws_sdk_dynamodb::Client::new(&on_this_machine(&reached.dynamodb_url));
-        let kms = aws_sdk_kms::Client::new(&on_this_machine(&reached.kms_url));
+        let connection = engine::connect(dir).await?;
+        let table = aws_sdk_dynamodb::Client::new(&on_this_machine(&connection.dynamodb_url));
+        let kms = aws_sdk_kms::Client::new(&on_this_machine(&connection.kms_url));
         Ok(Self {
             operator: Operator::new(table, TABLE.to_owned()),
-            clock: Arc::new(reached.clock),
+            clock: Arc::new(connection.clock),
             actor: config.name,
             settings: Settings::from_env_for_local()?,
             sns: None,
             kms: Some(Kms::new(kms, serve::kms::KEY_ID.to_owned())),
-            engine: reached.engine,
+            engine: connection.engine,
         })
     }
 
     async fn aws(target: &Target, config: OperatorConfig) -> Result<Self, Error> {
-        let table = target.table.clone().or(config.table).ok_or(Error::NoTarget)?;
+        let table = target.table.clone().or(config.table).ok_or(Error::NoDeployment)?;
         let access = OperatorAccess {
             profile: target.profile.clone(),
             region: target.region.clone(),
@@ -101,13 +101,13 @@ impl Deployment {
             return Err(Error::NoRegion);
         }
         let key = target.kms_key_id.clone().or(config.kms_key);
-        let deployment = Self::reached_by(&sdk, table, key, config.settings);
+        let deployment = Self::with_sdk(&sdk, table, key, config.settings);
         Ok(Self { actor: config.name, ..deployment })
     }
 
-    /// The deployment all of whose services are reached this way.
+    /// A deployment on AWS, or on a stand-in that `sdk` connects to.
     #[must_use]
-    pub fn reached_by(sdk: &SdkConfig, table: String, kms_key: Option<String>, settings: Settings) -> Self {
+    pub fn with_sdk(sdk: &SdkConfig, table: String, kms_key: Option<String>, settings: Settings) -> Self {
         Self {
             operator: Operator::new(aws_sdk_dynamodb::Client::new(sdk), table),
             clock: Arc::new(SystemClock),
@@ -119,54 +119,54 @@ impl Deployment {
         }
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Randomness.
+    /// A random number generator.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] if the operating system has none.
+    /// [`NoEntropy`] if the operating system returns no random bytes.
     pub fn rng(&self) -> Result<StdRng, NoEntropy> {
         OsEntropy.rng()
     }
 
-    /// The key that wraps the keyring.
+    /// The KMS key that wraps the keyring.
     ///
     /// # Errors
     ///
-    /// [`Error::NoKmsKey`] if none is named.
+    /// [`Error::NoKmsKey`] if none is configured.
     pub fn kms(&self) -> Result<Kms, Error> {
         self.kms.clone().ok_or(Error::NoKmsKey)
     }
 
-    /// The keyring, open.
+    /// The keyring, with its data keys unwrapped.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it cannot be opened.
+    /// [`Error`] if it cannot be loaded.
     pub async fn keyring(&self) -> Result<Keyring, Error> {
         let keyring = Keyring::new(self.kms()?, self.operator.store.clone());
         keyring.load().await?;
         Ok(keyring)
     }
 
-    /// Whether it is a data directory.
+    /// Whether the deployment is a data directory.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.sns.is_none()
     }
 
-    /// Whether functions, or a server, may be running on it.
+    /// Whether functions or a server may be using the deployment.
     #[must_use]
     pub fn is_served(&self) -> bool {
         self.engine.is_none()
     }
 
-    /// An environment that is there and is not being deleted.
+    /// The environment with this tag, which must exist and must not be being deleted.
     pub(crate) async fn environment(&self, tag: &Tag) -> Result<Registration, Error> {
         let found = self.operator.store.environment(tag).await.map_err(|error| match error {
             StoreError::Corrupt(attribute) => {
@@ -175,10 +175,10 @@ impl Deployment {
             StoreError::Unavailable { .. } => error.into(),
         })?;
         let found = found.ok_or_else(|| Error::NoEnvironment(tag.clone()))?;
-        if found.deleted_at.is_some() { Err(Error::Deleted(tag.clone())) } else { Ok(found) }
+        if found.deleted_at.is_some() { Err(Error::EnvironmentBeingDeleted(tag.clone())) } else { Ok(found) }
     }
 
-    /// Closes what was opened for the command.
+    /// Closes the data directory, if this process opened it.
     pub async fn close(self) {
         if let Some(engine) = self.engine {
             engine.stop().await;

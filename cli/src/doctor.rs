@@ -1,6 +1,6 @@
-//! `latchkey doctor`: looks at everything a deployment needs, changes nothing, and says how to remedy what is wrong.
+//! `latchkey doctor`: checks everything a deployment needs and suggests remedies. Changes nothing.
 //!
-//! A service that cannot be asked is a fault of its own, never the end of the examination.
+//! A failed call is reported as a fault. The remaining checks still run.
 
 mod keys;
 mod sms;
@@ -12,33 +12,33 @@ use crate::error::Error;
 use serde::Serialize;
 use std::fmt::Display;
 
-/// How the deployment is.
+/// The overall result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing is wrong with it.
+    /// No faults.
     Healthy,
-    /// Something does not work, or will stop working.
+    /// At least one fault.
     Faults,
 }
 
-/// How serious a finding is.
+/// The severity of a finding.
 #[derive(Serialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 enum State {
     Ok,
-    /// It works; it could be better, or it cannot be seen from here.
+    /// It works but could be improved, or cannot be checked from here.
     Hint,
-    /// It does not work, or will stop.
+    /// It does not work, or will stop working.
     Fault,
 }
 
-/// What was looked at, and what it is like.
+/// The result of one check.
 #[derive(Serialize)]
 struct Finding {
     state: State,
     check: String,
     found: String,
-    /// A command to type, or a place to go.
+    /// A command to type, or a setting to change.
     remedy: Option<String>,
 }
 
@@ -55,12 +55,12 @@ impl Finding {
         Self { state: State::Fault, remedy: Some(remedy.to_string()), ..Self::ok(check, found) }
     }
 
-    /// A service did not say. `error` says what to look at; looking needs a permission.
-    fn unasked(check: &str, error: impl Into<Error>, permission: &str) -> Self {
+    /// A check that failed with `error`. It needs `permission`.
+    fn failed_check(check: &str, error: impl Into<Error>, permission: &str) -> Self {
         Self::fault(
             check,
-            format_args!("cannot be asked: {}", error.into()),
-            format_args!("allow {permission}"),
+            format_args!("cannot be checked: {}", error.into()),
+            format_args!("grant the permission {permission}"),
         )
     }
 }
@@ -78,26 +78,26 @@ impl Row for Finding {
     }
 }
 
-/// Looks at everything.
+/// Runs all checks.
 ///
 /// # Errors
 ///
-/// [`Error`] if the findings cannot be told.
+/// [`Error`] if the findings cannot be printed.
 pub async fn run(deployment: &Deployment, console: &mut Console) -> Result<Health, Error> {
     let mut findings = Vec::new();
-    let there = table::examine(deployment, &mut findings).await;
+    let table_exists = table::check(deployment, &mut findings).await;
     keys::kms(deployment, &mut findings).await;
-    if there {
+    if table_exists {
         keys::keyring(deployment, &mut findings).await;
         keys::environments(deployment, &mut findings).await;
     }
-    sms::examine(deployment, &mut findings).await;
+    sms::check(deployment, &mut findings).await;
 
-    console.list(&findings)?;
+    console.print_rows(&findings)?;
     let faults: Vec<&Finding> = findings.iter().filter(|finding| finding.state == State::Fault).collect();
     let with_remedy = findings.iter().filter(|finding| finding.remedy.is_some());
     for Finding { check, remedy, .. } in with_remedy {
-        console.say(format_args!("\n{check}: {}", remedy.as_deref().unwrap_or_default()))?;
+        console.print_text(format_args!("\n{check}: {}", remedy.as_deref().unwrap_or_default()))?;
     }
     Ok(if faults.is_empty() { Health::Healthy } else { Health::Faults })
 }

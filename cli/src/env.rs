@@ -1,6 +1,7 @@
-//! `latchkey env`: environments, the tenants of a deployment.
+//! `latchkey env`: create, list and delete environments, the tenants of a deployment.
 //!
-//! To delete one is to destroy its keys first: from then on nothing it holds can be opened, whatever becomes of the rest.
+//! Deleting an environment deletes its keys first. From then on its secrets cannot be opened, even if its items are not
+//! removed yet.
 
 use crate::audit::Change;
 use crate::console::{Console, Row, progress};
@@ -13,7 +14,7 @@ use shared::domain::id::EnvironmentId;
 use shared::domain::policy::NEW_KEY_DELAY;
 use shared::operate::ChangeOutcome;
 
-/// What to do with environments.
+/// The subcommands of `latchkey env`.
 #[derive(Subcommand, Debug)]
 pub enum EnvCommand {
     /// Create an environment
@@ -24,7 +25,7 @@ pub enum EnvCommand {
     },
     /// List the environments
     List,
-    /// Destroy an environment's keys and remove everything it holds
+    /// Delete an environment: its keys, factors and challenges
     Delete {
         /// Environment tag
         #[arg(value_parser = Tag::parse)]
@@ -36,17 +37,17 @@ pub enum EnvCommand {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct EnvironmentRow {
     environment: String,
     id: String,
     created_at: String,
-    /// Live ones.
+    /// Number of live API keys.
     api_keys: usize,
     keys: usize,
     deleted_at: Option<String>,
 }
 
-impl Row for Listed {
+impl Row for EnvironmentRow {
     const HEADER: &'static [&'static str] = &["ENVIRONMENT", "ID", "CREATED", "API KEYS", "KEYS", "STATE"];
 
     fn cells(&self) -> Vec<String> {
@@ -57,32 +58,33 @@ impl Row for Listed {
     }
 }
 
-/// Makes, lists or deletes.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// [`Error`] says what kept it from that.
+/// [`Error`] if it fails.
 pub async fn run(command: &EnvCommand, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     match command {
         EnvCommand::Create { tag } => {
-            let made = add(tag, deployment, console).await?;
-            console.say(format_args!(
-                "environment {tag} made; its first API key: `latchkey keys create --environment {tag}`"
+            let environment = create(tag, deployment, console).await?;
+            console.print_text(format_args!(
+                "environment {tag} created. Create its first API key: `latchkey keys create --environment {tag}`"
             ))?;
-            console.show(&listed(&made, deployment))
+            console.print_json(&row(&environment, deployment))
         }
         EnvCommand::List => {
-            let all = deployment.operator.environments().await?;
-            let rows: Vec<Listed> = all.readable.iter().map(|one| listed(one, deployment)).collect();
-            console.list(&rows)?;
-            if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
+            let environments = deployment.operator.environments().await?;
+            let rows: Vec<EnvironmentRow> =
+                environments.readable.iter().map(|registration| row(registration, deployment)).collect();
+            console.print_rows(&rows)?;
+            Error::check_environments(environments.damaged)
         }
         EnvCommand::Delete { tag, yes } => delete(tag, *yes, deployment, console).await,
     }
 }
 
-/// Makes an environment, with a key of its own.
-pub(crate) async fn add(
+/// Creates an environment with its first encryption key.
+pub(crate) async fn create(
     tag: &Tag,
     deployment: &Deployment,
     console: &mut Console,
@@ -90,11 +92,13 @@ pub(crate) async fn add(
     let keyring = deployment.keyring().await?;
     let new = keyring.new_environment(tag.clone(), deployment.now(), &mut deployment.rng()?)?;
     if deployment.operator.add_environment(&new).await? == ChangeOutcome::Refused {
-        // The call may have been made twice by the client, and found what it made itself.
-        let there = deployment.operator.store.environment(tag).await?;
-        return match there {
-            Some(there) if there.environment == new.environment => Ok(new),
-            Some(there) if there.deleted_at.is_some() => Err(Error::Deleted(tag.clone())),
+        // The SDK may have retried the write after a lost response, and found the environment that its first try wrote.
+        let existing = deployment.operator.store.environment(tag).await?;
+        return match existing {
+            Some(existing) if existing.environment == new.environment => Ok(new),
+            Some(existing) if existing.deleted_at.is_some() => {
+                Err(Error::EnvironmentBeingDeleted(tag.clone()))
+            }
             _ => Err(Error::EnvironmentExists(tag.clone())),
         };
     }
@@ -111,37 +115,37 @@ async fn delete(tag: &Tag, yes: bool, deployment: &Deployment, console: &mut Con
     } else {
         if !yes {
             let question = format!(
-                "This destroys the keys of {tag}: its API keys end, and none of its factors can be verified again. Its \
-                 name, to go on:"
+                "This deletes the environment {tag}: its API keys are no longer accepted, and its factors can never be \
+                 verified again. Type its tag to continue:"
             );
-            if console.ask(&question)? != tag.as_str() {
-                return Err(Error::Unconfirmed(tag.clone()));
+            if console.prompt(&question)? != tag.as_str() {
+                return Err(Error::NotConfirmed(tag.clone()));
             }
         }
         let now = deployment.now();
-        // Refused if it was removed just now.
+        // Refused if the environment was removed in the meantime, which is fine.
         deployment.operator.erase_environment(tag, now).await?;
         console.record(deployment, change("environment.deleted", tag, id))?;
         now
     };
     let environment =
-        Environment { id: id.ok_or_else(|| Error::Unidentified(tag.clone()))?, tag: tag.clone() };
-    // A function that read the environment before it was erased may go on for a minute, and write.
-    let quiet_from = erased_at.plus(NEW_KEY_DELAY);
-    let last_pass = !deployment.is_served() || deployment.now() >= quiet_from;
-    let removed = remove_held(&environment, deployment).await?;
+        Environment { id: id.ok_or_else(|| Error::UnknownEnvironmentId(tag.clone()))?, tag: tag.clone() };
+    // A function that read the environment before its keys were deleted may write items for another minute.
+    let last_write_at = erased_at.plus(NEW_KEY_DELAY);
+    let last_pass = !deployment.is_served() || deployment.now() >= last_write_at;
+    let removed = remove_items(&environment, deployment).await?;
     if !last_pass {
-        return Err(Error::Erasing { tag: tag.clone(), until: quiet_from });
+        return Err(Error::NotYetRemoved { tag: tag.clone(), until: last_write_at });
     }
     deployment.operator.remove_environment(tag).await?;
-    console.say(format_args!("environment {tag} deleted, with {removed} items"))?;
-    console.show(
+    console.print_text(format_args!("environment {tag} deleted; items removed: {removed}"))?;
+    console.print_json(
         &serde_json::json!({"environment": tag.as_str(), "id": environment.id.to_string(), "items": removed}),
     )
 }
 
-async fn remove_held(environment: &Environment, deployment: &Deployment) -> Result<usize, Error> {
-    let bar = progress(format!("removing what {} holds", environment.tag));
+async fn remove_items(environment: &Environment, deployment: &Deployment) -> Result<usize, Error> {
+    let bar = progress(format!("removing the items of {}", environment.tag));
     let (mut from, mut removed) = (None, 0_usize);
     loop {
         let page = deployment.operator.remove_items(environment.id, from).await?;
@@ -164,9 +168,9 @@ fn change(event: &'static str, tag: &Tag, id: Option<EnvironmentId>) -> Change {
     }
 }
 
-fn listed(registration: &Registration, deployment: &Deployment) -> Listed {
+fn row(registration: &Registration, deployment: &Deployment) -> EnvironmentRow {
     let Registration { environment, api_keys, keys, deleted_at, damaged: _ } = registration;
-    Listed {
+    EnvironmentRow {
         environment: environment.tag.to_string(),
         id: environment.id.to_string(),
         created_at: environment.id.created_at().to_string(),

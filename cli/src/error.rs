@@ -1,4 +1,4 @@
-//! What keeps a command from doing what it was asked: what happened, why, and what to type next.
+//! Errors of commands. A message says what happened, why, and what to type next.
 
 mod hint;
 
@@ -7,7 +7,7 @@ pub use hint::hint;
 use crate::serve::ServeError;
 use shared::config::InvalidVariables;
 use shared::domain::environment::Tag;
-use shared::domain::id::{ApiKeyId, DataKeyId, EnvironmentId, FactorId};
+use shared::domain::id::{ApiKeyId, FactorId};
 use shared::domain::policy::MAX_API_KEYS;
 use shared::domain::time::Timestamp;
 use shared::ports::NoEntropy;
@@ -17,186 +17,190 @@ use shared::vault::kms::KmsError;
 use std::io;
 use std::path::PathBuf;
 
-/// A command failed.
+/// The error of a failed command.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No option and no variable names a deployment.
+    /// No option or variable selects a deployment.
     #[error(
-        "no deployment is named. Give --table NAME (or set LATCHKEY_TABLE) for one on AWS, or --local DIR for the data \
-         directory of a `latchkey serve`, such as --local .latchkey"
+        "no deployment is selected. Use --table NAME or set LATCHKEY_TABLE for a deployment on AWS, or use --local DIR for the data \
+         directory of `latchkey serve`, such as --local .latchkey"
     )]
-    NoTarget,
+    NoDeployment,
     /// The command needs the KMS key.
     #[error(
-        "no KMS key is named. Give --kms-key-id ID, or set LATCHKEY_KMS_KEY_ID, to the key that wraps the keyring"
+        "no KMS key is configured. Use --kms-key-id ID or set LATCHKEY_KMS_KEY_ID to the key that wraps the keyring"
     )]
     NoKmsKey,
-    /// AWS has many regions.
-    #[error("no region is named. Give --region REGION, set AWS_REGION, or name one in your AWS profile")]
-    NoRegion,
-    /// There is no table in the data directory.
-    #[error("there is no table in {}. Make one: `latchkey init --local {}`", .0.display(), .0.display())]
-    NothingThere(PathBuf),
-    /// There is no such environment.
+    /// No AWS region is configured.
     #[error(
-        "there is no environment {0}. `latchkey env list` shows what there is; `latchkey env create {0}` makes it"
+        "no AWS region is configured. Use --region REGION, set AWS_REGION, or set a region in your AWS profile"
+    )]
+    NoRegion,
+    /// The data directory has no table.
+    #[error("there is no table in {}. Create one: `latchkey init --local {}`", .0.display(), .0.display())]
+    NoTable(PathBuf),
+    /// The environment does not exist.
+    #[error(
+        "there is no environment {0}. List the environments: `latchkey env list`. Or create it: `latchkey env create {0}`"
     )]
     NoEnvironment(Tag),
-    /// There is such an environment.
+    /// The environment already exists.
     #[error(
-        "there is an environment {0} already. `latchkey keys create --environment {0}` makes it another API key"
+        "the environment {0} already exists. Create another API key for it: `latchkey keys create --environment {0}`"
     )]
     EnvironmentExists(Tag),
-    /// The environment is being removed.
-    #[error("the environment {0} is being deleted. Finish that: `latchkey env delete {0}`")]
-    Deleted(Tag),
-    /// A deletion needs a yes.
+    /// The environment is being deleted.
+    #[error("the environment {0} is being deleted. Finish the deletion: `latchkey env delete {0}`")]
+    EnvironmentBeingDeleted(Tag),
+    /// The deletion was not confirmed.
     #[error(
-        "the environment {0} was not deleted: that takes its name as an answer, or `latchkey env delete {0} --yes`"
+        "the environment {0} was not deleted, because the deletion was not confirmed. Type its tag at the prompt, or skip the \
+         prompt: `latchkey env delete {0} --yes`"
     )]
-    Unconfirmed(Tag),
-    /// Functions may have written after the environment was erased.
+    NotConfirmed(Tag),
+    /// Functions may still write items of the erased environment.
     #[error(
-        "the environment {tag} is erased, and what it held is removed; but a function that was warm may write for it \
-         until {until}. Run this again after that to finish: `latchkey env delete {tag} --yes`"
+        "the keys of the environment {tag} are deleted and its items removed, but a warm function may write items until {until}. \
+         Run this again after that to finish: `latchkey env delete {tag} --yes`"
     )]
-    Erasing {
-        /// Which.
+    NotYetRemoved {
+        /// The environment.
         tag: Tag,
-        /// From when on none does.
+        /// When they no longer do.
         until: Timestamp,
     },
-    /// The environment has as many live API keys as it may.
+    /// The environment has the maximum number of live API keys.
     #[error(
-        "the environment {0} has {MAX_API_KEYS} live API keys, which is all it may have. Revoke one: `latchkey keys list`, \
-         then `latchkey keys revoke ID`"
+        "the environment {0} has {MAX_API_KEYS} live API keys, which is the maximum. Revoke one: `latchkey keys list`, then \
+         `latchkey keys revoke ID`"
     )]
     TooManyApiKeys(Tag),
-    /// There is no such API key.
-    #[error("there is no API key {0}. `latchkey keys list` shows what there is")]
+    /// No environment has this API key.
+    #[error("there is no API key {0}. List the API keys: `latchkey keys list`")]
     NoApiKey(ApiKeyId),
-    /// An environment has no such API key.
+    /// The environment does not have this API key.
     #[error(
-        "the environment {tag} has no API key {id}. If it had one, that is revoked; `latchkey keys list --environment {tag}` \
-         shows what there is"
+        "the environment {tag} has no API key {id}. It may have been revoked already. List the API keys: `latchkey keys list \
+         --environment {tag}`"
     )]
     NoApiKeyIn {
-        /// Where it was looked for.
+        /// The environment.
         tag: Tag,
-        /// What.
+        /// The API key.
         id: ApiKeyId,
     },
-    /// No environment that reads has such an API key.
+    /// No readable environment has this API key.
     #[error(
-        "no environment that can be read has an API key {id}, and these are damaged: {}. If it is of one of them: `latchkey \
-         keys revoke {id} --environment TAG`",
+        "no readable environment has an API key {id}, and these environments are damaged: {}. If the key belongs to one of \
+         them: `latchkey keys revoke {id} --environment TAG`",
         listed(damaged)
     )]
     NoReadableApiKey {
-        /// What was looked for.
+        /// The API key.
         id: ApiKeyId,
-        /// Where it could not be.
+        /// The environments that could not be searched.
         damaged: Vec<DamagedItem>,
     },
-    /// Items do not read. Everything else was done.
+    /// Some items could not be read. The command did everything else.
     #[error("cannot read {}. {hint}", listed(items))]
     DamagedItems {
-        /// Which.
+        /// The items.
         items: Vec<DamagedItem>,
-        /// What to do about them.
+        /// What to do about the items.
         hint: String,
     },
-    /// A damaged environment is erased, and what it held cannot be found.
+    /// A damaged environment was erased, but its items cannot be found.
     #[error(
-        "the environment {0} is erased: its API keys have ended, and nothing that its keys sealed can be opened. But its item \
-         is damaged and does not tell its id, so what it held cannot be found and stays. Put `id` back into the item \
-         environment/{0} from a backup, then run this again: `latchkey env delete {0} --yes`"
+        "the keys of the environment {0} are deleted: its API keys are no longer accepted, and its secrets can no longer be \
+         opened. But its item is damaged and its `id` cannot be read, so its other items cannot be found and remain. Restore \
+         `id` of the item environment/{0} from a backup, then run this again: `latchkey env delete {0} --yes`"
     )]
-    Unidentified(Tag),
-    /// A key of an environment does not open.
+    UnknownEnvironmentId(Tag),
+    /// A key of an environment cannot be unwrapped.
     #[error(
-        "the environment {tag} was left as it is, because one of its keys does not open: {cause}. Restore the environment's \
-         item, and the table's keyring items, then run this again"
+        "the environment {tag} was skipped, because one of its keys cannot be unwrapped: {cause}. Restore the environment's item \
+         and the table's keyring items from a backup, then run this again"
     )]
-    Unopened {
-        /// Which.
+    KeyNotUnwrapped {
+        /// The environment.
         tag: Tag,
-        /// Why not.
+        /// The error.
         cause: KeyringError,
     },
-    /// There is no such factor.
+    /// The factor does not exist.
     #[error(
-        "the environment {tag} has no {id}. `latchkey factors list --environment {tag} --user ID` shows a user's"
+        "the environment {tag} has no factor {id}. List the factors of a user: `latchkey factors list --environment {tag} --user ID`"
     )]
     NoFactor {
-        /// Where it was looked for.
+        /// The environment.
         tag: Tag,
-        /// What.
+        /// The factor.
         id: FactorId,
     },
-    /// The factor changed each time it was to be written.
-    #[error("{0} is being guessed at, and changed each time it was to be written. Run this again")]
+    /// Every write met a version conflict.
+    #[error("{0} was changed by concurrent verify requests at every try. Run this again")]
     Contended(FactorId),
-    /// New keys do not seal yet.
+    /// The newest keys are not used for sealing yet.
     #[error(
-        "the newest keys seal from {0} on, when every warm function knows them. Run this again after that: \
+        "the newest keys are used for sealing from {0} on, when every warm function has read them. Run this again after that: \
          `latchkey keyring rewrap`"
     )]
-    Unsettled(Timestamp),
-    /// Some factors could not be sealed again.
+    KeysNotActive(Timestamp),
+    /// Some factors could not be resealed.
     #[error(
-        "could not seal {factors} of the factors again, so the keys they name are kept; the first is {first}. Run \
-         `latchkey keyring rewrap` again; if it stays, the factor's item was damaged: restore it or delete the factor"
+        "some factors could not be resealed ({factors}), so the keys they are sealed with are kept. The first error: {first}. Run \
+         `latchkey keyring rewrap` again. If the error remains, the factor's item is damaged: restore it from a backup, or \
+         delete the factor"
     )]
-    Unsealed {
-        /// How many.
+    NotResealed {
+        /// The number of these factors.
         factors: usize,
-        /// One of them, and what was wrong with it.
+        /// The first of them, and its error.
         first: String,
     },
-    /// A key of an environment names an entry that is not in the keyring.
-    #[error(
-        "{0} is wrapped by {1}, which is not in the keyring. Restore the table's keyring items, then run this again"
-    )]
-    Lost(EnvironmentId, DataKeyId),
-    /// The table cannot be used.
+    /// A DynamoDB call failed, or an item is damaged.
     #[error("{0}. {hint}", hint = hint::store(.0))]
     Store(#[from] StoreError),
-    /// The keyring cannot be used.
+    /// The keyring cannot be read or unwrapped.
     #[error("{0}{hint}", hint = hint::keyring(.0))]
     Keyring(#[from] KeyringError),
-    /// KMS cannot be used.
+    /// A KMS call failed.
     #[error("{0}. {hint}", hint = hint::kms(.0))]
     Kms(#[from] KmsError),
     /// The data directory cannot be used.
     #[error(transparent)]
     Local(#[from] ServeError),
-    /// The environment's variables make no sense.
+    /// Environment variables are invalid.
     #[error(transparent)]
     Variables(#[from] InvalidVariables),
-    /// No randomness.
+    /// The operating system returned no random bytes.
     #[error("{0}. Run this again")]
     Entropy(#[from] NoEntropy),
-    /// What was found cannot be told.
+    /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
 impl Error {
-    /// These environments cannot be read, by their tags.
+    /// Environments that cannot be read, by their tags.
     pub(crate) fn damaged_environments(items: Vec<DamagedItem>) -> Self {
-        let hint = "Restore the environment's item from a backup, or give the environment up: `latchkey env delete TAG`. Its \
-                    API keys can be revoked all the same: `latchkey keys revoke ID --environment TAG`";
+        let hint = "Restore the environment's item from a backup, or delete the environment: `latchkey env delete TAG`. Its API \
+                    keys can still be revoked: `latchkey keys revoke ID --environment TAG`";
         Self::DamagedItems { items, hint: hint.to_owned() }
     }
 
-    /// These entries of the keyring cannot be read.
+    /// Fails with [`damaged_environments`](Self::damaged_environments), if there are any.
+    pub(crate) fn check_environments(damaged: Vec<DamagedItem>) -> Result<(), Self> {
+        if damaged.is_empty() { Ok(()) } else { Err(Self::damaged_environments(damaged)) }
+    }
+
+    /// Entries of the keyring that cannot be read.
     pub(crate) fn damaged_data_keys(items: Vec<DamagedItem>) -> Self {
-        let hint = "Restore the table's keyring items. What is sealed under other entries opens all the same";
+        let hint = "Restore the table's keyring items from a backup. Other entries are not affected";
         Self::DamagedItems { items, hint: hint.to_owned() }
     }
 
-    /// These factors of an environment cannot be read.
+    /// Factors of an environment that cannot be read.
     pub(crate) fn damaged_factors(items: Vec<DamagedItem>, tag: &Tag) -> Self {
         let hint = format!(
             "Restore the factor's item from a backup, or delete it: `latchkey factors delete ID --environment {tag}`"

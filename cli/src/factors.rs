@@ -1,4 +1,4 @@
-//! `latchkey factors`: what a user has, what has been spent of it, and a way out of a lock. Never a secret.
+//! `latchkey factors`: list, show, unlock and delete factors. Never shows a secret.
 
 use crate::audit::Change;
 use crate::console::{Console, Row};
@@ -6,7 +6,7 @@ use crate::deployment::Deployment;
 use crate::error::Error;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use shared::domain::environment::{Environment, Tag};
+use shared::domain::environment::Tag;
 use shared::domain::factor::{Credential, Factor, FactorSummary};
 use shared::domain::guard::Locked;
 use shared::domain::id::FactorId;
@@ -14,7 +14,7 @@ use shared::domain::text::escaped;
 use shared::domain::user::UserId;
 use shared::store::{DamagedItem, DecisionOutcome, StoreError};
 
-/// What to do with factors.
+/// The subcommands of `latchkey factors`.
 #[derive(Subcommand, Debug)]
 pub enum FactorsCommand {
     /// List a user's factors, newest first
@@ -26,15 +26,15 @@ pub enum FactorsCommand {
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Tag,
     },
-    /// Show a factor and the guesses made at it
+    /// Show a factor, its failures and its lockout
     Show(FactorArgs),
-    /// Clear a factor's failures, so that it can be verified again. Codes and challenges that were used stay used
+    /// Unlock a factor: clear its failures, so that it can be verified again. Used codes and challenges stay used
     Unlock(FactorArgs),
-    /// Delete a factor. Its challenges cannot be verified from then on
+    /// Delete a factor. Its challenges can no longer be verified
     Delete(FactorArgs),
 }
 
-/// The factor a command is about.
+/// Arguments that select a factor.
 #[derive(Args, Debug)]
 pub struct FactorArgs {
     /// Factor ID, as `latchkey factors list` shows it
@@ -46,42 +46,42 @@ pub struct FactorArgs {
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct FactorRow {
     id: String,
     #[serde(rename = "type")]
-    kind: &'static str,
+    factor_type: &'static str,
     created_at: String,
     user_id: Option<String>,
-    /// Account and issuer, or the country and the last two digits of a number.
+    /// Account name and issuer, or the country and last two digits of the phone number.
     about: String,
 }
 
 /// A factor and its guard.
 #[derive(Serialize)]
-struct Shown {
+struct FactorDetails {
     #[serde(flatten)]
-    listed: Listed,
+    row: FactorRow,
     failures: u32,
-    /// Those of the last day, which a success does not forgive.
+    /// Failures of the last day, which a success does not clear.
     recent_failures: Vec<String>,
-    /// `None` if it can be guessed at.
+    /// `None` if the factor is not locked.
     locked: Option<String>,
     sealed_with: Option<String>,
 }
 
-impl Row for Listed {
+impl Row for FactorRow {
     const HEADER: &'static [&'static str] = &["ID", "TYPE", "CREATED", "ABOUT"];
 
     fn cells(&self) -> Vec<String> {
-        vec![self.id.clone(), self.kind.to_owned(), self.created_at.clone(), self.about.clone()]
+        vec![self.id.clone(), self.factor_type.to_owned(), self.created_at.clone(), self.about.clone()]
     }
 }
 
-/// Lists, shows, unlocks or deletes.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// [`Error`] says what kept it from that.
+/// [`Error`] if it fails.
 pub async fn run(
     command: &FactorsCommand,
     deployment: &Deployment,
@@ -90,35 +90,32 @@ pub async fn run(
     match command {
         FactorsCommand::List { user, environment } => {
             let environment = deployment.environment(environment).await?.environment;
-            let all = deployment.operator.list_factors(environment.id, user).await?;
-            console.list(&all.readable.iter().map(listed).collect::<Vec<_>>())?;
-            if all.damaged.is_empty() {
+            let factors = deployment.operator.list_factors(environment.id, user).await?;
+            console.print_rows(&factors.readable.iter().map(row).collect::<Vec<_>>())?;
+            if factors.damaged.is_empty() {
                 Ok(())
             } else {
-                Err(Error::damaged_factors(all.damaged, &environment.tag))
+                Err(Error::damaged_factors(factors.damaged, &environment.tag))
             }
         }
-        FactorsCommand::Show(args) => {
-            let (_, found) = find(args, deployment).await?;
-            show(&found, deployment, console)
-        }
+        FactorsCommand::Show(args) => show(&find(args, deployment).await?, deployment, console),
         FactorsCommand::Unlock(args) => unlock(args, deployment, console).await,
         FactorsCommand::Delete(args) => delete(args, deployment, console).await,
     }
 }
 
-/// The environment, and the factor in it, as far as it reads.
-async fn find(args: &FactorArgs, deployment: &Deployment) -> Result<(Environment, Factor), Error> {
+/// The factor that the arguments select.
+async fn find(args: &FactorArgs, deployment: &Deployment) -> Result<Factor, Error> {
     let environment = deployment.environment(&args.environment).await?.environment;
     let found =
         deployment.operator.store.factor(environment.id, args.id).await.map_err(|error| match error {
             StoreError::Corrupt(attribute) => damaged(args, attribute),
             StoreError::Unavailable { .. } => error.into(),
         })?;
-    Ok((environment, found.ok_or_else(|| missing(args))?))
+    found.ok_or_else(|| missing(args))
 }
 
-/// Deletes a factor, even one whose item is damaged.
+/// Deletes a factor, even if its item is damaged.
 async fn delete(args: &FactorArgs, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let environment = deployment.environment(&args.environment).await?.environment;
     let found = match deployment.operator.store.factor(environment.id, args.id).await {
@@ -128,52 +125,52 @@ async fn delete(args: &FactorArgs, deployment: &Deployment, console: &mut Consol
     };
     deployment.operator.store.delete_factor(environment.id, args.id).await?;
     console.record(deployment, change("factor.deleted", args))?;
-    console.say(format_args!("{} deleted", args.id))?;
+    console.print_text(format_args!("{} deleted", args.id))?;
     match found {
-        Some(found) => console.show(&listed(&found.summary())),
-        None => console.show(&serde_json::json!({"id": args.id.to_string(), "damaged": true})),
+        Some(found) => console.print_json(&row(&found.summary())),
+        None => console.print_json(&serde_json::json!({"id": args.id.to_string(), "damaged": true})),
     }
 }
 
 async fn unlock(args: &FactorArgs, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let (_, found) = find(args, deployment).await?;
-    match deployment.operator.unlock(found.clone()).await? {
+    let factor = find(args, deployment).await?;
+    match deployment.operator.unlock(factor.clone()).await? {
         DecisionOutcome::Written((), guard) => {
             console.record(deployment, change("factor.unlocked", args))?;
-            console.say(format_args!("{} unlocked", args.id))?;
-            console.show(&shown(&Factor { guard, ..found }, deployment))
+            console.print_text(format_args!("{} unlocked", args.id))?;
+            console.print_json(&details(&Factor { guard, ..factor }, deployment))
         }
         DecisionOutcome::Deleted => Err(missing(args)),
         DecisionOutcome::Contended => Err(Error::Contended(args.id)),
     }
 }
 
-fn show(found: &Factor, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let shown = shown(found, deployment);
+fn show(factor: &Factor, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
+    let details = details(factor, deployment);
     let recent =
-        shown.recent_failures.last().map_or_else(String::new, |last| format!(", the last at {last}"));
+        details.recent_failures.last().map_or_else(String::new, |last| format!(", the latest at {last}"));
     for (what, value) in [
-        ("factor", &shown.listed.id),
-        ("type", &shown.listed.kind.to_owned()),
-        ("about", &shown.listed.about),
-        ("user", shown.listed.user_id.as_ref().unwrap_or(&"none".to_owned())),
-        ("created", &shown.listed.created_at),
-        ("failures", &format!("{} in a row", shown.failures)),
-        ("", &format!("{} remembered{recent}", shown.recent_failures.len())),
-        ("locked", shown.locked.as_ref().unwrap_or(&"no".to_owned())),
+        ("factor", &details.row.id),
+        ("type", &details.row.factor_type.to_owned()),
+        ("about", &details.row.about),
+        ("user", details.row.user_id.as_ref().unwrap_or(&"none".to_owned())),
+        ("created", &details.row.created_at),
+        ("failures", &format!("{} consecutive", details.failures)),
+        ("", &format!("{} in the last 24 hours{recent}", details.recent_failures.len())),
+        ("locked", details.locked.as_ref().unwrap_or(&"no".to_owned())),
     ] {
-        console.say(format_args!("{what:<8}  {}", escaped(value)))?;
+        console.print_text(format_args!("{what:<8}  {}", escaped(value)))?;
     }
-    console.show(&shown)
+    console.print_json(&details)
 }
 
-fn shown(factor: &Factor, deployment: &Deployment) -> Shown {
+fn details(factor: &Factor, deployment: &Deployment) -> FactorDetails {
     let guard = &factor.guard;
     let locked = guard.accepts_challenges(deployment.now()).err().map(|Locked { retry_at }| {
         retry_at.map_or_else(|| "until an operator unlocks it".to_owned(), |at| format!("until {at}"))
     });
-    Shown {
-        listed: listed(&factor.summary()),
+    FactorDetails {
+        row: row(&factor.summary()),
         failures: guard.failures,
         recent_failures: guard.recent_failures.iter().map(ToString::to_string).collect(),
         locked,
@@ -181,10 +178,10 @@ fn shown(factor: &Factor, deployment: &Deployment) -> Shown {
     }
 }
 
-fn listed(factor: &FactorSummary) -> Listed {
-    Listed {
+fn row(factor: &FactorSummary) -> FactorRow {
+    FactorRow {
         id: factor.id.to_string(),
-        kind: factor.credential.factor_type().name(),
+        factor_type: factor.credential.factor_type().name(),
         created_at: factor.created_at.to_string(),
         user_id: factor.user.as_ref().map(ToString::to_string),
         about: match &factor.credential {

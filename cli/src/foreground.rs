@@ -1,4 +1,4 @@
-//! `latchkey serve` as a command: its options, its greeting, and how it is stopped.
+//! `latchkey serve`: its options, its startup message, and how it stops.
 
 use crate::console::Console;
 use crate::serve::faults::Faults;
@@ -11,22 +11,24 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How to serve.
+/// The arguments of `latchkey serve`.
 #[derive(Parser, Debug)]
 pub struct Serve {
-    /// Address to listen on. On any but a loopback address other machines can reach the API, and /_dev is closed
+    /// Address to listen on. If it is not a loopback address, other machines can connect to the API, and /_dev is
+    /// turned off
     #[arg(long, default_value = "127.0.0.1")]
     addr: IpAddr,
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
-    /// Open /_dev to the other machines that --addr lets in: without a key they read messages and move the clock
+    /// Turn on /_dev even if --addr is not a loopback address: other machines can then read messages and move the clock
+    /// without a key
     #[arg(long)]
     expose_dev: bool,
     /// Directory for the table, root.key and api-key
     #[arg(long, default_value = ".latchkey")]
     data_dir: PathBuf,
-    /// Keep nothing: the table, the keys and the outbox are gone when the server stops
+    /// Keep everything in memory: the table, the keys and the outbox are lost when the server stops
     #[arg(long, conflicts_with = "data_dir")]
     in_memory: bool,
     /// Loopback port of the table's DynamoDB endpoint; 0 picks a free one
@@ -38,31 +40,31 @@ pub struct Serve {
     /// Loopback port of the outbox's SNS endpoint; 0 picks a free one
     #[arg(long, default_value_t = 0)]
     sns_port: u16,
-    /// Share of the calls to its own table, keys and outbox that fail, from 0 to 1, to try an application against faults; the
-    /// same calls fail at every start
-    #[arg(long, value_name = "RATE", value_parser = share)]
+    /// Fraction of the server's calls to its table, keys and outbox that fail, from 0 to 1, to test an application
+    /// against errors. The same calls fail after every start
+    #[arg(long, value_name = "RATE", value_parser = fault_rate)]
     faults: Option<f64>,
 }
 
-/// An application's run against faults can be repeated.
+/// A fixed seed, so that a test of an application against faults is reproducible.
 const FAULTS_SEED: u64 = 0;
 
-fn share(text: &str) -> Result<f64, &'static str> {
-    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or("must be a number from 0 to 1")
+fn fault_rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate));
+    rate.ok_or("must be a number from 0 to 1")
 }
 
 /// Serves until Ctrl-C or SIGTERM.
 ///
 /// # Errors
 ///
-/// What keeps it from serving.
+/// If the server cannot start.
 pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_env_for_local()?;
-    // A condition that does not hold is an answer, to everybody but the engine.
+    // The engine logs failed conditions as warnings, but they are expected.
     let log = format!("dynoxide=error,{}", settings.log);
     tracing::subscriber::set_global_default(logs::subscriber(&log, io::stderr)?)?;
-    let mut stop = Stop::new()?;
+    let mut signals = StopSignals::new()?;
     let options = Options {
         addr: arguments.addr,
         port: arguments.port,
@@ -71,33 +73,33 @@ pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn 
         kms_port: arguments.kms_port,
         sns_port: arguments.sns_port,
         expose_dev: arguments.expose_dev,
-        faults: arguments.faults.map(|share| Faults::random(share, FAULTS_SEED)),
+        faults: arguments.faults.map(|rate| Faults::random(rate, FAULTS_SEED)),
         settings,
     };
     let local = start(options.clone()).await?;
-    console.print(greeting(&local, &options).as_bytes())?;
-    stop.requested().await;
+    console.print_raw(startup_message(&local, &options).as_bytes())?;
+    signals.received().await;
     tokio::select! {
         () = local.stop() => {}
-        // Asked again, it ends at once.
-        () = stop.requested() => {}
+        // A second signal stops the server at once.
+        () = signals.received() => {}
     }
     Ok(())
 }
 
-/// How a process is asked to stop: Ctrl-C, or SIGTERM as `kill` and containers send it.
-struct Stop {
+/// The signals that stop the server: Ctrl-C (SIGINT) and SIGTERM, as sent by `kill` and by container runtimes.
+struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Stop {
+impl StopSignals {
     fn new() -> Result<Self, ServeError> {
-        let on = |kind| signal(kind).map_err(ServeError::Signal);
-        Ok(Self { interrupt: on(SignalKind::interrupt())?, terminate: on(SignalKind::terminate())? })
+        let listen = |kind| signal(kind).map_err(ServeError::Signal);
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    async fn requested(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -105,21 +107,21 @@ impl Stop {
     }
 }
 
-fn greeting(local: &Local, options: &Options) -> String {
+fn startup_message(local: &Local, options: &Options) -> String {
     let (url, key) = (&local.url, local.api_key.expose());
-    let kept = local
+    let stored_in = local
         .data_dir
         .as_ref()
-        .map_or_else(String::new, |dir| format!("  (kept in {})", dir.join("api-key").display()));
+        .map_or_else(String::new, |dir| format!("  (stored in {})", dir.join("api-key").display()));
     let network = if options.addr.is_loopback() {
         String::new()
     } else {
-        format!("Network   open on {}: other machines can reach this server\n", options.addr)
+        format!("Network   listening on {}: other machines can connect to this server\n", options.addr)
     };
     let messages = if options.has_dev() {
         format!("{url}/_dev/sms")
     } else {
-        "in the outbox; /_dev is closed, because other machines could reach it (--expose-dev opens it)"
+        "in the outbox; /_dev is off, because other machines could use it (turn it on with --expose-dev)"
             .to_owned()
     };
     let faults = if local.faults.is_some() { "Faults    on: some requests answer 503\n" } else { "" };
@@ -127,7 +129,7 @@ fn greeting(local: &Local, options: &Options) -> String {
     format!(
         r#"listening on {url}
 
-API key   {key}{kept}
+API key   {key}{stored_in}
 DynamoDB  {dynamodb}  (table {table})
 KMS       {kms}  (key {key_id})
 SNS       {sns}

@@ -1,4 +1,4 @@
-//! `latchkey init`: everything a deployment needs before its first request. What is there already is left alone.
+//! `latchkey init`: creates everything a deployment needs. Keeps whatever exists already.
 
 use crate::console::Console;
 use crate::deployment::Deployment;
@@ -11,15 +11,15 @@ use shared::domain::environment::Tag;
 use shared::domain::scope::Scope;
 use shared::operate::ChangeOutcome;
 
-/// What to make.
+/// The arguments of `latchkey init`.
 #[derive(Args, Debug)]
 pub struct Init {
-    /// The first environment: 1 to 32 lower-case letters, digits and hyphens
+    /// Tag of the first environment: 1 to 32 lower-case letters, digits and hyphens
     #[arg(long, value_name = "TAG", default_value = "production", value_parser = Tag::parse)]
     environment: Tag,
 }
 
-/// What was made, and what was there.
+/// What was created, and what existed before.
 #[derive(Serialize)]
 struct Report {
     table: String,
@@ -28,18 +28,18 @@ struct Report {
     data_key_made: bool,
     environment: String,
     environment_made: bool,
-    /// Shown this once; `None` if the environment has one.
+    /// Shown once; `None` if the environment has a live API key.
     api_key: Option<NewApiKey>,
 }
 
-/// Makes what is not there: table, keyring, environment, API key.
+/// Creates what is missing: table, keyring, environment, API key.
 ///
 /// # Errors
 ///
-/// [`Error`] if something cannot be made. What was made before it stays, and the next run goes on from there.
+/// [`Error`] if something cannot be created. What was created before is kept, and the next run continues from there.
 pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let (operator, tag) = (&deployment.operator, &init.environment);
-    // Asked for before anything is made.
+    // Fails early, before anything is created.
     deployment.kms()?;
     let table_made = operator.create_table().await? == ChangeOutcome::Done;
     if table_made && !deployment.is_local() {
@@ -50,18 +50,18 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
     let entries = operator.store.keyring().await?;
     let (data_key, data_key_made) = match entries.readable.last() {
         Some(newest) => {
-            // That it opens is what the rest relies on.
+            // Fails if the keyring cannot be unwrapped.
             deployment.keyring().await?;
             (newest.id, false)
         }
         None if !entries.damaged.is_empty() => return Err(Error::damaged_data_keys(entries.damaged)),
-        None => (keyring::add_entry(deployment, console).await?, true),
+        None => (keyring::add_data_key(deployment, console).await?, true),
     };
     report(console, "data key", &data_key.to_string(), data_key_made)?;
 
     let environment_made = match deployment.environment(tag).await {
         Err(Error::NoEnvironment(_)) => {
-            env::add(tag, deployment, console).await?;
+            env::create(tag, deployment, console).await?;
             true
         }
         found => found.map(|_| false)?,
@@ -74,17 +74,17 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
         None
     } else {
         Some(
-            keys::add(&registration, Access { scope: Scope::Full, expires_at: None }, deployment, console)
+            keys::create(&registration, Access { scope: Scope::Full, expires_at: None }, deployment, console)
                 .await?,
         )
     };
     match &api_key {
-        Some(key) => console.say(format_args!("API key      {}  shown this once", key.key))?,
-        None => console.say(format_args!(
-            "API key      there already; another one: `latchkey keys create --environment {tag}`"
+        Some(key) => console.print_text(format_args!("API key      {}  shown only once", key.key))?,
+        None => console.print_text(format_args!(
+            "API key      already exists. Create another one: `latchkey keys create --environment {tag}`"
         ))?,
     }
-    console.show(&Report {
+    console.print_json(&Report {
         table: operator.store.table().to_owned(),
         table_made,
         data_key: data_key.to_string(),
@@ -95,6 +95,9 @@ pub async fn run(init: &Init, deployment: &Deployment, console: &mut Console) ->
     })
 }
 
-fn report(console: &mut Console, what: &str, name: &str, made: bool) -> Result<(), Error> {
-    console.say(format_args!("{what:<11}  {name}  {}", if made { "made" } else { "there already" }))
+fn report(console: &mut Console, what: &str, name: &str, created: bool) -> Result<(), Error> {
+    console.print_text(format_args!(
+        "{what:<11}  {name}  {}",
+        if created { "created" } else { "already exists" }
+    ))
 }

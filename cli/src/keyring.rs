@@ -1,11 +1,11 @@
-//! `latchkey keyring`: the data keys of a deployment, and the keys of environments under them.
+//! `latchkey keyring`: list and rotate the data keys of a deployment and the environments' keys that they wrap.
 //!
 //! ```text
-//! rotate   a new entry, and under it a new key for every environment
-//! rewrap   every factor's secret under its environment's newest key; then keys that nothing names go
+//! rotate   adds a data key, and a new key wrapped by it for every environment
+//! rewrap   reseals every factor's secret with its environment's newest key, then removes unused keys
 //! ```
 //!
-//! Both may be interrupted anywhere and run again: what is done is found done. No key goes while anything names it.
+//! Both can be interrupted at any time and run again. A key is never removed while something is sealed with it.
 
 mod rewrap;
 
@@ -23,34 +23,34 @@ use shared::domain::time::Timestamp;
 use shared::operate::ChangeOutcome;
 use shared::vault::keyring::Keyring;
 
-/// What to do with the keyring.
+/// The subcommands of `latchkey keyring`.
 #[derive(Subcommand, Debug)]
 pub enum KeyringCommand {
-    /// List the entries and the environments that have keys under each
+    /// List the data keys, with the environments whose keys they wrap
     List,
-    /// Add an entry, and under it a new key for every environment. They are used after two minutes
+    /// Add a data key and a new key for every environment. They are used after two minutes
     Rotate,
-    /// Seal every factor again under its environment's newest key, and remove keys that nothing uses any more
+    /// Reseal every factor with its environment's newest key, and remove keys that are no longer used
     Rewrap,
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct DataKeyRow {
     id: String,
     created_at: String,
     newest: bool,
-    /// From when on it seals, if it does not yet.
+    /// When the data key becomes active, if it is not yet.
     seals_at: Option<String>,
-    /// Environments with a key under it.
+    /// Environments with a key that it wraps.
     environments: Vec<String>,
 }
 
-impl Row for Listed {
+impl Row for DataKeyRow {
     const HEADER: &'static [&'static str] = &["ID", "CREATED", "", "ENVIRONMENTS"];
 
     fn cells(&self) -> Vec<String> {
         let newest = match &self.seals_at {
-            Some(at) => format!("seals from {at} on"),
+            Some(at) => format!("active from {at} on"),
             None if self.newest => "newest".to_owned(),
             None => String::new(),
         };
@@ -58,11 +58,11 @@ impl Row for Listed {
     }
 }
 
-/// Lists, rotates or rewraps.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// [`Error`] says what kept it from that.
+/// [`Error`] if it fails.
 pub async fn run(
     command: &KeyringCommand,
     deployment: &Deployment,
@@ -76,67 +76,68 @@ pub async fn run(
 }
 
 async fn list(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    let (entries, all) =
+    let (entries, environments) =
         (deployment.operator.store.keyring().await?, deployment.operator.environments().await?);
     let newest = entries.readable.last().map(|entry| entry.id);
-    let rows: Vec<Listed> = entries
+    let rows: Vec<DataKeyRow> = entries
         .readable
         .iter()
         .map(|entry| {
-            let has_one = |one: &&Registration| one.keys.iter().any(|key| key.data_key == entry.id);
-            Listed {
+            let uses_entry =
+                |registration: &&Registration| registration.keys.iter().any(|key| key.data_key == entry.id);
+            DataKeyRow {
                 id: entry.id.to_string(),
                 created_at: entry.id.created_at().to_string(),
                 newest: Some(entry.id) == newest,
-                seals_at: seals_later(&entries.readable, entry.id, deployment.now()).map(|at| at.to_string()),
-                environments: all
+                seals_at: active_from(&entries.readable, entry.id, deployment.now()).map(|at| at.to_string()),
+                environments: environments
                     .readable
                     .iter()
-                    .filter(has_one)
-                    .map(|one| one.environment.tag.to_string())
+                    .filter(uses_entry)
+                    .map(|registration| registration.environment.tag.to_string())
                     .collect(),
             }
         })
         .collect();
-    console.list(&rows)?;
+    console.print_rows(&rows)?;
     let damaged_entries = (!entries.damaged.is_empty()).then(|| Error::damaged_data_keys(entries.damaged));
-    let damaged_environments = (!all.damaged.is_empty()).then(|| Error::damaged_environments(all.damaged));
-    console.end([damaged_entries, damaged_environments].into_iter().flatten())
+    let damaged_environments = Error::check_environments(environments.damaged).err();
+    console.finish([damaged_entries, damaged_environments].into_iter().flatten())
 }
 
-/// From when on an entry seals, if it does not yet. An only entry, and the oldest of several, seals at once.
-pub(crate) fn seals_later(entries: &[WrappedDataKey], id: DataKeyId, now: Timestamp) -> Option<Timestamp> {
+/// When a data key becomes active, if it is not yet. The oldest one is active at once.
+pub(crate) fn active_from(entries: &[WrappedDataKey], id: DataKeyId, now: Timestamp) -> Option<Timestamp> {
     let seals_at = id.created_at().plus(NEW_KEY_DELAY);
     let has_older = entries.first().is_some_and(|oldest| oldest.id < id);
     (has_older && now < seals_at).then_some(seals_at)
 }
 
 async fn rotate(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
-    // That it opens: a new entry is no way out of a key that is lost.
+    // Fails if the keyring cannot be unwrapped, because a new data key does not replace a lost one.
     deployment.keyring().await?;
-    let id = add_entry(deployment, console).await?;
+    let id = add_data_key(deployment, console).await?;
     let keyring = deployment.keyring().await?;
-    let mut environments = Vec::new();
-    let all = deployment.operator.environments().await?;
-    for one in all.readable {
-        if one.deleted_at.is_none() && add_key(&one, &keyring, deployment).await? {
-            environments.push(one.environment.tag.to_string());
+    let mut rotated = Vec::new();
+    let environments = deployment.operator.environments().await?;
+    for registration in environments.readable {
+        if registration.deleted_at.is_none() && add_key(&registration, &keyring, deployment).await? {
+            rotated.push(registration.environment.tag.to_string());
         }
     }
     let seals_at = deployment.now().plus(NEW_KEY_DELAY);
-    console.say(format_args!("{id} added; environments with a new key: {}", environments.join(" ")))?;
-    console.say(format_args!(
-        "they seal from {seals_at} on; then move what is sealed: `latchkey keyring rewrap`"
+    console.print_text(format_args!("{id} added; environments with a new key: {}", rotated.join(" ")))?;
+    console.print_text(format_args!(
+        "The new keys are active from {seals_at} on. Reseal all factors after that: `latchkey keyring rewrap`"
     ))?;
-    console.show(&serde_json::json!({
-        "data_key": id.to_string(), "environments": environments, "seals_at": seals_at.to_string(),
+    console.print_json(&serde_json::json!({
+        "data_key": id.to_string(), "environments": rotated, "seals_at": seals_at.to_string(),
     }))?;
-    // They have no new key. The next rewrap after they are restored gives them one.
-    if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
+    // Damaged environments got no new key. The next rewrap after they are restored adds one.
+    Error::check_environments(environments.damaged)
 }
 
-/// Adds an entry to the keyring.
-pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) -> Result<DataKeyId, Error> {
+/// Adds a data key to the keyring.
+pub(crate) async fn add_data_key(deployment: &Deployment, console: &mut Console) -> Result<DataKeyId, Error> {
     let id = deployment.operator.rotate(&deployment.kms()?, deployment.now(), &mut deployment.rng()?).await?;
     console.record(
         deployment,
@@ -145,13 +146,18 @@ pub(crate) async fn add_entry(deployment: &Deployment, console: &mut Console) ->
     Ok(id)
 }
 
-/// Gives an environment a key under the newest entry, unless it was deleted.
-async fn add_key(one: &Registration, keyring: &Keyring, deployment: &Deployment) -> Result<bool, Error> {
-    let key = keyring.new_key(one.environment.id, deployment.now(), &mut deployment.rng()?)?;
-    Ok(deployment.operator.add_environment_key(&one.environment.tag, &key).await? == ChangeOutcome::Done)
+/// Adds a key to an environment, wrapped by the newest data key. Returns false if the environment was deleted.
+async fn add_key(
+    registration: &Registration,
+    keyring: &Keyring,
+    deployment: &Deployment,
+) -> Result<bool, Error> {
+    let key = keyring.new_key(registration.environment.id, deployment.now(), &mut deployment.rng()?)?;
+    Ok(deployment.operator.add_environment_key(&registration.environment.tag, &key).await?
+        == ChangeOutcome::Done)
 }
 
-/// Since when a key is not sealed with: its successor seals instead.
-fn replaced_at(successor_made_at: Timestamp) -> Timestamp {
-    successor_made_at.plus(NEW_KEY_DELAY)
+/// When a key was replaced: its successor became active.
+fn replaced_at(successor_created_at: Timestamp) -> Timestamp {
+    successor_created_at.plus(NEW_KEY_DELAY)
 }

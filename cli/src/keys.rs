@@ -1,4 +1,4 @@
-//! `latchkey keys`: the API keys of environments. A key is shown once, when it is made; from then on it is its id.
+//! `latchkey keys`: create, list and revoke API keys. A key is shown once, at its creation; afterwards only its ID.
 
 mod revoke;
 
@@ -18,10 +18,10 @@ use shared::operate::ChangeOutcome;
 use shared::store::Listing;
 use std::time::Duration;
 
-/// What to do with API keys.
+/// The subcommands of `latchkey keys`.
 #[derive(Subcommand, Debug)]
 pub enum KeysCommand {
-    /// Create an API key and show it, this once
+    /// Create an API key and show it once
     Create {
         /// Tag of the environment the key gives access to
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
@@ -29,8 +29,8 @@ pub enum KeysCommand {
         /// What the key may do: `full` everything, `verify` challenge and verify, `read` read and list
         #[arg(long, default_value = "full", value_parser = Scope::parse)]
         scope: Scope,
-        /// After how long it ends, up to ten years: 90d, 12h or 30m [default: never]
-        #[arg(long, value_name = "SPAN", value_parser = span)]
+        /// Lifetime of the key, up to ten years: 90d, 12h or 30m [default: no expiry]
+        #[arg(long, value_name = "DURATION", value_parser = lifetime)]
         expires_in: Option<Duration>,
     },
     /// List API keys by their IDs, never the keys themselves
@@ -39,35 +39,35 @@ pub enum KeysCommand {
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Option<Tag>,
     },
-    /// Revoke an API key
+    /// Revoke an API key. Warm functions may accept it for another minute
     Revoke {
         /// API key ID, as `latchkey keys list` shows it
         #[arg(value_parser = ApiKeyId::parse)]
         id: ApiKeyId,
-        /// Environment tag; without it, every environment that can be read is searched
+        /// Tag of the environment of the key [default: search all environments]
         #[arg(long, value_name = "TAG", value_parser = Tag::parse)]
         environment: Option<Tag>,
     },
 }
 
-/// What a new key may do, and until when.
+/// The scope and expiry of a new key.
 pub(crate) struct Access {
     pub(crate) scope: Scope,
-    /// `None` if it is accepted until it is revoked.
+    /// `None` if the key does not expire.
     pub(crate) expires_at: Option<Timestamp>,
 }
 
-/// A new key.
+/// A new key, as shown once.
 #[derive(Serialize)]
 pub(crate) struct NewApiKey {
     #[serde(flatten)]
-    listed: Listed,
-    /// The key itself.
+    row: ApiKeyRow,
+    /// The plaintext key.
     pub(crate) key: String,
 }
 
 #[derive(Serialize)]
-struct Listed {
+struct ApiKeyRow {
     id: String,
     environment: String,
     /// `None` if its entry is damaged.
@@ -75,11 +75,11 @@ struct Listed {
     created_at: Option<String>,
     expires_at: Option<String>,
     live: bool,
-    /// Whether its entry does not read. It authenticates no one, and can be revoked.
+    /// Whether its entry is damaged. Such a key is not accepted, but can be revoked.
     damaged: bool,
 }
 
-impl Row for Listed {
+impl Row for ApiKeyRow {
     const HEADER: &'static [&'static str] = &["ID", "ENVIRONMENT", "SCOPE", "CREATED", "EXPIRES"];
 
     fn cells(&self) -> Vec<String> {
@@ -87,7 +87,7 @@ impl Row for Listed {
             None if self.damaged => "damaged: revoke it".to_owned(),
             None => "never".to_owned(),
             Some(at) if self.live => at.clone(),
-            Some(at) => format!("{at} (ended)"),
+            Some(at) => format!("{at} (expired)"),
         };
         vec![
             self.id.clone(),
@@ -99,45 +99,48 @@ impl Row for Listed {
     }
 }
 
-/// Makes, lists or revokes.
+/// Runs a subcommand.
 ///
 /// # Errors
 ///
-/// [`Error`] says what kept it from that.
+/// [`Error`] if it fails.
 pub async fn run(command: &KeysCommand, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     match command {
         KeysCommand::Create { environment, scope, expires_in } => {
             let registration = deployment.environment(environment).await?;
-            let expires_at = expires_in.map(|span| deployment.now().plus(span));
+            let expires_at = expires_in.map(|lifetime| deployment.now().plus(lifetime));
             let access = Access { scope: *scope, expires_at };
-            let new = add(&registration, access, deployment, console).await?;
-            console.say(&new.key)?;
-            console.show(&new)
+            let new = create(&registration, access, deployment, console).await?;
+            console.print_text(&new.key)?;
+            console.print_json(&new)
         }
         KeysCommand::List { environment } => {
-            let all = match environment {
+            let environments = match environment {
                 Some(tag) => {
                     Listing { readable: vec![deployment.environment(tag).await?], damaged: Vec::new() }
                 }
                 None => deployment.operator.environments().await?,
             };
-            let rows: Vec<Listed> =
-                all.readable.iter().flat_map(|one| api_keys(one, deployment.now())).collect();
-            console.list(&rows)?;
-            if all.damaged.is_empty() { Ok(()) } else { Err(Error::damaged_environments(all.damaged)) }
+            let rows: Vec<ApiKeyRow> = environments
+                .readable
+                .iter()
+                .flat_map(|registration| api_keys(registration, deployment.now()))
+                .collect();
+            console.print_rows(&rows)?;
+            Error::check_environments(environments.damaged)
         }
         KeysCommand::Revoke { id, environment } => {
-            let found = match environment {
+            let location = match environment {
                 Some(tag) => revoke::find_in(tag, *id, deployment).await?,
                 None => revoke::search(*id, deployment).await?,
             };
-            revoke::run(*id, found, deployment, console).await
+            revoke::run(*id, location, deployment, console).await
         }
     }
 }
 
-/// Makes an environment another API key. Those that have ended make room for it.
-pub(crate) async fn add(
+/// Creates an API key for an environment. If the limit is reached, revokes expired keys first.
+pub(crate) async fn create(
     registration: &Registration,
     Access { scope, expires_at }: Access,
     deployment: &Deployment,
@@ -145,23 +148,23 @@ pub(crate) async fn add(
 ) -> Result<NewApiKey, Error> {
     let (tag, now) = (&registration.environment.tag, deployment.now());
     if registration.api_keys.len().saturating_add(registration.damaged.len()) >= MAX_API_KEYS {
-        for ended in registration.api_keys.iter().filter(|key| !key.is_live(now)) {
-            deployment.operator.revoke_api_key(tag, ended.id).await?;
-            console.record(deployment, change("api_key.revoked", tag, ended.id, Some(ended.scope)))?;
+        for expired in registration.api_keys.iter().filter(|key| !key.is_live(now)) {
+            deployment.operator.revoke_api_key(tag, expired.id).await?;
+            console.record(deployment, change("api_key.revoked", tag, expired.id, Some(expired.scope)))?;
         }
     }
     let mut rng = deployment.rng()?;
     let key = ApiKey::random(tag, &mut rng);
     let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
     if deployment.operator.add_api_key(tag, &entry).await? == ChangeOutcome::Refused {
-        // The call may have been made twice by the client, and found what it made itself.
-        let there = deployment.environment(tag).await?;
-        if !there.api_keys.contains(&entry) {
+        // The SDK may have retried the write after a lost response, and found the entry that its first try wrote.
+        let existing = deployment.environment(tag).await?;
+        if !existing.api_keys.contains(&entry) {
             return Err(Error::TooManyApiKeys(tag.clone()));
         }
     }
     console.record(deployment, change("api_key.created", tag, entry.id, Some(entry.scope)))?;
-    Ok(NewApiKey { listed: listed(tag, &entry, now), key: key.expose().to_owned() })
+    Ok(NewApiKey { row: row(tag, &entry, now), key: key.expose().to_owned() })
 }
 
 fn change(event: &'static str, tag: &Tag, id: ApiKeyId, scope: Option<Scope>) -> Change {
@@ -174,11 +177,11 @@ fn change(event: &'static str, tag: &Tag, id: ApiKeyId, scope: Option<Scope>) ->
     }
 }
 
-/// The API keys of an environment, those whose entries are damaged last.
-fn api_keys(one: &Registration, now: Timestamp) -> Vec<Listed> {
-    let tag = &one.environment.tag;
-    let damaged = one.damaged.iter().filter(|entry| matches!(entry, DamagedEntry::ApiKey(_)));
-    let damaged = damaged.map(|entry| Listed {
+/// The rows of an environment's API keys, damaged ones last.
+fn api_keys(registration: &Registration, now: Timestamp) -> Vec<ApiKeyRow> {
+    let tag = &registration.environment.tag;
+    let damaged = registration.damaged.iter().filter(|entry| matches!(entry, DamagedEntry::ApiKey(_)));
+    let damaged = damaged.map(|entry| ApiKeyRow {
         id: entry.to_string(),
         environment: tag.to_string(),
         scope: None,
@@ -187,11 +190,11 @@ fn api_keys(one: &Registration, now: Timestamp) -> Vec<Listed> {
         live: false,
         damaged: true,
     });
-    one.api_keys.iter().map(|key| listed(tag, key, now)).chain(damaged).collect()
+    registration.api_keys.iter().map(|key| row(tag, key, now)).chain(damaged).collect()
 }
 
-fn listed(tag: &Tag, key: &ApiKeyEntry, now: Timestamp) -> Listed {
-    Listed {
+fn row(tag: &Tag, key: &ApiKeyEntry, now: Timestamp) -> ApiKeyRow {
+    ApiKeyRow {
         id: key.id.to_string(),
         environment: tag.to_string(),
         scope: Some(key.scope.name()),
@@ -202,28 +205,29 @@ fn listed(tag: &Tag, key: &ApiKeyEntry, now: Timestamp) -> Listed {
     }
 }
 
-/// Reads a span of whole days, hours or minutes, up to [`MAX_API_KEY_LIFETIME`].
-fn span(text: &str) -> Result<Duration, &'static str> {
+/// Parses a number of days, hours or minutes, up to [`MAX_API_KEY_LIFETIME`].
+fn lifetime(text: &str) -> Result<Duration, &'static str> {
     let seconds = [("d", 86_400), ("h", 3_600), ("m", 60_u64)].into_iter().find_map(|(unit, seconds)| {
         let count: u64 = text.strip_suffix(unit)?.parse().ok()?;
         count.checked_mul(seconds)
     });
-    let span = seconds.map(Duration::from_secs);
-    span.filter(|span| !span.is_zero() && *span <= MAX_API_KEY_LIFETIME)
-        .ok_or("must be a span like 90d, 12h or 30m, from 1m to 3650d")
+    let lifetime = seconds.map(Duration::from_secs);
+    lifetime
+        .filter(|lifetime| !lifetime.is_zero() && *lifetime <= MAX_API_KEY_LIFETIME)
+        .ok_or("must be a duration such as 90d, 12h or 30m, from 1m to 3650d")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// F1: ten years at most, so that no key outlasts the calendar.
+    /// F1: at most ten years, so that an expiry is always a supported time.
     #[test]
-    fn a_span_is_a_number_and_a_unit_and_at_most_ten_years() {
-        assert_eq!(span("90d"), Ok(Duration::from_hours(90 * 24)));
-        assert_eq!(span("12h"), Ok(Duration::from_hours(12)));
-        assert_eq!(span("30m"), Ok(Duration::from_mins(30)));
-        assert_eq!(span("3650d"), Ok(MAX_API_KEY_LIFETIME));
+    fn a_lifetime_is_a_number_and_a_unit_and_at_most_ten_years() {
+        assert_eq!(lifetime("90d"), Ok(Duration::from_hours(90 * 24)));
+        assert_eq!(lifetime("12h"), Ok(Duration::from_hours(12)));
+        assert_eq!(lifetime("30m"), Ok(Duration::from_mins(30)));
+        assert_eq!(lifetime("3650d"), Ok(MAX_API_KEY_LIFETIME));
         for text in [
             "",
             "d",
@@ -236,10 +240,10 @@ mod tests {
             "18446744073709551615d",
             "18446744073709551615m",
         ] {
-            assert!(span(text).is_err(), "{text}");
+            assert!(lifetime(text).is_err(), "{text}");
         }
         for text in ["3651d", "3000000d", "99999999h", "5256001m"] {
-            assert!(span(text).is_err(), "{text}");
+            assert!(lifetime(text).is_err(), "{text}");
         }
     }
 }

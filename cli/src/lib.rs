@@ -1,6 +1,6 @@
-//! The `latchkey` command: the local server, and what an operator needs for a deployment, one file per command family.
+//! The `latchkey` command: the local server and the operators' commands, one file per command family.
 //!
-//! Its library starts the same assembly for tests.
+//! A library, so that tests can start the same server and run the same commands.
 
 mod audit;
 pub mod command;

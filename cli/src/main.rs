@@ -1,4 +1,5 @@
-//! `latchkey`: `serve` runs everything in one process on this machine, the other commands look after a deployment.
+//! The `latchkey` command: `serve` runs everything in one process on this machine, the other commands manage a
+//! deployment.
 
 use cli::command;
 use cli::console::Console;

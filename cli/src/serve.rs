@@ -1,7 +1,8 @@
-//! The local server: the four functions' routes in one process, over an embedded DynamoDB engine and an SMS outbox.
+//! The local server: the routes of all four functions in one process, with an embedded DynamoDB engine and an SMS
+//! outbox.
 //!
-//! Nothing of the product is replaced here: the real store talks to the engine, and the real sender to the outbox, each
-//! through its official client over HTTP.
+//! No product code is replaced: the store connects to the engine, and the SMS sender to the outbox, each with its AWS
+//! SDK client over HTTP.
 
 mod clock;
 mod data_dir;
@@ -36,7 +37,7 @@ use faults::Faults;
 use faults::proxy::Proxy;
 use first_start::FirstStart;
 use listen::{Listener, SHUTDOWN_GRACE};
-use running::Running;
+use running::RunningTasks;
 use shared::aws::{self, on_this_machine};
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
@@ -57,95 +58,96 @@ use tokio_util::task::TaskTracker;
 /// The name of the local table.
 pub const TABLE: &str = "latchkey";
 
-/// A running local server. The URLs of its services hold the token.
+/// A running local server. The URLs of its services contain the token.
 pub struct Local {
-    /// Where it listens: `http://127.0.0.1:8787`.
+    /// The URL of the API: `http://127.0.0.1:8787`.
     pub url: String,
-    /// Where its engine speaks DynamoDB's protocol.
+    /// The URL of the DynamoDB endpoint.
     pub dynamodb_url: String,
-    /// Where its root key speaks KMS's protocol.
+    /// The URL of the KMS endpoint.
     pub kms_url: String,
-    /// Where its outbox speaks SNS's protocol.
+    /// The URL of the SNS endpoint.
     pub sns_url: String,
-    /// A key of its environment.
+    /// An API key of its environment.
     pub api_key: ApiKey,
-    /// Where everything is kept.
+    /// The data directory; `None` if everything is in memory.
     pub data_dir: Option<PathBuf>,
-    /// The messages it sent.
+    /// The messages that were sent.
     pub outbox: Outbox,
     /// Its clock.
     pub clock: LocalClock,
-    /// What its endpoints are given.
+    /// The services that the endpoints use.
     pub core: Core,
-    /// What seals and opens for them.
+    /// The keyring that the endpoints use.
     pub keyring: Keyring,
-    /// An operator's access to its table, past its faults.
+    /// Operator access to its table, without injected faults.
     pub operator: Operator,
-    /// Which of its calls fail.
+    /// The injected faults, if any.
     pub faults: Option<Faults>,
-    reached: Endpoints,
-    api: Running,
-    /// Requests being answered, those included whose client has hung up.
-    answers: TaskTracker,
-    /// What the API calls: the engine, the root key, the outbox and, with faults, the proxy before them.
-    behind: Engine,
+    endpoints: Endpoints,
+    api: RunningTasks,
+    /// Requests in progress, including those whose client has disconnected.
+    requests: TaskTracker,
+    /// The services that the API calls: the engine, the root key, the outbox and, with faults, the proxy in front of
+    /// them.
+    engine: Engine,
 }
 
 /// Starts the local server: the engine, then the keys, then the API.
 ///
 /// # Errors
 ///
-/// [`ServeError`] says what is in the way and what to do about it.
+/// [`ServeError`] if the server cannot start, with a remedy.
 pub async fn start(options: Options) -> Result<Local, ServeError> {
     phone::load();
-    let mut behind =
+    let mut engine =
         Engine::start(options.data_dir.as_deref(), options.dynamodb_port, options.kms_port).await?;
-    let (dynamodb_url, kms_url) = (behind.dynamodb_url.clone(), behind.kms_url.clone());
+    let (dynamodb_url, kms_url) = (engine.dynamodb_url.clone(), engine.kms_url.clone());
 
     let listener = Listener::bind(SocketAddr::new(options.addr, options.port), None).await?;
     let url = listener.url().to_owned();
 
-    let clock = behind.clock()?;
-    let outbox = Outbox::open(behind.data.as_ref().map(DataDir::outbox_file), clock.clone())?;
-    let sns = Listener::loopback(options.sns_port, Some(behind.token.clone())).await?;
+    let clock = engine.clock()?;
+    let outbox = Outbox::open(engine.data.as_ref().map(DataDir::outbox_file), clock.clone())?;
+    let sns = Listener::loopback(options.sns_port, Some(engine.token.clone())).await?;
     let sns_url = sns.url().to_owned();
-    behind.serve(sns, sns::router(outbox.clone()));
+    engine.serve(sns, sns::router(outbox.clone()));
 
     let operator = Operator::new(aws::dynamodb(&on_this_machine(&dynamodb_url)), TABLE.to_owned());
     operator.create_table().await?;
-    let first_start = FirstStart { data: behind.data.as_ref(), operator: &operator, clock: &clock };
+    let first_start = FirstStart { data: engine.data.as_ref(), operator: &operator, clock: &clock };
     let keyring = first_start.open_keyring(&root_key(&kms_url)).await?;
     let api_key = first_start.open_environment(&keyring).await?;
 
-    // The server has started without faults; from here on it is the one they are for.
-    let mut reached =
+    // Startup calls the services directly. From here on, calls go through the fault proxy.
+    let mut endpoints =
         Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns_url.clone() };
-    behind.announce(&reached)?;
+    engine.publish_endpoints(&endpoints)?;
     if let Some(faults) = options.faults.clone() {
-        let listener = Listener::loopback(0, Some(behind.token.clone())).await?;
-        let between = listener.url().to_owned();
-        let proxy = Proxy { behind: reached, faults, watch: None };
-        behind.running.spawn(|stopped| proxy.serve(listener, stopped));
-        reached = Endpoints { dynamodb: between.clone(), kms: between.clone(), sns: between };
+        let listener = Listener::loopback(0, Some(engine.token.clone())).await?;
+        let url = listener.url().to_owned();
+        let proxy = Proxy { upstream: endpoints, faults, watch: None };
+        engine.running.spawn(|stopped| proxy.serve(listener, stopped));
+        endpoints = Endpoints { dynamodb: url.clone(), kms: url.clone(), sns: url };
     }
-    let store = Store::new(aws::dynamodb(&on_this_machine(&reached.dynamodb)), TABLE.to_owned());
-    let keyring = Keyring::new(root_key(&reached.kms), store.clone());
+    let store = Store::new(aws::dynamodb(&on_this_machine(&endpoints.dynamodb)), TABLE.to_owned());
+    let keyring = Keyring::new(root_key(&endpoints.kms), store.clone());
     if let Err(error) = keyring.load().await {
-        // As in a function: requests try again.
-        tracing::error!(%error, "the keyring is not open yet");
+        // As in a Lambda function, requests try again.
+        tracing::error!(%error, "the keyring could not be loaded");
     }
 
     let policy = options.settings.policy.clone();
     let core = Core::new(store, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
-    let sms = Sms::new(aws::sns(&on_this_machine(&reached.sns)), options.settings.sms.clone());
+    let sms = Sms::new(aws::sns(&on_this_machine(&endpoints.sns)), options.settings.sms.clone());
     let mut routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
         routes = routes.merge(dev_router(outbox.clone(), clock.clone(), options.faults.clone()));
     }
-    let answers = TaskTracker::new();
-    let app = http::app(core.clone(), routes).layer(from_fn_with_state(answers.clone(), to_its_end));
+    let requests = TaskTracker::new();
+    let app = http::app(core.clone(), routes).layer(from_fn_with_state(requests.clone(), run_to_completion));
     let refusals = http::error_app(core.clone(), || http::Error::ForeignOrigin);
-    let mut api = Running::default();
+    let mut api = RunningTasks::default();
     api.spawn(|stopped| listener.serve(app, refusals, stopped));
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
@@ -161,40 +163,41 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         keyring,
         operator,
         faults,
-        reached,
+        endpoints,
         api,
-        answers,
-        behind,
+        requests,
+        engine,
     })
 }
 
 impl Local {
-    /// What a server that has just started is given: no environment is cached, and no key is unwrapped.
+    /// A core and keyring as after a restart: no environment is cached, and no key is unwrapped.
     #[must_use]
     pub fn cold(&self) -> (Core, Keyring) {
         let store = self.core.store.clone();
-        let keyring = Keyring::new(root_key(&self.reached.kms), store.clone());
+        let keyring = Keyring::new(root_key(&self.endpoints.kms), store.clone());
         let policy = (*self.core.policy).clone();
         (Core::new(store, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy)), keyring)
     }
 
-    /// Finishes what is being answered and stops.
+    /// Finishes the requests in progress and stops.
     pub async fn stop(self) {
         self.api.stop().await;
-        self.answers.close();
-        let _ = timeout(SHUTDOWN_GRACE, self.answers.wait()).await;
-        self.behind.stop().await;
+        self.requests.close();
+        let _ = timeout(SHUTDOWN_GRACE, self.requests.wait()).await;
+        self.engine.stop().await;
     }
 }
 
-/// Answers a request even if its client hangs up meanwhile, as a function does: what was counted is logged, too.
-async fn to_its_end(State(answers): State<TaskTracker>, request: Request, next: Next) -> Response {
-    let answered = answers.spawn(next.run(request)).await;
-    // Panics are caught, and answered, further in.
-    answered.unwrap_or_else(|_| http::Error::Panic.into_response())
+/// Handles a request to the end even if its client disconnects, as a Lambda function does, so that a counted attempt is
+/// also logged.
+async fn run_to_completion(State(requests): State<TaskTracker>, request: Request, next: Next) -> Response {
+    let response = requests.spawn(next.run(request)).await;
+    // Panics are caught by an inner layer, so this does not happen.
+    response.unwrap_or_else(|_| http::Error::Panic.into_response())
 }
 
-/// The root key behind KMS's protocol at `url`.
+/// The root key, as a KMS key at the endpoint `url`.
 fn root_key(url: &str) -> Kms {
     Kms::new(aws::kms(&on_this_machine(url)), kms::KEY_ID.to_owned())
 }

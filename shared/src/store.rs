@@ -16,7 +16,7 @@ mod table;
 pub use decide::{Decision, DecisionOutcome, MAX_WRITE_CONFLICTS, Seen};
 pub use error::{DamagedItem, Listing, StoreError};
 pub use list::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES, Page, PageStart};
-pub use phone_log::{LogChange, LogWrite, LogWriteOutcome};
+pub use phone_log::{LogChange, LogOutcome, LogWrite};
 pub(crate) use table::Table;
 
 use crate::domain::challenge::Challenge;

@@ -83,7 +83,7 @@ impl App {
         let local = serve::start(options).await.unwrap();
         if local.data_dir.is_none() {
             // No other process asks what time it is: a test's seconds are the ones it names.
-            local.clock.stop();
+            local.clock.freeze();
         }
         let key = local.api_key.expose();
         told(&local.url, "API key", key.as_bytes());

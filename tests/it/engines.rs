@@ -27,7 +27,7 @@ use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
 use shared::operate::{ChangeOutcome, Operator};
 use shared::store::schema::attr;
-use shared::store::{LogChange, LogWrite, LogWriteOutcome, Page, PageStart, Store, WriteOutcome};
+use shared::store::{LogChange, LogOutcome, LogWrite, Page, PageStart, Store, WriteOutcome};
 use std::time::Duration;
 
 /// A fresh table on some engine, and what makes ids for it.
@@ -304,7 +304,7 @@ impl Message {
         MessageRequest { challenge: self.challenge.id, key: Some(RequestMac([9; 32])) }
     }
 
-    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, LogWriteOutcome) {
+    async fn reserve(&self, engine: &Engine, seen: &PhoneLog) -> (PhoneLog, LogOutcome) {
         let next = seen.reserve(self.request(), engine.now);
         let reserved = self.write(engine, seen, &next, LogChange::Reserve(&self.challenge, &self.policy));
         (next.clone(), reserved.await)
@@ -316,7 +316,7 @@ impl Message {
         seen: &PhoneLog,
         next: &PhoneLog,
         change: LogChange<'_>,
-    ) -> LogWriteOutcome {
+    ) -> LogOutcome {
         let write = LogWrite { phone: self.phone, seen, next, change, now: engine.now, token: self.token };
         engine.store.write_phone_log(&write).await.unwrap()
     }
@@ -329,16 +329,16 @@ fn policy() -> Policy {
 async fn a_message_is_reserved_once_and_its_log_comes_back(mut engine: Engine) {
     let mut message = Message::of(&mut engine, policy());
     let (log, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
+    assert!(matches!(reserved, LogOutcome::Written), "{reserved:?}");
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let factor = engine.factor();
     let other = Message { challenge: engine.challenge(&factor), ..message };
     let (_, refused) = other.reserve(&engine, &PhoneLog::default()).await;
-    let LogWriteOutcome::Changed(current) = refused else { panic!("{refused:?}") };
+    let LogOutcome::Changed(current) = refused else { panic!("{refused:?}") };
     assert_eq!(current, log);
     assert_eq!(engine.store.challenge(engine.environment, other.challenge.id).await.unwrap(), None);
     let (_, reserved) = other.reserve(&engine, &current).await;
-    assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
+    assert!(matches!(reserved, LogOutcome::Written), "{reserved:?}");
 }
 
 async fn a_message_is_marked_over_the_log_it_was_decided_on(mut engine: Engine) {
@@ -347,11 +347,11 @@ async fn a_message_is_marked_over_the_log_it_was_decided_on(mut engine: Engine) 
     let tried = reserved.mark(MessageState::Tried);
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let marked = message.write(&engine, &reserved, &tried, LogChange::Mark).await;
-    assert!(matches!(marked, LogWriteOutcome::Written), "{marked:?}");
+    assert!(matches!(marked, LogOutcome::Written), "{marked:?}");
     assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(tried.clone()));
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let late = message.write(&engine, &reserved, &tried.mark(MessageState::Sent), LogChange::Mark).await;
-    assert!(matches!(late, LogWriteOutcome::Changed(current) if current == tried));
+    assert!(matches!(late, LogOutcome::Changed(current) if current == tried));
 }
 
 async fn a_reserved_message_is_taken_over_with_its_challenge(mut engine: Engine) {
@@ -364,14 +364,14 @@ async fn a_reserved_message_is_taken_over_with_its_challenge(mut engine: Engine)
     let next = reserved.take_over(second.request(), engine.now);
     let change = LogChange::TakeOver(&second.challenge, first.challenge.id);
     let taken = second.write(&engine, &reserved, &next, change).await;
-    assert!(matches!(taken, LogWriteOutcome::Written), "no budget is charged again: {taken:?}");
+    assert!(matches!(taken, LogOutcome::Written), "no budget is charged again: {taken:?}");
     assert_eq!(engine.store.challenge(engine.environment, first.challenge.id).await.unwrap(), None);
     assert!(engine.store.challenge(engine.environment, second.challenge.id).await.unwrap().is_some());
     // The first one is late.
     let mark = reserved.mark(MessageState::Tried);
     let late = Message { token: AttemptId::new(engine.now, &mut engine.rng), ..first };
     let refused = late.write(&engine, &reserved, &mark, LogChange::Mark).await;
-    assert!(matches!(refused, LogWriteOutcome::Changed(current) if current == next));
+    assert!(matches!(refused, LogOutcome::Changed(current) if current == next));
 }
 
 async fn a_withdrawn_message_leaves_its_log_and_no_challenge(mut engine: Engine) {
@@ -380,7 +380,7 @@ async fn a_withdrawn_message_leaves_its_log_and_no_challenge(mut engine: Engine)
     let next = reserved.mark(MessageState::Reserved);
     message.token = AttemptId::new(engine.now, &mut engine.rng);
     let withdrawn = message.write(&engine, &reserved, &next, LogChange::Withdraw(&message.challenge)).await;
-    assert!(matches!(withdrawn, LogWriteOutcome::Written), "{withdrawn:?}");
+    assert!(matches!(withdrawn, LogOutcome::Written), "{withdrawn:?}");
     assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
     assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(next));
 }
@@ -390,7 +390,7 @@ async fn a_repeated_reservation_is_the_same_one(mut engine: Engine) {
     let message = Message::of(&mut engine, policy());
     for _ in 0..2 {
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-        assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
+        assert!(matches!(reserved, LogOutcome::Written), "{reserved:?}");
     }
 }
 
@@ -398,17 +398,17 @@ async fn a_budget_that_is_used_up_refuses_the_whole_transaction(mut engine: Engi
     for _ in 0..MAX_SMS_PER_PREFIX {
         let message = Message::of(&mut engine, policy());
         let (_, reserved) = message.reserve(&engine, &PhoneLog::default()).await;
-        assert!(matches!(reserved, LogWriteOutcome::Written), "{reserved:?}");
+        assert!(matches!(reserved, LogOutcome::Written), "{reserved:?}");
     }
     let message = Message::of(&mut engine, policy());
     let (_, refused) = message.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(refused, LogWriteOutcome::OverBudget(_)), "{refused:?}");
+    assert!(matches!(refused, LogOutcome::OverBudget(_)), "{refused:?}");
     assert_eq!(engine.store.challenge(engine.environment, message.challenge.id).await.unwrap(), None);
     // Money: a whole day's budget is one message.
     let mut poor = Message::of(&mut engine, Policy { sms_daily_budget: MicroUsd(100_000), ..policy() });
     poor.phone.prefix = [4; 32];
     let (_, refused) = poor.reserve(&engine, &PhoneLog::default()).await;
-    assert!(matches!(refused, LogWriteOutcome::OverBudget(_)), "{refused:?}");
+    assert!(matches!(refused, LogOutcome::OverBudget(_)), "{refused:?}");
 }
 
 async fn an_environment_is_made_once_and_found_by_its_tag(mut engine: Engine) {

@@ -78,7 +78,7 @@ impl Account {
         settings.policy.sms_countries = Countries::Only([].into());
         let key = Some(self.key.clone());
         let mut deployment =
-            Deployment::reached_by(&on_this_machine(&self.url), self.table.clone(), key, settings);
+            Deployment::with_sdk(&on_this_machine(&self.url), self.table.clone(), key, settings);
         deployment.clock = Arc::new(self.clock.clone());
         let run = async |console: &mut Console| command::run_on(words(line), &deployment, console).await;
         let ended = typed("", run).await;

@@ -1,53 +1,56 @@
-//! The table: there, of the right shape, collecting garbage, and hard to lose.
+//! Checks of the table: existence, layout, TTL, backups and protection.
 
 use super::Finding;
 use crate::deployment::Deployment;
 use shared::store::schema::attr;
 
-/// Looks at the table; whether there is one.
-pub(super) async fn examine(deployment: &Deployment, findings: &mut Vec<Finding>) -> bool {
+/// Checks the table. Returns whether it exists.
+pub(super) async fn check(deployment: &Deployment, findings: &mut Vec<Finding>) -> bool {
     let (operator, name) = (&deployment.operator, deployment.operator.store.table());
     let table = match operator.describe().await {
         Ok(Some(table)) => table,
         Ok(None) => {
-            let remedy =
-                "deploy template.yaml, or make it with `latchkey init`; or look at --table and --region";
+            let remedy = "deploy template.yaml, or create the table with `latchkey init`, or check --table and --region";
             findings.push(Finding::fault("table", format_args!("there is no table {name}"), remedy));
             return false;
         }
         Err(error) => {
-            findings.push(Finding::unasked("table", error, "dynamodb:DescribeTable"));
+            findings.push(Finding::failed_check("table", error, "dynamodb:DescribeTable"));
             return false;
         }
     };
     findings.push(if table.active {
         Finding::ok("table", format_args!("{name} is active"))
     } else {
-        Finding::fault("table", format_args!("{name} is not active"), "wait until it is, and run this again")
+        Finding::fault(
+            "table",
+            format_args!("{name} is not active"),
+            "wait until it is active, then run this again",
+        )
     });
     findings.push(if table.differences.is_empty() {
-        Finding::ok("layout", "the key and the index are as the code needs them")
+        Finding::ok("layout", "the key and the index are correct")
     } else {
-        let remedy = "a key cannot be changed: name the right table with --table, or make another one with `latchkey init`";
+        let remedy = "a key cannot be changed: select the right table with --table, or create another one with `latchkey init`";
         Finding::fault("layout", table.differences.join("; "), remedy)
     });
     findings.push(ttl(deployment).await);
     if deployment.is_local() {
-        findings.push(Finding::ok("backups", "the data directory is yours to copy, while nothing uses it"));
+        findings.push(Finding::ok("backups", "copy the data directory while no process uses it"));
         return true;
     }
     findings.push(recovery(deployment).await);
     findings.push(if table.protected {
-        Finding::ok("deletion", "the table is protected")
+        Finding::ok("deletion", "deletion protection is on")
     } else {
         let remedy = format!("aws dynamodb update-table --table-name {name} --deletion-protection-enabled");
-        Finding::fault("deletion", "the table can be deleted by mistake", remedy)
+        Finding::fault("deletion", "deletion protection is off", remedy)
     });
     findings.push(if table.on_demand {
         Finding::ok("capacity", "on demand")
     } else {
         let remedy = format!("aws dynamodb update-table --table-name {name} --billing-mode PAY_PER_REQUEST");
-        Finding::hint("capacity", "provisioned: when it is used up, logins fail", remedy)
+        Finding::hint("capacity", "provisioned: logins fail when it is used up", remedy)
     });
     true
 }
@@ -59,12 +62,12 @@ async fn ttl(deployment: &Deployment) -> Finding {
         attr::TTL
     );
     match deployment.operator.ttl().await {
-        Ok(Some(attribute)) if attribute == attr::TTL => Finding::ok("TTL", "what has expired is collected"),
+        Ok(Some(attribute)) if attribute == attr::TTL => Finding::ok("TTL", "expired items are deleted"),
         Ok(Some(other)) => {
-            Finding::fault("TTL", format_args!("it is on `{other}`, not on `{}`", attr::TTL), remedy)
+            Finding::fault("TTL", format_args!("set to `{other}` instead of `{}`", attr::TTL), remedy)
         }
-        Ok(None) => Finding::fault("TTL", "it is off: challenges and budgets pile up", remedy),
-        Err(error) => Finding::unasked("TTL", error, "dynamodb:DescribeTimeToLive"),
+        Ok(None) => Finding::fault("TTL", "off: expired challenges and budgets are never deleted", remedy),
+        Err(error) => Finding::failed_check("TTL", error, "dynamodb:DescribeTimeToLive"),
     }
 }
 
@@ -78,8 +81,8 @@ async fn recovery(deployment: &Deployment) -> Finding {
                  PointInTimeRecoveryEnabled=true",
                 deployment.operator.store.table()
             );
-            Finding::fault(check, "point-in-time recovery is off: a lost table is lost logins", remedy)
+            Finding::fault(check, "point-in-time recovery is off: a lost table cannot be restored", remedy)
         }
-        Err(error) => Finding::unasked(check, error, "dynamodb:DescribeContinuousBackups"),
+        Err(error) => Finding::failed_check(check, error, "dynamodb:DescribeContinuousBackups"),
     }
 }

@@ -1,4 +1,4 @@
-//! `latchkey keyring rewrap`: what is sealed moves to the newest keys, and keys that nothing names any more go.
+//! `latchkey keyring rewrap`: reseals all factors with the newest keys, and removes keys that are no longer used.
 
 use super::{add_key, replaced_at};
 use crate::audit::Change;
@@ -17,21 +17,21 @@ use shared::store::{DamagedItem, Listing};
 use shared::vault::keyring::Keyring;
 use shared::vault::seal::{Seal, SealError};
 
-/// What a run did.
+/// The result of a run.
 #[derive(Serialize, Default)]
 struct Report {
-    /// Factors that were sealed again.
+    /// Number of resealed factors.
     factors: usize,
-    /// Keys of environments and entries of the keyring that were removed.
+    /// Removed environment keys and data keys.
     removed: Vec<String>,
-    /// Those that nothing names, but that are kept for a while.
+    /// Number of unused keys that are kept until [`RETIRED_KEY_RETENTION`] has passed.
     kept: usize,
-    /// Factors that could not be sealed again, and what is wrong with each.
+    /// Factors that could not be resealed, with the error of each.
     #[serde(skip)]
     failed: Vec<String>,
-    /// Environments that were left as they are.
+    /// Errors of environments that were skipped.
     #[serde(skip)]
-    unopened: Vec<Error>,
+    skipped: Vec<Error>,
 }
 
 /// A run over all environments.
@@ -44,109 +44,123 @@ struct Rewrap<'a> {
 
 pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let keyring = deployment.keyring().await?;
-    let Listing { readable, damaged } = with_keys(&keyring, deployment).await?;
+    let Listing { readable, damaged } = with_newest_key(&keyring, deployment).await?;
     let now = deployment.now();
-    if let Some(seals_at) = readable.iter().filter_map(|one| unsettled(one, now)).max() {
-        return Err(Error::Unsettled(seals_at));
+    if let Some(seals_at) = readable.iter().filter_map(|registration| active_from(registration, now)).max() {
+        return Err(Error::KeysNotActive(seals_at));
     }
-    let bar = progress("factors sealed again".to_owned());
+    let bar = progress("factors resealed".to_owned());
     let mut rewrap = Rewrap { deployment, keyring, bar, report: Report::default() };
-    for one in &readable {
-        rewrap.environment(one, console).await?;
+    for registration in &readable {
+        rewrap.rewrap_environment(registration, console).await?;
     }
     rewrap.bar.finish_and_clear();
-    // What a damaged environment, or a damaged key of one, is wrapped by is not known.
-    if damaged.is_empty() && rewrap.report.unopened.is_empty() {
-        rewrap.entries(console).await?;
+    // A damaged environment or key may be wrapped by any data key.
+    if damaged.is_empty() && rewrap.report.skipped.is_empty() {
+        rewrap.remove_data_keys(console).await?;
     }
     end(rewrap.report, damaged, console)
 }
 
-/// Says what the run did, and fails with what it could not do.
+/// Prints the result, and fails if anything could not be done.
 fn end(report: Report, damaged: Vec<DamagedItem>, console: &mut Console) -> Result<(), Error> {
     let (factors, removed) = (report.factors, report.removed.len());
-    console.say(format_args!("factors sealed again: {factors}; keys removed: {removed}"))?;
+    console.print_text(format_args!("factors resealed: {factors}; keys removed: {removed}"))?;
     if report.kept > 0 {
         let minutes = RETIRED_KEY_RETENTION.as_secs().div_euclid(60);
-        console.say(format_args!(
-            "older keys kept until {minutes} minutes after they were replaced: {}; run this again then",
+        console.print_text(format_args!(
+            "older keys kept until {minutes} minutes after their replacement: {}. Run this again after that",
             report.kept
         ))?;
     }
-    console.show(&report)?;
+    console.print_json(&report)?;
     let failed = report.failed.len();
-    let failed = report.failed.into_iter().next().map(|first| Error::Unsealed { factors: failed, first });
-    let damaged = (!damaged.is_empty()).then(|| Error::damaged_environments(damaged));
-    console.end(report.unopened.into_iter().chain(failed).chain(damaged))
+    let failed = report.failed.into_iter().next().map(|first| Error::NotResealed { factors: failed, first });
+    let damaged = Error::check_environments(damaged).err();
+    console.finish(report.skipped.into_iter().chain(failed).chain(damaged))
 }
 
-/// Every environment, with a key under the newest entry: a rotation may have been interrupted before it came to one, or
-/// have found it damaged.
-async fn with_keys(keyring: &Keyring, deployment: &Deployment) -> Result<Listing<Registration>, Error> {
+/// Every environment, each with a key wrapped by the newest data key. Adds a missing key: a rotation may have been
+/// interrupted, or the environment damaged at the time.
+async fn with_newest_key(keyring: &Keyring, deployment: &Deployment) -> Result<Listing<Registration>, Error> {
     let newest = keyring.unwrapped_ids().pop();
     let Listing { readable, damaged } = deployment.operator.environments().await?;
-    let mut all = Vec::new();
-    for one in readable {
-        if one.deleted_at.is_some() {
+    let mut environments = Vec::new();
+    for registration in readable {
+        if registration.deleted_at.is_some() {
             continue;
         }
-        if one.keys.last().map(|key| key.data_key) == newest {
-            all.push(one);
-        } else if add_key(&one, keyring, deployment).await? {
-            all.extend(deployment.operator.store.environment(&one.environment.tag).await?);
+        if registration.keys.last().map(|key| key.data_key) == newest {
+            environments.push(registration);
+        } else if add_key(&registration, keyring, deployment).await? {
+            environments.extend(deployment.operator.store.environment(&registration.environment.tag).await?);
         }
     }
-    Ok(Listing { readable: all, damaged })
+    Ok(Listing { readable: environments, damaged })
 }
 
-/// From when on an environment's newest key seals, if it does not yet. An only key does at once.
-fn unsettled(one: &Registration, now: Timestamp) -> Option<Timestamp> {
-    let (newest, others) = one.keys.split_last()?;
+/// When an environment's newest key becomes active, if it is not yet. The only key is active at once.
+fn active_from(registration: &Registration, now: Timestamp) -> Option<Timestamp> {
+    let (newest, others) = registration.keys.split_last()?;
     let seals_at = newest.id.created_at().plus(NEW_KEY_DELAY);
     (!others.is_empty() && now < seals_at).then_some(seals_at)
 }
 
 impl Rewrap<'_> {
-    /// Seals an environment's factors again under its newest key, and removes the keys that nothing needs any more.
-    async fn environment(&mut self, one: &Registration, console: &mut Console) -> Result<(), Error> {
-        let Some((newest, _)) = one.keys.split_last() else { return Ok(()) };
-        if let Some(cause) = self.keyring.key_errors(one).await?.into_iter().next() {
-            self.report.unopened.push(Error::Unopened { tag: one.environment.tag.clone(), cause });
+    /// Reseals an environment's factors with its newest key, and removes its unused keys.
+    async fn rewrap_environment(
+        &mut self,
+        registration: &Registration,
+        console: &mut Console,
+    ) -> Result<(), Error> {
+        let Some((newest, _)) = registration.keys.split_last() else { return Ok(()) };
+        if let Some(cause) = self.keyring.key_errors(registration).await?.into_iter().next() {
+            self.report
+                .skipped
+                .push(Error::KeyNotUnwrapped { tag: registration.environment.tag.clone(), cause });
             return Ok(());
         }
         let failed_before = self.report.failed.len();
-        let moved = self.factors(one, newest.id).await?;
-        self.report.factors = self.report.factors.saturating_add(moved);
-        // The pass has read every factor, consistently, and a key that was replaced that long ago seals none after it.
-        let done = self.report.failed.len() == failed_before;
-        let removed = if done { self.remove_replaced(one).await? } else { Vec::new() };
+        let resealed = self.reseal_factors(registration, newest.id).await?;
+        self.report.factors = self.report.factors.saturating_add(resealed);
+        // Safe because the scan has read every factor consistently, and no function seals with a key that was replaced
+        // that long ago.
+        let complete = self.report.failed.len() == failed_before;
+        let removed = if complete { self.remove_environment_keys(registration).await? } else { Vec::new() };
         self.report.removed.extend(removed.iter().cloned());
-        if moved == 0 && removed.is_empty() {
+        if resealed == 0 && removed.is_empty() {
             return Ok(());
         }
         let change = Change {
             event: "keyring.rewrapped",
-            environment: Some(one.environment.tag.to_string()),
+            environment: Some(registration.environment.tag.to_string()),
             environment_key: Some(newest.id.to_string()),
-            factors: Some(moved),
+            factors: Some(resealed),
             removed,
             ..Change::default()
         };
         console.record(self.deployment, change)
     }
 
-    /// Seals again every factor that is sealed under a key older than `newest`: how many there were.
-    async fn factors(&mut self, one: &Registration, newest: EnvironmentKeyId) -> Result<usize, Error> {
-        let seal = self.keyring.seal(one, self.deployment.now()).await?;
-        let (mut from, mut moved) = (None, 0_usize);
+    /// Reseals every factor that is sealed with a key older than `newest`. Returns their number.
+    async fn reseal_factors(
+        &mut self,
+        registration: &Registration,
+        newest: EnvironmentKeyId,
+    ) -> Result<usize, Error> {
+        let seal = self.keyring.seal(registration, self.deployment.now()).await?;
+        let (mut from, mut resealed) = (None, 0_usize);
         loop {
-            let (factors, next) =
-                self.deployment.operator.factors_sealed_before(one.environment.id, newest, from).await?;
+            let (factors, next) = self
+                .deployment
+                .operator
+                .factors_sealed_before(registration.environment.id, newest, from)
+                .await?;
             self.report.failed.extend(factors.damaged.iter().map(ToString::to_string));
             for factor in factors.readable {
                 match self.reseal(&factor, &seal).await? {
                     Ok(()) => {
-                        moved = moved.saturating_add(1);
+                        resealed = resealed.saturating_add(1);
                         self.bar.inc(1);
                     }
                     Err(cause) => self.report.failed.push(format!("{}: {cause}", factor.id)),
@@ -154,12 +168,12 @@ impl Rewrap<'_> {
             }
             from = next;
             if from.is_none() {
-                return Ok(moved);
+                return Ok(resealed);
             }
         }
     }
 
-    /// Seals one factor's secret again, under the key that seals now.
+    /// Reseals a factor's secret with the active key.
     async fn reseal(&self, factor: &Factor, seal: &Seal) -> Result<Result<(), SealError>, Error> {
         let Some(sealed) = factor.credential.secret() else { return Ok(Ok(())) };
         let mut rng = self.deployment.rng()?;
@@ -173,13 +187,17 @@ impl Rewrap<'_> {
         }
     }
 
-    /// Removes the keys of an environment that were replaced long enough ago: their ids.
-    async fn remove_replaced(&mut self, one: &Registration) -> Result<Vec<String>, Error> {
+    /// Removes the keys of an environment whose retention has passed. Returns their IDs.
+    async fn remove_environment_keys(&mut self, registration: &Registration) -> Result<Vec<String>, Error> {
         let (now, mut removed) = (self.deployment.now(), Vec::new());
-        for (key, next) in one.keys.iter().zip(one.keys.iter().skip(1)) {
-            if !is_long_ago(replaced_at(next.id.created_at()), now) {
+        for (key, next) in registration.keys.iter().zip(registration.keys.iter().skip(1)) {
+            if !retention_has_passed(replaced_at(next.id.created_at()), now) {
                 self.report.kept = self.report.kept.saturating_add(1);
-            } else if self.deployment.operator.remove_environment_key(&one.environment.tag, key.id).await?
+            } else if self
+                .deployment
+                .operator
+                .remove_environment_key(&registration.environment.tag, key.id)
+                .await?
                 == ChangeOutcome::Done
             {
                 removed.push(key.id.to_string());
@@ -188,21 +206,25 @@ impl Rewrap<'_> {
         Ok(removed)
     }
 
-    /// Removes the entries of the keyring that were replaced long enough ago and that no environment's key names. An entry
-    /// that does not open replaces none.
-    async fn entries(&mut self, console: &mut Console) -> Result<(), Error> {
-        // Read again: keys of environments have just been removed.
-        let all = self.deployment.operator.environments().await?;
-        if !all.damaged.is_empty() {
+    /// Removes the data keys that wrap no environment's key and whose retention has passed. A data key that cannot be
+    /// unwrapped does not count as a successor.
+    async fn remove_data_keys(&mut self, console: &mut Console) -> Result<(), Error> {
+        // Read again, because keys of environments have just been removed.
+        let environments = self.deployment.operator.environments().await?;
+        if !environments.damaged.is_empty() {
             return Ok(());
         }
         let (entries, mut removed) = (self.keyring.unwrapped_ids(), Vec::new());
         for (entry, next) in entries.iter().zip(entries.iter().skip(1)) {
-            let named = all.readable.iter().flat_map(|one| &one.keys).any(|key| key.data_key == *entry);
-            if named {
+            let in_use = environments
+                .readable
+                .iter()
+                .flat_map(|registration| &registration.keys)
+                .any(|key| key.data_key == *entry);
+            if in_use {
                 continue;
             }
-            if is_long_ago(replaced_at(next.created_at()), self.deployment.now()) {
+            if retention_has_passed(replaced_at(next.created_at()), self.deployment.now()) {
                 self.deployment.operator.remove_data_key(*entry).await?;
                 removed.push(entry.to_string());
             } else {
@@ -217,6 +239,6 @@ impl Rewrap<'_> {
     }
 }
 
-fn is_long_ago(moment: Timestamp, now: Timestamp) -> bool {
-    moment.plus(RETIRED_KEY_RETENTION) <= now
+fn retention_has_passed(replaced_at: Timestamp, now: Timestamp) -> bool {
+    replaced_at.plus(RETIRED_KEY_RETENTION) <= now
 }

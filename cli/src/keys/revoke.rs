@@ -1,4 +1,4 @@
-//! `latchkey keys revoke`: it takes no reading of an environment, so a damaged one keeps no key alive.
+//! `latchkey keys revoke`: works even if the environment is damaged.
 
 use super::change;
 use crate::console::Console;
@@ -11,59 +11,61 @@ use shared::domain::scope::Scope;
 use shared::operate::ChangeOutcome;
 use shared::store::{Listing, StoreError};
 
-/// Where an API key is.
-pub(super) struct Found {
+/// The location of an API key.
+pub(super) struct Location {
     tag: Tag,
-    /// What it may do; `None` if its entry, or its environment, does not read.
+    /// The scope of the key; `None` if its entry or environment is damaged.
     scope: Option<Scope>,
 }
 
-/// An API key of any environment that can be read.
-pub(super) async fn search(id: ApiKeyId, deployment: &Deployment) -> Result<Found, Error> {
+/// Searches all readable environments for an API key.
+pub(super) async fn search(id: ApiKeyId, deployment: &Deployment) -> Result<Location, Error> {
     let Listing { readable, damaged } = deployment.operator.environments().await?;
-    match readable.iter().find_map(|one| find(one, id)) {
-        Some(found) => Ok(found),
+    match readable.iter().find_map(|registration| find(registration, id)) {
+        Some(location) => Ok(location),
         None if damaged.is_empty() => Err(Error::NoApiKey(id)),
         None => Err(Error::NoReadableApiKey { id, damaged }),
     }
 }
 
-/// An API key of this environment, which may be damaged.
-pub(super) async fn find_in(tag: &Tag, id: ApiKeyId, deployment: &Deployment) -> Result<Found, Error> {
+/// Finds an API key of an environment, which may be damaged.
+pub(super) async fn find_in(tag: &Tag, id: ApiKeyId, deployment: &Deployment) -> Result<Location, Error> {
     match deployment.operator.store.environment(tag).await {
-        Ok(Some(one)) => find(&one, id).ok_or_else(|| Error::NoApiKeyIn { tag: tag.clone(), id }),
+        Ok(Some(registration)) => {
+            find(&registration, id).ok_or_else(|| Error::NoApiKeyIn { tag: tag.clone(), id })
+        }
         Ok(None) => Err(Error::NoEnvironment(tag.clone())),
-        Err(StoreError::Corrupt(_)) => Ok(Found { tag: tag.clone(), scope: None }),
+        Err(StoreError::Corrupt(_)) => Ok(Location { tag: tag.clone(), scope: None }),
         Err(error @ StoreError::Unavailable { .. }) => Err(error.into()),
     }
 }
 
-fn find(one: &Registration, id: ApiKeyId) -> Option<Found> {
-    let found = |scope| Found { tag: one.environment.tag.clone(), scope };
-    if one.damaged.contains(&DamagedEntry::ApiKey(id.bare())) {
-        return Some(found(None));
+fn find(registration: &Registration, id: ApiKeyId) -> Option<Location> {
+    let location = |scope| Location { tag: registration.environment.tag.clone(), scope };
+    if registration.damaged.contains(&DamagedEntry::ApiKey(id.bare())) {
+        return Some(location(None));
     }
-    one.api_keys.iter().find(|key| key.id == id).map(|key| found(Some(key.scope)))
+    registration.api_keys.iter().find(|key| key.id == id).map(|key| location(Some(key.scope)))
 }
 
-/// Ends an API key.
+/// Revokes an API key.
 pub(super) async fn run(
     id: ApiKeyId,
-    Found { tag, scope }: Found,
+    Location { tag, scope }: Location,
     deployment: &Deployment,
     console: &mut Console,
 ) -> Result<(), Error> {
     let changed = deployment.operator.revoke_api_key(&tag, id).await?;
-    // Refused if it is gone already, by this very call perhaps, made twice by the client.
+    // Refused if the key is already gone, possibly because the SDK retried this call after a lost response.
     if changed == ChangeOutcome::Refused && scope.is_none() {
         return Err(Error::NoApiKeyIn { tag, id });
     }
     console.record(deployment, change("api_key.revoked", &tag, id, scope))?;
     let seconds = API_KEY_CACHE_TTL.as_secs();
-    console.say(format_args!(
-        "{id} of {tag} is revoked; a function that is warm may take it for up to {seconds} s"
+    console.print_text(format_args!(
+        "{id} of {tag} revoked; warm functions may accept it for up to {seconds} s"
     ))?;
-    console.show(&serde_json::json!({
+    console.print_json(&serde_json::json!({
         "id": id.to_string(), "environment": tag.as_str(), "scope": scope.map(Scope::name),
     }))
 }

@@ -1,8 +1,8 @@
-//! The data directory: the engine's file, `root.key`, `api-key`, the token, the outbox and the clock, each readable by its
-//! owner only.
+//! The data directory: the engine's file, `root.key`, `api-key`, the token, the outbox and the clock. Only the owner
+//! can read the files.
 
 use super::ServeError;
-use super::private::{append, folder, keep, new, tighten};
+use super::private::{append, create_dir, create_new, restrict, write_file};
 use shared::domain::api_key::ApiKey;
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -18,7 +18,7 @@ const RUNNING: &str = "running.json";
 const TABLE: &str = "table.sqlite";
 const TOKEN: &str = "endpoint-token";
 
-/// Everything that is kept; `SQLite` puts its journals beside the table.
+/// All files, including the journals that `SQLite` creates next to the table.
 const FILES: [&str; 11] = [
     API_KEY,
     CLOCK,
@@ -33,30 +33,30 @@ const FILES: [&str; 11] = [
     TOKEN,
 ];
 
-/// An open data directory, held by this process alone.
+/// An open data directory, locked by this process.
 pub(super) struct DataDir {
     path: PathBuf,
-    /// Keeps other processes out for as long as it is open; the operating system lets go of it even after `kill -9`.
+    /// The lock file. The operating system releases the lock when the process ends, even after `kill -9`.
     _lock: File,
 }
 
 impl DataDir {
     pub(super) fn open(path: &Path) -> Result<Self, ServeError> {
         let failed = |source| ServeError::Data { path: path.to_owned(), source };
-        folder(path)?;
-        // From here on no one else can put anything there.
+        create_dir(path)?;
+        // From here on, no other user can create files in the directory.
         let empty = path.read_dir().map_err(failed)?.next().is_none();
         for file in FILES {
-            tighten(&path.join(file))?;
+            restrict(&path.join(file))?;
         }
         let lock = append(&path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
-                // What a killed server left says where nothing is any more.
+                // A file left by a killed server contains outdated URLs.
                 let _ = fs::remove_file(Self::running_file_in(path));
                 if empty {
-                    // Where an application keeps its sources, none of this is to be committed.
-                    keep(&path.join(GITIGNORE), b"*\n")?;
+                    // The directory may be inside a source tree. Its files must not be committed.
+                    write_file(&path.join(GITIGNORE), b"*\n")?;
                 }
                 Ok(Self { path: path.to_owned(), _lock: lock })
             }
@@ -69,10 +69,11 @@ impl DataDir {
         &self.path
     }
 
-    /// The engine's file. The engine would make it with whatever mode the umask leaves, and its journals with the same.
+    /// The engine's file. Created here with a restrictive mode, because the engine would use the umask; the journals
+    /// get the same mode.
     pub(super) fn engine_file(&self) -> Result<PathBuf, ServeError> {
         let path = Self::engine_file_in(&self.path);
-        match new(&path) {
+        match create_new(&path) {
             Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                 Err(ServeError::Data { path, source })
             }
@@ -88,7 +89,7 @@ impl DataDir {
         Self::running_file_in(&self.path)
     }
 
-    /// Where a running server says how to reach it.
+    /// The file in which a running server publishes its endpoints.
     pub(super) fn running_file_in(path: &Path) -> PathBuf {
         path.join(RUNNING)
     }
@@ -113,7 +114,7 @@ impl DataDir {
         self.path.join(TOKEN)
     }
 
-    /// The API key, if there is one yet.
+    /// The API key, if there is one.
     pub(super) fn api_key(&self) -> Result<Option<ApiKey>, ServeError> {
         let path = self.path.join(API_KEY);
         match fs::read_to_string(&path) {
@@ -126,7 +127,7 @@ impl DataDir {
         }
     }
 
-    pub(super) fn keep_api_key(&self, key: &ApiKey) -> Result<(), ServeError> {
-        keep(&self.path.join(API_KEY), format!("{}\n", key.expose()).as_bytes())
+    pub(super) fn write_api_key(&self, key: &ApiKey) -> Result<(), ServeError> {
+        write_file(&self.path.join(API_KEY), format!("{}\n", key.expose()).as_bytes())
     }
 }

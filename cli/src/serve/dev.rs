@@ -1,4 +1,4 @@
-//! What tests of applications need and no deployment has: the outbox to read, the clock to move.
+//! The `/_dev` endpoints for applications' tests: read the outbox, move the clock, inject faults. Local server only.
 
 use super::LocalClock;
 use super::faults::Faults;
@@ -14,27 +14,27 @@ use shared::http::{Error, Violation};
 use shared::ports::Clock as _;
 use std::collections::BTreeMap;
 
-/// What the clock shows.
+/// The time of the server's clock.
 #[derive(Serialize)]
-struct Now {
+struct ClockBody {
     now: String,
 }
 
-/// How far to move the clock.
+/// The request to move the clock.
 #[derive(Deserialize)]
-struct Advance {
+struct AdvanceBody {
     advance_seconds: i64,
 }
 
-/// Which share of the calls fails from now on, and which of them.
+/// The request to inject random faults.
 #[derive(Deserialize)]
-struct Share {
+struct FaultsBody {
     share: f64,
     #[serde(default)]
     seed: u64,
 }
 
-/// A JSON body. One that is not is refused as the API refuses it.
+/// A JSON body. An invalid one is refused with the API's error format.
 struct JsonBody<T>(T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
@@ -64,7 +64,7 @@ pub fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Rout
     }
 }
 
-/// `/_dev/faults`: how many calls have failed in which way, and which share of them shall.
+/// `/_dev/faults`: counts the injected faults, and sets the fraction of calls that fail.
 fn fault_router(faults: Faults) -> Router {
     Router::new().route("/_dev/faults", get(injected).post(inject)).with_state(faults)
 }
@@ -76,7 +76,7 @@ async fn injected(State(faults): State<Faults>) -> Json<BTreeMap<String, u64>> {
 
 async fn inject(
     State(faults): State<Faults>,
-    JsonBody(Share { share, seed }): JsonBody<Share>,
+    JsonBody(FaultsBody { share, seed }): JsonBody<FaultsBody>,
 ) -> StatusCode {
     faults.plan_random(share, seed);
     StatusCode::NO_CONTENT
@@ -91,14 +91,14 @@ async fn clear(State(outbox): State<Outbox>) -> Result<StatusCode, Error> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn now(State(clock): State<LocalClock>) -> Json<Now> {
-    Json(Now { now: clock.now().to_string() })
+async fn now(State(clock): State<LocalClock>) -> Json<ClockBody> {
+    Json(ClockBody { now: clock.now().to_string() })
 }
 
 async fn advance(
     State(clock): State<LocalClock>,
-    JsonBody(by): JsonBody<Advance>,
-) -> Result<Json<Now>, Error> {
-    clock.advance(by.advance_seconds).map_err(Error::internal)?;
+    JsonBody(body): JsonBody<AdvanceBody>,
+) -> Result<Json<ClockBody>, Error> {
+    clock.advance(body.advance_seconds).map_err(Error::internal)?;
     Ok(now(State(clock)).await)
 }

@@ -1,6 +1,6 @@
-//! The embedded DynamoDB engine, behind DynamoDB's own protocol on a loopback port.
+//! The embedded DynamoDB engine, served with DynamoDB's protocol on a loopback port.
 //!
-//! The engine has a server of its own, but one that nothing can be put in front of, and that lets every web page in.
+//! Does not use the engine's own server, which accepts requests from any web page and cannot be wrapped in middleware.
 
 use super::ServeError;
 use axum::Router;
@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
-/// Opens the engine over its file, or in memory, and drops what has expired long ago.
+/// Opens the engine with its file, or in memory, and deletes items whose TTL has passed.
 pub(super) fn open(file: Option<PathBuf>) -> Result<Database, ServeError> {
     let engine = match file {
         Some(file) => Database::new(&file.to_string_lossy()),
@@ -26,7 +26,7 @@ pub(super) fn open(file: Option<PathBuf>) -> Result<Database, ServeError> {
         .map_err(|error| ServeError::Engine(error.to_string()))
 }
 
-/// DynamoDB's endpoint.
+/// The DynamoDB endpoint.
 pub(super) fn router(engine: Database) -> Router {
     Router::new().route("/", post(answer)).layer(DefaultBodyLimit::disable()).with_state(engine)
 }
@@ -34,7 +34,7 @@ pub(super) fn router(engine: Database) -> Router {
 async fn answer(State(engine): State<Database>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.strip_prefix("DynamoDB_20120810.").unwrap_or_default();
-    let (status, body) = match carry_out(&engine, operation, &body) {
+    let (status, body) = match execute(&engine, operation, &body) {
         None => {
             let unknown = r#"{"__type":"com.amazon.coral.service#UnknownOperationException"}"#;
             (StatusCode::BAD_REQUEST, unknown.to_owned())
@@ -47,27 +47,27 @@ async fn answer(State(engine): State<Database>, headers: HeaderMap, body: Bytes)
     (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], body).into_response()
 }
 
-/// The answer to an operation; `None` if it is not one of those the store and its tests, or a developer, may want.
-fn carry_out(engine: &Database, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
+/// Executes an operation; `None` if it is not supported.
+fn execute(engine: &Database, operation: &str, body: &[u8]) -> Option<Result<String, DynoxideError>> {
     Some(match operation {
-        "BatchGetItem" => call(body, |asked| engine.batch_get_item(asked)),
-        "BatchWriteItem" => call(body, |asked| engine.batch_write_item(asked)),
-        "CreateTable" => call(body, |asked| engine.create_table(asked)),
-        "DeleteItem" => call(body, |asked| engine.delete_item(asked)),
-        "DeleteTable" => call(body, |asked| engine.delete_table(asked)),
-        "DescribeTable" => call(body, |asked| engine.describe_table(asked)),
-        "DescribeTimeToLive" => call(body, |asked| engine.describe_time_to_live(asked)),
-        "ExecuteStatement" => call(body, |asked| engine.execute_statement(asked)),
-        "GetItem" => call(body, |asked| engine.get_item(asked)),
-        "ListTables" => call(body, |asked| engine.list_tables(asked)),
-        "PutItem" => call(body, |asked| engine.put_item(asked)),
-        "Query" => call(body, |asked| engine.query(asked)),
-        "Scan" => call(body, |asked| engine.scan(asked)),
-        "TransactGetItems" => call(body, |asked| engine.transact_get_items(asked)),
-        "TransactWriteItems" => call(body, |asked| engine.transact_write_items(asked)),
-        "UpdateItem" => call(body, |asked| engine.update_item(asked)),
-        "UpdateTable" => call(body, |asked| engine.update_table(asked)),
-        "UpdateTimeToLive" => call(body, |asked| engine.update_time_to_live(asked)),
+        "BatchGetItem" => call(body, |input| engine.batch_get_item(input)),
+        "BatchWriteItem" => call(body, |input| engine.batch_write_item(input)),
+        "CreateTable" => call(body, |input| engine.create_table(input)),
+        "DeleteItem" => call(body, |input| engine.delete_item(input)),
+        "DeleteTable" => call(body, |input| engine.delete_table(input)),
+        "DescribeTable" => call(body, |input| engine.describe_table(input)),
+        "DescribeTimeToLive" => call(body, |input| engine.describe_time_to_live(input)),
+        "ExecuteStatement" => call(body, |input| engine.execute_statement(input)),
+        "GetItem" => call(body, |input| engine.get_item(input)),
+        "ListTables" => call(body, |input| engine.list_tables(input)),
+        "PutItem" => call(body, |input| engine.put_item(input)),
+        "Query" => call(body, |input| engine.query(input)),
+        "Scan" => call(body, |input| engine.scan(input)),
+        "TransactGetItems" => call(body, |input| engine.transact_get_items(input)),
+        "TransactWriteItems" => call(body, |input| engine.transact_write_items(input)),
+        "UpdateItem" => call(body, |input| engine.update_item(input)),
+        "UpdateTable" => call(body, |input| engine.update_table(input)),
+        "UpdateTimeToLive" => call(body, |input| engine.update_time_to_live(input)),
         _ => return None,
     })
 }
@@ -76,8 +76,8 @@ fn call<Q: DeserializeOwned, A: Serialize>(
     body: &[u8],
     operation: impl FnOnce(Q) -> Result<A, DynoxideError>,
 ) -> Result<String, DynoxideError> {
-    let asked = serde_json::from_slice(body)
+    let input = serde_json::from_slice(body)
         .map_err(|error| DynoxideError::ValidationException(error.to_string()))?;
-    serde_json::to_string(&operation(asked)?)
+    serde_json::to_string(&operation(input)?)
         .map_err(|error| DynoxideError::InternalServerError(error.to_string()))
 }

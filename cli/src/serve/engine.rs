@@ -1,10 +1,10 @@
-//! The engine and the root key of a data directory: what is behind the API, and all that an operator's command needs.
+//! The engine and the root key of a data directory: the services that the API and the operators' commands call.
 
 use super::data_dir::DataDir;
 use super::kms::RootKey;
 use super::listen::Listener;
-use super::private::keep;
-use super::running::Running;
+use super::private::write_file;
+use super::running::RunningTasks;
 use super::token::Token;
 use super::{LocalClock, ServeError, dynamo, kms};
 use axum::Router;
@@ -13,34 +13,34 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
 
-/// Where what the server calls is reached. The URLs hold the token: anyone who has them may use everything.
+/// Endpoint URLs of the services that the server calls. They contain the token, which gives access to everything.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Endpoints {
-    /// The table.
+    /// The URL of the DynamoDB endpoint.
     pub dynamodb: String,
-    /// The root key.
+    /// The URL of the KMS endpoint.
     pub kms: String,
-    /// Text messages.
+    /// The URL of the SNS endpoint.
     pub sns: String,
 }
 
-/// A data directory's table and keys, served on loopback ports by this process.
+/// A data directory's table and root key, served on loopback ports by this process.
 pub(crate) struct Engine {
-    /// Held so that no other process uses it; `None` if nothing is kept.
+    /// The locked data directory; `None` if everything is in memory.
     pub(super) data: Option<DataDir>,
     pub(super) dynamodb_url: String,
     pub(super) kms_url: String,
-    /// What callers of the ports must know.
+    /// The token that callers of the ports need.
     pub(super) token: Token,
-    pub(super) running: Running,
+    pub(super) running: RunningTasks,
 }
 
-/// A data directory, as a command found it.
-pub(crate) struct Reached {
+/// A connection of a command to a data directory.
+pub(crate) struct Connection {
     pub(crate) dynamodb_url: String,
     pub(crate) kms_url: String,
     pub(crate) clock: LocalClock,
-    /// What serves it, if no server does.
+    /// The engine, if this process opened the data directory; `None` if a running server has it open.
     pub(crate) engine: Option<Engine>,
 }
 
@@ -57,13 +57,13 @@ impl Engine {
         let dynamodb = Listener::loopback(dynamodb_port, Some(token.clone())).await?;
         let kms = Listener::loopback(kms_port, Some(token.clone())).await?;
         let (dynamodb_url, kms_url) = (dynamodb.url().to_owned(), kms.url().to_owned());
-        let mut engine = Self { data, dynamodb_url, kms_url, token, running: Running::default() };
+        let mut engine = Self { data, dynamodb_url, kms_url, token, running: RunningTasks::default() };
         engine.serve(dynamodb, dynamo::router(table));
         engine.serve(kms, kms::router(root));
         Ok(engine)
     }
 
-    /// Serves more on a loopback port of its own, until the engine stops.
+    /// Serves another endpoint until the engine stops.
     pub(super) fn serve(&mut self, listener: Listener, routes: Router) {
         let refusals = Router::new().fallback(async || StatusCode::FORBIDDEN);
         self.running.spawn(|stopped| listener.serve(routes, refusals, stopped));
@@ -73,28 +73,28 @@ impl Engine {
         LocalClock::open(self.data.as_ref().map(DataDir::clock_file))
     }
 
-    /// Tells other processes where to find what this one serves, for as long as it does.
-    pub(super) fn announce(&self, endpoints: &Endpoints) -> Result<(), ServeError> {
+    /// Publishes the endpoints for other processes, until the engine stops.
+    pub(super) fn publish_endpoints(&self, endpoints: &Endpoints) -> Result<(), ServeError> {
         let Some(data) = &self.data else { return Ok(()) };
         let path = data.running_file();
         let failed = |source| ServeError::Data { path: path.clone(), source };
         let text = serde_json::to_vec(endpoints).map_err(|error| failed(error.into()))?;
-        keep(&path, &text)
+        write_file(&path, &text)
     }
 
     pub(crate) async fn stop(self) {
         if let Some(data) = &self.data {
-            // The lock says who is running; this only says where.
+            // Ignore errors: the lock, not this file, shows that a server is running.
             let _ = fs::remove_file(data.running_file());
         }
         self.running.stop().await;
     }
 }
 
-/// Opens a data directory, or finds the server that has it open.
-pub(crate) async fn reach(dir: &Path) -> Result<Reached, ServeError> {
+/// Opens a data directory, or connects to the server that has it open.
+pub(crate) async fn connect(dir: &Path) -> Result<Connection, ServeError> {
     match Engine::start(Some(dir), 0, 0).await {
-        Ok(engine) => Ok(Reached {
+        Ok(engine) => Ok(Connection {
             dynamodb_url: engine.dynamodb_url.clone(),
             kms_url: engine.kms_url.clone(),
             clock: engine.clock()?,
@@ -106,13 +106,13 @@ pub(crate) async fn reach(dir: &Path) -> Result<Reached, ServeError> {
             let server: Endpoints =
                 serde_json::from_slice(&text).map_err(|_| ServeError::Busy(dir.to_owned()))?;
             let clock = LocalClock::open(Some(DataDir::clock_file_in(dir)))?;
-            Ok(Reached { dynamodb_url: server.dynamodb, kms_url: server.kms, clock, engine: None })
+            Ok(Connection { dynamodb_url: server.dynamodb, kms_url: server.kms, clock, engine: None })
         }
         Err(error) => Err(error),
     }
 }
 
-/// Whether there is a table in a data directory.
-pub(crate) fn is_made(dir: &Path) -> bool {
+/// Whether a data directory contains a table.
+pub(crate) fn table_exists(dir: &Path) -> bool {
     DataDir::engine_file_in(dir).exists()
 }

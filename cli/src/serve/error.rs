@@ -1,4 +1,4 @@
-//! What keeps the local server from starting, and what to do about it.
+//! Errors of the local server. A message says what happened and what to do about it.
 
 use shared::domain::environment::{MalformedTag, Tag};
 use shared::ports::NoEntropy;
@@ -11,103 +11,105 @@ use std::path::PathBuf;
 /// The local server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The port is taken, or the address is not this machine's.
+    /// The port is in use, or the address does not belong to this machine.
     #[error("cannot listen on {0}: {1}. Choose another port with --port, or 0 for any free one")]
     Listen(SocketAddr, io::Error),
     /// A file of the data directory cannot be read or written.
-    #[error("cannot use {}: {source}. Choose another place with --data-dir", path.display())]
+    #[error("cannot use {}: {source}. Choose another directory with --data-dir", path.display())]
     Data {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Others may put files into the data directory: keys of theirs, or links.
+    /// Other users can write to the data directory, and could replace its keys.
     #[error(
-        "{} can be written by other users (mode {mode:o}), who could plant keys in it. Type `chmod go-w {}`, or choose another place with --data-dir",
+        "{} is writable by other users (mode {mode:o}), who could replace its keys. Run `chmod go-w {}`, or choose another directory with --data-dir",
         path.display(), path.display()
     )]
-    OpenFolder {
+    WritableByOthers {
         /// The directory.
         path: PathBuf,
         /// Its mode.
         mode: u32,
     },
-    /// The data directory, or a link by its name, is another user's.
+    /// The data directory, or a symbolic link to it, belongs to another user.
     #[error(
-        "{} belongs to another user (with the ID {owner}), who could read the keys in it. Choose another place with --data-dir",
+        "{} belongs to another user (ID {owner}), who could read its keys. Choose another directory with --data-dir",
         path.display()
     )]
-    ForeignFolder {
+    OwnedByOtherUser {
         /// The directory.
         path: PathBuf,
-        /// The ID of its owner.
+        /// The user ID of its owner.
         owner: u32,
     },
-    /// A file of the data directory is not the server's own.
-    #[error("{} is {what}, which no latchkey made. Find out who put it there, then remove it: `rm {}`", path.display(), path.display())]
-    Planted {
+    /// A file of the data directory is not a regular file of this user.
+    #[error("{} is {reason}, and was not created by latchkey. Find out where it comes from, then remove it: `rm {}`", path.display(), path.display())]
+    UnexpectedFile {
         /// The file.
         path: PathBuf,
-        /// What it is.
-        what: &'static str,
+        /// Why it was refused.
+        reason: &'static str,
     },
-    /// Another process serves this data directory.
-    #[error("{} is in use by another latchkey. Stop it, or choose another place with --data-dir", .0.display())]
+    /// Another process uses the data directory.
+    #[error("{} is in use by another latchkey process. Stop it, or choose another directory with --data-dir", .0.display())]
     Locked(PathBuf),
-    /// Another process uses this data directory, and cannot be asked.
-    #[error("{} is in use by a latchkey that is starting, or by another command. Run this again in a moment", .0.display())]
+    /// Another process uses the data directory, but has not published its endpoints.
+    #[error("{} is in use by a server that is starting, or by another command. Run this again in a moment", .0.display())]
     Busy(PathBuf),
     /// The engine cannot open its file.
-    #[error("the embedded DynamoDB engine cannot start: {0}. Move the data directory away to start afresh")]
+    #[error(
+        "the embedded DynamoDB engine cannot start: {0}. Move the data directory away to start with a new one"
+    )]
     Engine(String),
-    /// The root key's file is of no use.
-    #[error("the root key cannot be read from {}: {source}. Put the right root.key back, or move the data directory away to start afresh", file.display())]
+    /// The root key's file is invalid.
+    #[error("the root key cannot be read from {}: {source}. Restore the right root.key, or move the data directory away to start with a new one", file.display())]
     RootKey {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         source: io::Error,
     },
-    /// The keyring does not open.
-    #[error("{0}. Put the right root.key back, or move the data directory away to start afresh")]
+    /// The keyring cannot be unwrapped.
+    #[error("{0}. Restore the right root.key, or move the data directory away to start with a new one")]
     Keyring(#[from] KeyringError),
-    /// The environment of the directory's API key does not read.
+    /// The environment of the directory's API key is damaged.
     #[error(
-        "the environment {tag} cannot be served, because its item is damaged: {source}. Give it up with all that it holds, and \
-         start again for a new one: `latchkey env delete {tag} --local {dir}`. Or restore table.sqlite from a copy; or move \
-         the data directory away to start afresh", dir = dir.display()
+        "the environment {tag} cannot be served, because its item is damaged: {source}. Delete the environment and start the \
+         server again, which creates a new one: `latchkey env delete {tag} --local {dir}`. Or restore table.sqlite from a \
+         backup, or move the data directory away to start with a new one", dir = dir.display()
     )]
     DamagedEnvironment {
-        /// Which.
+        /// The environment.
         tag: Tag,
         /// The data directory.
         dir: PathBuf,
-        /// What is wrong with it.
+        /// The error.
         source: StoreError,
     },
-    /// The environment takes no API key for the server to show.
+    /// No API key can be added to the environment.
     #[error(
-        "the environment {tag} takes no new API key: it is being deleted, or has all the keys it may have. Finish that with \
-         `latchkey env delete {tag} --local {dir}`, or revoke a key of it: `latchkey keys list --local {dir}`, then `latchkey \
-         keys revoke ID --local {dir}`", dir = dir.display()
+        "no API key can be added to the environment {tag}: it is being deleted, or has the maximum number of keys. Finish the \
+         deletion: `latchkey env delete {tag} --local {dir}`. Or revoke a key: `latchkey keys list --local {dir}`, then \
+         `latchkey keys revoke ID --local {dir}`", dir = dir.display()
     )]
     NoNewApiKey {
-        /// Which.
+        /// The environment.
         tag: Tag,
         /// The data directory.
         dir: PathBuf,
     },
-    /// The table cannot be used.
+    /// A call to the table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No randomness.
+    /// The operating system returned no random bytes.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    /// The environment's tag is not one.
+    /// The environment's tag is invalid.
     #[error(transparent)]
     Tag(#[from] MalformedTag),
-    /// Ctrl-C and SIGTERM cannot be waited for.
+    /// The signal handlers cannot be installed.
     #[error("cannot wait for Ctrl-C and SIGTERM: {0}")]
     Signal(io::Error),
 }

@@ -1,7 +1,7 @@
-//! Faults: which of the server's calls to its own table and outbox fail, and how.
+//! Fault injection: which of the server's calls to its table, keys and outbox fail, and how.
 //!
-//! They fail as calls to AWS do. A refused condition is not among the faults: that is an answer, and only the table can
-//! give it.
+//! The faults are those of calls to AWS. A failed condition is not a fault: it is a regular response that only the
+//! table can give.
 
 pub mod proxy;
 
@@ -16,46 +16,46 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// Refused: too many calls, for now.
+    /// The call is throttled.
     Throttle,
-    /// A 500, and nothing was done.
+    /// A 500 response. The call was not executed.
     ServerError,
-    /// The connection breaks before the call arrives.
+    /// The connection breaks before the call is executed.
     TimeoutBefore,
-    /// The connection breaks after the call was carried out.
+    /// The connection breaks after the call was executed.
     TimeoutAfter,
-    /// Another transaction holds what the call writes.
+    /// The call conflicts with a transaction on the same item.
     Conflict,
-    /// The call never arrives, and its connection stays silent until the caller gives up.
+    /// The call is not executed, and the connection stays silent until the caller times out.
     SilenceBefore,
-    /// The call is carried out, and its connection stays silent until the caller gives up.
+    /// The call is executed, but the connection stays silent until the caller times out.
     SilenceAfter,
 }
 
-/// The faults that cost the caller no time.
+/// The faults that do not make the caller wait for a timeout.
 pub const QUICK: [Fault; 5] =
     [Fault::Throttle, Fault::ServerError, Fault::TimeoutBefore, Fault::TimeoutAfter, Fault::Conflict];
 
-/// Calls remembered at a time.
-const REMEMBERED: usize = 256;
+/// Maximum number of recorded calls.
+const MAX_RECORDED_CALLS: usize = 256;
 
-/// A call to the table or to SNS, however often it was tried.
+/// A call to a service, including its retries.
 #[derive(Clone)]
 pub struct Call {
-    /// Its place among the calls since the plan was made, from 0.
+    /// The index of the call since the plan was set, from 0.
     pub number: usize,
     /// `GetItem`, `UpdateItem`, `Publish`, …
     pub operation: String,
-    /// What was sent.
+    /// The request body.
     pub body: Bytes,
-    /// How often it was tried.
+    /// Number of tries.
     pub tries: usize,
-    /// What happened to its last try.
+    /// The fault of the last try.
     pub fault: Option<Fault>,
     id: Option<HeaderValue>,
 }
 
-/// The plan, and the calls since it was made. Cheap to clone; a clone is the same plan.
+/// A fault plan, and the calls since it was set. Cheap to clone; clones share the plan.
 #[derive(Clone)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -63,86 +63,87 @@ type Plan = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
 
 struct State {
     plan: Plan,
-    begun: usize,
+    started: usize,
     calls: VecDeque<Call>,
     injected: BTreeMap<Fault, u64>,
 }
 
 impl State {
     fn new(plan: Plan) -> Self {
-        Self { plan, begun: 0, calls: VecDeque::new(), injected: BTreeMap::new() }
+        Self { plan, started: 0, calls: VecDeque::new(), injected: BTreeMap::new() }
     }
 }
 
 impl Call {
-    /// Whether a call of this kind can fail this way: only writes conflict.
+    /// Whether the call can fail with this fault: only writes can conflict.
     #[must_use]
-    pub fn can_suffer(&self, fault: Fault) -> bool {
-        fault != Fault::Conflict || self.writes()
+    pub fn can_fail_with(&self, fault: Fault) -> bool {
+        fault != Fault::Conflict || self.is_write()
     }
 
-    fn writes(&self) -> bool {
+    fn is_write(&self) -> bool {
         ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"].contains(&self.operation.as_str())
     }
 }
 
 impl Faults {
-    /// No faults, until there is another plan.
+    /// No faults, until another plan is set.
     #[must_use]
     pub fn none() -> Self {
         Self::planned(|_| None)
     }
 
-    /// Faults decided by `plan`, which is asked before every try.
+    /// Faults as returned by `plan`, which is called for every try.
     pub fn planned(plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(State::new(Box::new(plan)))))
     }
 
-    /// Fails `share` of the calls, from 0 to 1, with all their tries. The same seed fails the same calls of the same sequence.
+    /// Fails a random fraction `share` of the calls, from 0 to 1, including their retries. The same seed fails the same
+    /// calls of a sequence.
     #[must_use]
     pub fn random(share: f64, seed: u64) -> Self {
         Self::planned(random(share, seed))
     }
 
-    /// From now on fails as [`random`](Self::random) ones do, and forgets the calls.
+    /// Sets a random plan as in [`random`](Self::random), and clears the recorded calls.
     pub fn plan_random(&self, share: f64, seed: u64) {
         self.plan(random(share, seed));
     }
 
-    /// How many calls have met each fault since the plan was made.
+    /// The number of injected faults since the plan was set, by fault.
     #[must_use]
     pub fn injected(&self) -> BTreeMap<Fault, u64> {
         self.lock().injected.clone()
     }
 
-    /// Makes another plan and forgets the calls.
+    /// Sets another plan and clears the recorded calls.
     pub fn plan(&self, plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
         *self.lock() = State::new(Box::new(plan));
     }
 
-    /// The latest calls since the plan was made, oldest first.
+    /// The latest calls since the plan was set, oldest first.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.lock().calls.iter().cloned().collect()
     }
 
-    /// The call a try is of, with what happens to it. Tries of one call share the SDK's invocation id.
-    fn next(&self, id: Option<&HeaderValue>, operation: impl FnOnce() -> String, body: &Bytes) -> Call {
-        let State { plan, begun, calls, injected } = &mut *self.lock();
+    /// Records a try and chooses its fault. Returns its call. All tries of a call have the same SDK invocation ID.
+    fn record_try(&self, id: Option<&HeaderValue>, operation: impl FnOnce() -> String, body: &Bytes) -> Call {
+        let State { plan, started, calls, injected } = &mut *self.lock();
         let tried = calls.iter().position(|call| id.is_some() && call.id.as_ref() == id);
         let mut call = tried.and_then(|at| calls.remove(at)).unwrap_or_else(|| {
-            let number = *begun;
-            *begun = begun.saturating_add(1);
+            let number = *started;
+            *started = started.saturating_add(1);
             let (operation, body, id) = (operation(), body.clone(), id.cloned());
             Call { number, operation, body, tries: 0, fault: None, id }
         });
         call.tries = call.tries.saturating_add(1);
-        call.fault = plan(&call).filter(|fault| call.can_suffer(*fault));
+        call.fault = plan(&call).filter(|fault| call.can_fail_with(*fault));
         if let Some(fault) = call.fault {
             let count = injected.entry(fault).or_default();
             *count = count.saturating_add(1);
         }
-        if calls.len() >= REMEMBERED {
+        if calls.len() >= MAX_RECORDED_CALLS {
             calls.pop_front();
         }
         calls.insert(calls.partition_point(|other| other.number < call.number), call.clone());
@@ -160,7 +161,7 @@ fn random(share: f64, seed: u64) -> impl FnMut(&Call) -> Option<Fault> + Send + 
         if call.tries > 1 {
             return call.fault;
         }
-        let kinds = QUICK.into_iter().filter(|fault| call.can_suffer(*fault));
+        let kinds = QUICK.into_iter().filter(|fault| call.can_fail_with(*fault));
         (rng.random::<f64>() < share).then(|| kinds.choose(&mut rng)).flatten()
     }
 }

@@ -1,4 +1,4 @@
-//! What the first start makes and every other finds: the keyring, an environment and its API key.
+//! Creates the keyring, an environment and its API key at the first start, and opens them at later starts.
 
 use super::data_dir::DataDir;
 use super::{LocalClock, ServeError};
@@ -13,10 +13,10 @@ use shared::vault::keyring::{Keyring, KeyringError};
 use shared::vault::kms::Kms;
 use std::path::PathBuf;
 
-/// The tag of the environment that is there from the start.
-const TAG: &str = "local";
+/// Tag of the environment that the first start creates.
+const ENVIRONMENT_TAG: &str = "local";
 
-/// What the first start works with.
+/// The services that the first start needs.
 pub(super) struct FirstStart<'a> {
     pub(super) data: Option<&'a DataDir>,
     pub(super) operator: &'a Operator,
@@ -24,7 +24,7 @@ pub(super) struct FirstStart<'a> {
 }
 
 impl FirstStart<'_> {
-    /// The keyring, unwrapped. The first start makes its first entry.
+    /// Opens the keyring. Creates the first data key if there is none.
     pub(super) async fn open_keyring(&self, kms: &Kms) -> Result<Keyring, ServeError> {
         let keyring = Keyring::new(kms.clone(), self.operator.store.clone());
         match keyring.load().await {
@@ -37,23 +37,23 @@ impl FirstStart<'_> {
         Ok(keyring)
     }
 
-    /// The API key in the data directory. The first start makes an environment and the key.
+    /// Returns the API key in the data directory. Creates an environment and a key if there is none.
     pub(super) async fn open_environment(&self, keyring: &Keyring) -> Result<ApiKey, ServeError> {
         if let Some(key) = self.data.map(DataDir::api_key).transpose()?.flatten() {
             let environment = self.environment(key.tag()).await?;
-            // Unless it was revoked, or deleted with its environment.
+            // The key may have been revoked, or its environment deleted.
             if environment.is_some_and(|read| read.api_key(&key.hash(), self.clock.now()).is_some()) {
                 return Ok(key);
             }
         }
         let (now, mut rng) = (self.clock.now(), OsEntropy.rng()?);
-        let tag = Tag::parse(TAG)?;
+        let tag = Tag::parse(ENVIRONMENT_TAG)?;
         let key = ApiKey::random(&tag, &mut rng);
         let entry = key.entry(ApiKeyId::new(now, &mut rng), Scope::Full, None);
         let mut new = keyring.new_environment(tag.clone(), now, &mut rng)?;
         new.api_keys.push(entry.clone());
-        // The table first: a key in the file that the table does not know would never work. The environment is there
-        // already if the process was killed here before.
+        // Writes the table first, because a key in the file that is not in the table would never work. The environment
+        // already exists if the process was killed at this point before.
         if self.operator.add_environment(&new).await? == ChangeOutcome::Refused {
             self.operator.add_api_key(&tag, &entry).await?;
             let found = self.environment(&tag).await?;
@@ -62,12 +62,12 @@ impl FirstStart<'_> {
             }
         }
         if let Some(data) = self.data {
-            data.keep_api_key(&key)?;
+            data.write_api_key(&key)?;
         }
         Ok(key)
     }
 
-    /// An environment of the data directory. Another one may be damaged; the server's own may not.
+    /// Reads an environment. Fails if it is damaged, because the server's own environment must be usable.
     async fn environment(&self, tag: &Tag) -> Result<Option<Registration>, ServeError> {
         self.operator.store.environment(tag).await.map_err(|source| match source {
             StoreError::Corrupt(_) => {

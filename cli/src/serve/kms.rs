@@ -1,8 +1,9 @@
-//! The local root of trust: speaks enough of KMS's protocol for its official client to wrap data keys under `root.key`.
+//! The local root of trust: a KMS endpoint that wraps data keys with `root.key`. Supports the operations that Latchkey
+//! uses.
 
 use super::ServeError;
 use super::data_dir::DataDir;
-use super::private::keep;
+use super::private::write_file;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -19,14 +20,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::{fs, io};
 
-/// The id of the one key there is.
+/// The ID of the only key.
 pub const KEY_ID: &str = "alias/latchkey-local";
 
-/// A key that wraps others. Cheap to clone.
+/// The root key, which wraps data keys. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct RootKey(Arc<Key>);
 
-/// What KMS is asked.
+/// A KMS request.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Request {
@@ -37,7 +38,7 @@ struct Request {
 }
 
 impl RootKey {
-    /// The key in the data directory; a new one if there is none, or no directory.
+    /// Reads the key from the data directory. Generates one if there is none, or no directory.
     pub(super) fn open(data: Option<&DataDir>) -> Result<Self, ServeError> {
         let Some(file) = data.map(DataDir::root_key_file) else { return Self::random().map_err(Into::into) };
         let failed = |source| ServeError::RootKey { file: file.clone(), source };
@@ -51,7 +52,7 @@ impl RootKey {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let new = Self::random()?;
-                keep(&file, new.0.as_slice())?;
+                write_file(&file, new.0.as_slice())?;
                 Ok(new)
             }
             Err(source) => Err(failed(source)),
@@ -80,7 +81,7 @@ impl RootKey {
     }
 }
 
-/// KMS's endpoint. Anyone who may use it can unwrap keys.
+/// The KMS endpoint. Anyone with access to it can unwrap keys.
 pub(super) fn router(root: RootKey) -> Router {
     Router::new().route("/", post(answer)).with_state(root)
 }
@@ -105,8 +106,8 @@ async fn answer(State(root): State<RootKey>, headers: HeaderMap, body: Bytes) ->
     }
 }
 
-/// The context has an order of its own in every request, and one here. What is kept was sealed under this text: it must
-/// not change.
+/// A text form of the encryption context with a fixed order, because the order in requests varies. Existing data keys
+/// were sealed with this text, so it must never change.
 fn context(request: &Request) -> String {
     let pairs = request.encryption_context.iter().map(|(name, value)| json!([name, value]));
     format!("latchkey/1/root/{}", pairs.collect::<Value>())
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sec_02_the_same_context_is_the_same_text_in_every_version() {
+    fn sec_02_the_text_form_of_a_context_never_changes() {
         let context_of = |pairs: Value| {
             context(&serde_json::from_value(json!({"KeyId": KEY_ID, "EncryptionContext": pairs})).unwrap())
         };

@@ -1,14 +1,14 @@
-//! How the local server listens: the one loop that all its ports are served by.
+//! The accept loop that serves all ports of the local server.
 //!
-//! Whatever is served, its guard (`guard.rs`) stands in front of it, its requests arrive whole, and neither a client that never
-//! finishes one nor the server's own end can make anyone wait for long.
+//! Every port has an access guard (`guard.rs`) and buffers request bodies. Timeouts limit slow clients and the
+//! shutdown.
 
 use super::ServeError;
-use super::guard::Guard;
+use super::guard::AccessGuard;
 use super::token::Token;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::response::Response;
-use axum::serve::Listener as Accepting;
+use axum::serve::Listener as AxumListener;
 use axum::{BoxError, Router};
 use http::Request;
 use hyper::body::{Frame, Incoming};
@@ -25,32 +25,31 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tower::{Service, ServiceExt as _};
 
-/// How long a client may take to send the head of its request, and a connection may stay idle: a connection that is never
-/// used is one fewer for others.
+/// Timeout for the head of a request, and for an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a client may take to send the body.
+/// Timeout for the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What DynamoDB takes in one request; the API takes far less.
+/// Maximum size of a request body: DynamoDB's limit. The API's own limit is lower.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// How long what is being answered may take when the server stops.
+/// How long requests in progress may take when the server stops.
 pub(super) const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 
-/// A port that is open, and not served yet.
+/// An open port that is not served yet.
 pub struct Listener {
     socket: TcpListener,
-    guard: Guard,
+    guard: AccessGuard,
     url: String,
 }
 
 impl Listener {
-    /// A port of this machine's own, and of those who know the token.
+    /// Opens a loopback port, which requires the token if there is one.
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listen`] if the port is taken.
+    /// [`ServeError::Listen`] if the port is in use.
     pub async fn loopback(port: u16, token: Option<Token>) -> Result<Self, ServeError> {
         Self::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), token).await
     }
@@ -63,18 +62,18 @@ impl Listener {
             bound.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
         let path = token.as_ref().map_or_else(String::new, |token| format!("/{}", token.expose()));
-        let guard = Guard { any_address: !at.ip().is_loopback(), token };
+        let guard = AccessGuard { any_address: !at.ip().is_loopback(), token };
         Ok(Self { socket, guard, url: format!("http://{bound}{path}") })
     }
 
-    /// How this machine reaches it, with the token if there is one.
+    /// The URL of the port on this machine, including the token if there is one.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Serves `service` until `stopped`, and `refusals` to requests that are not for it. An error of `service` breaks the
-    /// connection.
+    /// Serves accepted requests with `service` and refused ones with `refusals`, until `stopped` resolves. An error of
+    /// `service` breaks the connection.
     pub async fn serve<S>(mut self, service: S, refusals: Router, stopped: impl Future<Output = ()>)
     where
         S: Service<Request<Body>, Response = Response> + Clone + Send + 'static,
@@ -89,9 +88,9 @@ impl Listener {
             let (stream, _) = tokio::select! {
                 () = &mut stopped => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = Accepting::accept(&mut self.socket) => accepted,
+                accepted = AxumListener::accept(&mut self.socket) => accepted,
             };
-            // Without it, the last piece of an answer may wait for the acknowledgement of the piece before.
+            // Otherwise the last packet of a response may wait for the acknowledgement of the previous one.
             let _ = stream.set_nodelay(true);
             let served = (self.guard.clone(), service.clone(), refusals.clone());
             let answer = service_fn(move |request: Request<Incoming>| {
@@ -99,7 +98,7 @@ impl Listener {
                 async move {
                     let mut request = request.map(Body::new);
                     if guard.admits(&mut request) {
-                        service.oneshot(whole(request).await).await.map_err(Into::into)
+                        service.oneshot(buffered(request).await).await.map_err(Into::into)
                     } else {
                         refusals.oneshot(request).await.map_err(BoxError::from)
                     }
@@ -108,27 +107,27 @@ impl Listener {
             connections.spawn(graceful.watch(http.serve_connection(TokioIo::new(stream), answer)));
         }
         drop(self.socket);
-        // What takes longer is cut off: a client may never finish its request.
+        // Connections that take longer are closed, because a client may never finish its request.
         let _ = timeout(SHUTDOWN_GRACE, graceful.shutdown()).await;
     }
 }
 
-/// A request as API Gateway hands it over: whole, so that a refusal is not lost in the reset of a connection that is
-/// still being sent to. A body that does not arrive fails again where it is read.
-async fn whole(request: Request<Body>) -> Request<Body> {
+/// Buffers the body, as API Gateway does. Otherwise an early error response could be lost, because closing a connection
+/// with unread data resets it. A body that cannot be read fails where the handler reads it.
+async fn buffered(request: Request<Body>) -> Request<Body> {
     let (parts, body) = request.into_parts();
     let body = match timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(bytes)) => bytes.into(),
-        Ok(Err(error)) => Body::new(Failing(Some(error.into_inner()))),
-        Err(late) => Body::new(Failing(Some(late.into()))),
+        Ok(Err(error)) => Body::new(FailedBody(Some(error.into_inner()))),
+        Err(late) => Body::new(FailedBody(Some(late.into()))),
     };
     Request::from_parts(parts, body)
 }
 
-/// A body that failed.
-struct Failing(Option<BoxError>);
+/// A body that returns an error.
+struct FailedBody(Option<BoxError>);
 
-impl HttpBody for Failing {
+impl HttpBody for FailedBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -148,9 +147,9 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
 
-    /// F18: time stands still but for what is waited for, so this takes none.
+    /// F18: with paused time, the timeouts elapse at once.
     #[tokio::test(start_paused = true)]
-    async fn a_connection_that_sends_no_whole_request_is_closed() {
+    async fn a_connection_with_an_incomplete_request_is_closed() {
         let listener = Listener::loopback(0, None).await.unwrap();
         let address = listener.url().strip_prefix("http://").unwrap().to_owned();
         let routes = Router::new().route("/", get(async |_: Bytes| "read"));

@@ -1,35 +1,35 @@
-//! How to serve.
+//! Options of the local server.
 
 use super::faults::Faults;
 use shared::config::Settings;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-/// How to serve.
+/// Options of the local server.
 #[derive(Clone)]
 pub struct Options {
     /// The address to listen on.
     pub addr: IpAddr,
     /// The port to listen on; 0 picks a free one.
     pub port: u16,
-    /// Where everything is kept; `None` keeps nothing.
+    /// The data directory; `None` keeps everything in memory.
     pub data_dir: Option<PathBuf>,
-    /// The loopback port of the engine; 0 picks a free one.
+    /// The loopback port of the DynamoDB endpoint; 0 picks a free one.
     pub dynamodb_port: u16,
     /// The loopback port of the root key's KMS endpoint; 0 picks a free one.
     pub kms_port: u16,
     /// The loopback port of the outbox's SNS endpoint; 0 picks a free one.
     pub sns_port: u16,
-    /// Whether other machines may use `/_dev`, if `addr` lets them in.
+    /// Whether to turn on `/_dev` even if `addr` is not a loopback address.
     pub expose_dev: bool,
-    /// Which calls of the server to its own table and outbox fail; `None` lets none.
+    /// Faults to inject into the server's calls to its table, keys and outbox.
     pub faults: Option<Faults>,
-    /// What the environment says.
+    /// The settings from environment variables.
     pub settings: Settings,
 }
 
 impl Options {
-    /// Serves this machine on free ports, keeps nothing, and nothing fails.
+    /// A server on free loopback ports, in memory, without faults.
     #[must_use]
     pub fn in_memory(settings: Settings) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Options {
         }
     }
 
-    /// Whether the server has `/_dev`: it lets anyone read messages and move the clock, without a key.
+    /// Whether the server has `/_dev`, with which anyone can read messages and move the clock without a key.
     pub(crate) fn has_dev(&self) -> bool {
         self.addr.is_loopback() || self.expose_dev
     }

@@ -1,4 +1,5 @@
-//! Files and folders of this user alone, whatever the umask says and whatever someone else has put there.
+//! Files and directories that only their owner can use, regardless of the umask and of files that other users have
+//! created.
 
 use super::ServeError;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -6,70 +7,70 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-/// The mode of a file that only its owner may read and write.
+/// The mode of a file that only its owner can read and write.
 const OWNER_ONLY: u32 = 0o600;
 
-/// What a mode grants to the owner.
-const OF_THE_OWNER: u32 = 0o700;
+/// The permission bits of the owner.
+const OWNER_BITS: u32 = 0o700;
 
-/// What a mode grants to everyone else: anything, or writing.
-const OF_OTHERS: u32 = 0o077;
-const WRITE_OF_OTHERS: u32 = 0o022;
+/// The permission bits of group and others: all, and write only.
+const OTHERS_BITS: u32 = 0o077;
+const OTHERS_WRITE_BITS: u32 = 0o022;
 
-/// Makes a folder if there is none, and refuses one that others could plant files in.
-pub(super) fn folder(path: &Path) -> Result<(), ServeError> {
+/// Creates a directory if it does not exist. Refuses one that other users own or can write to.
+pub(super) fn create_dir(path: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Data { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
-    let (named, folder) = (path.symlink_metadata().map_err(failed)?, path.metadata().map_err(failed)?);
-    let foreign = [named.uid(), folder.uid()].into_iter().find(|owner| *owner != user());
-    if let Some(owner) = foreign {
-        return Err(ServeError::ForeignFolder { path: path.to_owned(), owner });
+    let (link, dir) = (path.symlink_metadata().map_err(failed)?, path.metadata().map_err(failed)?);
+    let other_owner = [link.uid(), dir.uid()].into_iter().find(|owner| *owner != current_uid());
+    if let Some(owner) = other_owner {
+        return Err(ServeError::OwnedByOtherUser { path: path.to_owned(), owner });
     }
-    let mode = folder.mode() & (OF_THE_OWNER | OF_OTHERS);
-    if mode & WRITE_OF_OTHERS == 0 {
+    let mode = dir.mode() & (OWNER_BITS | OTHERS_BITS);
+    if mode & OTHERS_WRITE_BITS == 0 {
         Ok(())
     } else {
-        Err(ServeError::OpenFolder { path: path.to_owned(), mode })
+        Err(ServeError::WritableByOthers { path: path.to_owned(), mode })
     }
 }
 
-/// Makes a file that is there this user's alone, and refuses one that is not quite a file of its own.
-pub(super) fn tighten(path: &Path) -> Result<(), ServeError> {
+/// Restricts an existing file to its owner. Refuses a file that is not a regular file of this user.
+pub(super) fn restrict(path: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Data { path: path.to_owned(), source };
-    let refused = |what| Err(ServeError::Planted { path: path.to_owned(), what });
+    let refused = |reason| Err(ServeError::UnexpectedFile { path: path.to_owned(), reason });
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(failed(error)),
-        Ok(file) if file.is_symlink() => refused("a link"),
-        Ok(file) if !file.is_file() => refused("no regular file"),
-        Ok(file) if file.uid() != user() => refused("another user's"),
+        Ok(file) if file.is_symlink() => refused("a symbolic link"),
+        Ok(file) if !file.is_file() => refused("not a regular file"),
+        Ok(file) if file.uid() != current_uid() => refused("owned by another user"),
         Ok(file) if file.nlink() > 1 => refused("a hard link to another file"),
-        Ok(file) if file.mode() & OF_OTHERS == 0 => Ok(()),
+        Ok(file) if file.mode() & OTHERS_BITS == 0 => Ok(()),
         Ok(file) => {
-            fs::set_permissions(path, Permissions::from_mode(file.mode() & OF_THE_OWNER)).map_err(failed)
+            fs::set_permissions(path, Permissions::from_mode(file.mode() & OWNER_BITS)).map_err(failed)
         }
     }
 }
 
-/// Writes a file as a whole or not at all, whenever the process is killed.
-pub(super) fn keep(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
-    let unfinished = path.with_extension("new");
-    remove(&unfinished)
-        .and_then(|()| new(&unfinished))
+/// Writes a file atomically, even if the process is killed.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
+    let temporary = path.with_extension("new");
+    remove(&temporary)
+        .and_then(|()| create_new(&temporary))
         .and_then(|mut file| {
             file.write_all(bytes)?;
             file.sync_all()
         })
-        .and_then(|()| fs::rename(&unfinished, path))
+        .and_then(|()| fs::rename(&temporary, path))
         .map_err(|source| ServeError::Data { path: path.to_owned(), source })
 }
 
-/// Makes a file that is not there.
-pub(super) fn new(path: &Path) -> io::Result<File> {
+/// Creates a file that must not exist.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().create_new(true).write(true).mode(OWNER_ONLY).open(path)
 }
 
-/// Opens a file to write at its end.
+/// Opens a file for appending.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(OWNER_ONLY).open(path)
 }
@@ -81,6 +82,6 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn user() -> u32 {
+fn current_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }

@@ -1,24 +1,24 @@
-//! Tasks of the local server.
+//! Background tasks of the local server.
 
 use std::pin::Pin;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Tasks that serve until they are told to stop.
+/// A group of tasks that run until they are stopped.
 #[derive(Default)]
-pub(super) struct Running {
+pub(super) struct RunningTasks {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
-impl Running {
+impl RunningTasks {
     pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         serve: impl FnOnce(Stopped) -> F,
     ) {
         let mut stopped = self.stop.subscribe();
         self.tasks.spawn(serve(Box::pin(async move {
-            // An error means the sender is gone: that is a stop, too.
+            // An error means that the sender was dropped, which also means stop.
             let _ = stopped.wait_for(|stopped| *stopped).await;
         })));
     }
@@ -29,5 +29,5 @@ impl Running {
     }
 }
 
-/// Resolves when a task is told to stop.
+/// Resolves when the task must stop.
 pub(super) type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,6 +1,6 @@
-//! The outbox: speaks enough of SNS's protocol for its official client to publish text messages into it.
+//! The outbox: an SNS endpoint that stores published text messages. Supports only `Publish` to a phone number.
 
-use super::private::{append, keep};
+use super::private::{append, write_file};
 use super::{LocalClock, ServeError};
 use axum::Router;
 use axum::body::Bytes;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
-/// The messages sent, oldest first. Kept in a file, so that a code sent before a restart can still be read.
+/// The sent messages, oldest first. Stored in a file, so that a code can still be read after a restart.
 #[derive(Clone)]
 pub struct Outbox {
     messages: Arc<Mutex<Vec<Message>>>,
@@ -32,26 +32,26 @@ pub struct Message {
     pub message: String,
     /// When it was sent.
     pub sent_at: String,
-    /// The message attributes SNS was given.
+    /// The message attributes.
     #[serde(skip)]
     pub attributes: BTreeMap<String, String>,
 }
 
 impl Outbox {
-    /// The messages in `file`, if there is one.
+    /// Opens the outbox with the messages in `file`, if there is one.
     ///
     /// # Errors
     ///
     /// [`ServeError::Data`] if the file cannot be read.
     pub fn open(file: Option<PathBuf>, clock: LocalClock) -> Result<Self, ServeError> {
-        let kept = match &file {
+        let stored = match &file {
             Some(path) if path.exists() => {
                 fs::read_to_string(path).map_err(|source| ServeError::Data { path: path.clone(), source })?
             }
             _ => String::new(),
         };
-        // A line cut short by a kill is a message nobody was told of.
-        let messages = kept.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        // A truncated line is a message whose request was never answered, because the process was killed.
+        let messages = stored.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Self { messages: Arc::new(Mutex::new(messages)), file, clock })
     }
 
@@ -61,15 +61,15 @@ impl Outbox {
         self.lock().clone()
     }
 
-    /// Forgets every message.
+    /// Deletes all messages.
     ///
     /// # Errors
     ///
-    /// [`ServeError::Data`] if the file cannot be emptied.
+    /// [`ServeError::Data`] if the file cannot be written.
     pub fn clear(&self) -> Result<(), ServeError> {
         let mut messages = self.lock();
         if let Some(file) = &self.file {
-            keep(file, b"")?;
+            write_file(file, b"")?;
         }
         messages.clear();
         Ok(())
@@ -114,7 +114,7 @@ impl Outbox {
     }
 }
 
-/// SNS's endpoint, of which `Publish` to a phone number is there.
+/// The SNS endpoint.
 pub(super) fn router(outbox: Outbox) -> Router {
     Router::new().route("/", post(publish)).with_state(outbox)
 }
@@ -122,7 +122,7 @@ pub(super) fn router(outbox: Outbox) -> Router {
 async fn publish(State(outbox): State<Outbox>, body: Bytes) -> Response {
     match outbox.publish(&body) {
         Ok(true) => xml(http::StatusCode::OK, "<PublishResponse><PublishResult><MessageId>00000000-0000-0000-0000-000000000000</MessageId></PublishResult></PublishResponse>".to_owned()),
-        Ok(false) => failure("InvalidAction", "The outbox takes Publish with PhoneNumber and Message only."),
+        Ok(false) => failure("InvalidAction", "The outbox supports only Publish with PhoneNumber and Message."),
         Err(error) => failure("InternalError", &error.to_string()),
     }
 }

@@ -20,10 +20,10 @@ impl Operator {
         environment: EnvironmentId,
         user: &UserId,
     ) -> Result<Listing<FactorSummary>, StoreError> {
-        let all = Page { start: PageStart::Newest, factor_type: None, limit: usize::MAX };
+        let page = Page { start: PageStart::Newest, factor_type: None, limit: usize::MAX };
         let items = self
             .table
-            .query_factors(environment, user, &all)
+            .query_factors(environment, user, &page)
             .into_paginator()
             .items()
             .send()

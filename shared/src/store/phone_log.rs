@@ -1,5 +1,4 @@
-//! The message log of a phone number. Every change is one transaction that also updates the shared budgets and the
-//! challenge.
+//! The message log of a phone number. Changes are transactions that include the budgets and the challenge.
 
 use super::item::{self, Item};
 use super::schema::{self, attr};
@@ -21,7 +20,7 @@ use aws_sdk_dynamodb::types::{
 pub struct LogWrite<'a> {
     /// The number.
     pub phone: PhoneMacs,
-    /// The log as read; the empty log, if it was not read.
+    /// The log as read; empty if it was not read.
     pub seen: &'a PhoneLog,
     /// The new log.
     pub next: &'a PhoneLog,
@@ -29,14 +28,14 @@ pub struct LogWrite<'a> {
     pub change: LogChange<'a>,
     /// The time.
     pub now: Timestamp,
-    /// The client request token: DynamoDB executes the same transaction once, even if it is sent twice (FLT-02).
+    /// The client request token, which makes retries of the transaction idempotent (FLT-02).
     pub token: AttemptId,
 }
 
 /// What a transaction changes besides the number's log.
 #[derive(Debug)]
 pub enum LogChange<'a> {
-    /// Reserve a message: write its challenge and charge the shared budgets.
+    /// Reserve a message: write its challenge and charge the budgets.
     Reserve(&'a Challenge, &'a Policy),
     /// Take over a reserved message: write the new challenge and delete the earlier one.
     TakeOver(&'a Challenge, ChallengeId),
@@ -48,7 +47,7 @@ pub enum LogChange<'a> {
 
 /// The outcome of a [`LogWrite`].
 #[derive(Debug)]
-pub enum LogWriteOutcome {
+pub enum LogOutcome {
     /// Everything was written.
     Written,
     /// Version conflict: nothing was written. Carries the current log.
@@ -91,13 +90,12 @@ impl Store {
 
     /// Writes a change of a number's log: one transaction, all or nothing.
     ///
-    /// The log does not have to be read first. With an empty `seen`, the write succeeds if the number was sent nothing
-    /// for a day; otherwise the outcome carries the current log.
+    /// If `seen` is empty, the write succeeds only if the number was sent nothing for a day.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the outcome is unknown.
-    pub async fn write_phone_log(&self, write: &LogWrite<'_>) -> Result<LogWriteOutcome, StoreError> {
+    pub async fn write_phone_log(&self, write: &LogWrite<'_>) -> Result<LogOutcome, StoreError> {
         let writes = self.writes(write).map_err(|_| StoreError::Corrupt("phone log"))?;
         let transaction = self
             .table
@@ -105,21 +103,20 @@ impl Store {
             .transact_write_items()
             .set_transact_items(Some(writes))
             .client_request_token(write.token.bare());
-        let Err(error) = transaction.send().await else { return Ok(LogWriteOutcome::Written) };
+        let Err(error) = transaction.send().await else { return Ok(LogOutcome::Written) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                cancellation(canceled.cancellation_reasons(), &write.budgets())
+                self::canceled(canceled.cancellation_reasons(), &write.budgets())
                     .unwrap_or_else(|| Err(error::unavailable("write a phone log", &error)))
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(LogWriteOutcome::Conflict),
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(LogOutcome::Conflict),
             _ => Err(error::unavailable("write a phone log", &error)),
         }
     }
 
-    /// The writes of the transaction: the log first, then the budgets, then the challenges. [`cancellation`] depends on
-    /// this order.
+    /// The log first, then the budgets, then the challenges. [`canceled`] depends on this order.
     fn writes(&self, write: &LogWrite<'_>) -> Result<Vec<TransactWriteItem>, BuildError> {
-        let mut writes = vec![TransactWriteItem::builder().update(self.update_log(write)?).build()];
+        let mut writes = vec![TransactWriteItem::builder().update(self.put_log(write)?).build()];
         match write.change {
             LogChange::Reserve(challenge, policy) => {
                 for charge in self.charges(write, challenge.environment, policy) {
@@ -182,10 +179,7 @@ impl Store {
     }
 
     /// The update of the log, on condition that it has not changed.
-    fn update_log(
-        &self,
-        LogWrite { phone, seen, next, now, .. }: &LogWrite<'_>,
-    ) -> Result<Update, BuildError> {
+    fn put_log(&self, LogWrite { phone, seen, next, now, .. }: &LogWrite<'_>) -> Result<Update, BuildError> {
         let written = item::from_phone_log(next);
         let mut names: Vec<String> = written.keys().map(|name| format!("#{name} = :{name}")).collect();
         names.sort(); // A retried transaction must be byte for byte the same.
@@ -240,19 +234,15 @@ impl Store {
     }
 }
 
-/// The outcome of a cancelled transaction: the first condition that failed, otherwise a conflict with another
-/// transaction.
-fn cancellation(
-    reasons: &[CancellationReason],
-    budgets: &[Window],
-) -> Option<Result<LogWriteOutcome, StoreError>> {
+/// The outcome of a cancelled transaction: the first failed condition, otherwise a conflict.
+fn canceled(reasons: &[CancellationReason], budgets: &[Window]) -> Option<Result<LogOutcome, StoreError>> {
     let condition_failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
     let conflicted = |reason: &CancellationReason| reason.code() == Some("TransactionConflict");
     let Some(at) = reasons.iter().position(condition_failed) else {
-        return reasons.iter().any(conflicted).then_some(Ok(LogWriteOutcome::Conflict));
+        return reasons.iter().any(conflicted).then_some(Ok(LogOutcome::Conflict));
     };
     let Some(at) = at.checked_sub(1) else {
-        return Some(reasons.first()?.item().map(item::to_phone_log)?.map(LogWriteOutcome::Changed));
+        return Some(reasons.first()?.item().map(item::to_phone_log)?.map(LogOutcome::Changed));
     };
-    Some(Ok(LogWriteOutcome::OverBudget(OverBudget { retry_at: budgets.get(at)?.ends_at })))
+    Some(Ok(LogOutcome::OverBudget(OverBudget { retry_at: budgets.get(at)?.ends_at })))
 }

@@ -95,8 +95,7 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     let (zoo, zoo_id) = key_of(&desk, "zoo").await;
     app.damage("environment/shop", "keys", junk()).await;
 
-    let damaged =
-        "shop (its `keys` is missing or makes no sense). Restore the environment's item from a backup";
+    let damaged = "shop (its `keys` is missing or invalid). Restore the environment's item from a backup";
     left_out(&desk, "keys list", &zoo_id, damaged).await;
     left_out(&desk, "env list", "zoo", damaged).await;
     left_out(&desk, "keyring list", "local zoo", damaged).await;
@@ -104,25 +103,25 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
     assert!(desk.failed("keys list --environment shop").await.contains(damaged));
     assert!(desk.failed("keys create --environment shop").await.contains(damaged));
     let doctor = desk.ended(FAULTS, "doctor").await;
-    doctor.out_has("its item is damaged: `keys` is missing or makes no sense");
-    doctor.out_has("its entries open (2)");
+    doctor.out_has("its item is damaged: `keys` is missing or invalid");
+    doctor.out_has("all entries can be unwrapped (2)");
 
     // Keys go on being made and revoked, and the damaged environment's own, too.
     assert_eq!((app.list_with(&shop).await.status, app.list_with(&zoo).await.status), (500, 200));
     desk.done(&format!("keys revoke {zoo_id}")).await;
     let missing = desk.ended(1, &format!("keys revoke {shop_id}")).await;
-    missing.err_has("these are damaged: shop (its `keys`");
+    missing.err_has("these environments are damaged: shop (its `keys`");
     missing.err_has("--environment TAG");
     let revoked = desk.ended(0, &format!("keys revoke {shop_id} --environment shop")).await;
     let change = revoked.changes().remove(0);
     assert_eq!((&change["event"], &change["api_key"]), (&json!("api_key.revoked"), &json!(shop_id)));
     assert!(app.item("environment/shop").await["api_keys"].as_m().unwrap().is_empty());
     let again = desk.ended(1, &format!("keys revoke {shop_id} --environment shop")).await;
-    again.err_has("If it had one, that is revoked");
+    again.err_has("It may have been revoked already");
 
     // What the damaged environment's keys are wrapped by is not known: no entry of the keyring goes.
     app.advance(i64::try_from((NEW_KEY_DELAY + RETIRED_KEY_RETENTION).as_secs()).unwrap());
-    left_out(&desk, "keyring rewrap", "factors sealed again: 1; keys removed: 2", damaged).await;
+    left_out(&desk, "keyring rewrap", "factors resealed: 1; keys removed: 2", damaged).await;
     assert_eq!(app.verifies(&totp).await, 201);
     app.local.stop().await;
 
@@ -142,11 +141,11 @@ async fn a_server_whose_own_environment_is_damaged_says_what_to_type() {
     app.damage("environment/local", "deleted_at", junk()).await;
     app.local.stop().await;
     let refused = App::refusal_in(&desk.dir()).await;
-    insta::assert_snapshot!(super::masked(&refused, &desk.dir()), @"the environment local cannot be served, because its item is damaged: an item's deleted_at is missing or makes no sense. Give it up with all that it holds, and start again for a new one: `latchkey env delete local --local DIR`. Or restore table.sqlite from a copy; or move the data directory away to start afresh");
+    insta::assert_snapshot!(super::masked(&refused, &desk.dir()), @"the environment local cannot be served, because its item is damaged: an item's deleted_at is missing or invalid. Delete the environment and start the server again, which creates a new one: `latchkey env delete local --local DIR`. Or restore table.sqlite from a backup, or move the data directory away to start with a new one");
     // The same without the file that names the environment.
     std::fs::remove_file(desk.dir().join("api-key")).unwrap();
     assert_eq!(App::refusal_in(&desk.dir()).await, refused);
-    assert!(desk.done("env delete local --yes").await.ends_with("deleted, with 1 items"));
+    assert!(desk.done("env delete local --yes").await.ends_with("deleted; items removed: 1"));
     desk.serve().await.local.stop().await;
     desk.done("doctor").await;
 }
@@ -160,7 +159,7 @@ async fn a_server_shows_no_key_that_its_environment_did_not_take() {
     }
     std::fs::remove_file(desk.dir().join("api-key")).unwrap();
     let refused = App::refusal_in(&desk.dir()).await;
-    assert!(refused.starts_with("the environment local takes no new API key"), "{refused}");
+    assert!(refused.starts_with("no API key can be added to the environment local"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +207,7 @@ async fn a_damaged_key_of_an_environment_matters_to_what_is_sealed_with_it() {
         assert_eq!((app.verifies(&new).await, app.verifies(&old).await), (201, 500), "{attribute}");
         desk.ended(FAULTS, "doctor").await;
         let rewrap = desk.ended(1, "keyring rewrap").await;
-        rewrap.err_has("the environment local was left as it is");
+        rewrap.err_has("the environment local was skipped");
         assert_eq!(desk.json("keyring list").await.as_array().unwrap().len(), 2);
         app.put(environment.clone()).await;
     }
@@ -256,7 +255,7 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
     rotate(&desk, &app).await;
     let intact = app.damage(&bad, "created_at", junk()).await;
 
-    let damaged = format!("{bad} (its `created_at` is missing or makes no sense). Restore the factor's item");
+    let damaged = format!("{bad} (its `created_at` is missing or invalid). Restore the factor's item");
     left_out(&desk, "factors list --environment local --user u", &good, &damaged).await;
     for line in ["show", "unlock"] {
         let failed = desk.ended(1, &format!("factors {line} {bad} --environment local")).await;
@@ -264,8 +263,8 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
         failed.err_has("latchkey factors delete ID --environment local");
     }
     let rewrap = desk.ended(1, "keyring rewrap").await;
-    rewrap.out_has("factors sealed again: 1; keys removed: 0");
-    rewrap.err_has(&format!("the first is {bad} (its `created_at`"));
+    rewrap.out_has("factors resealed: 1; keys removed: 0");
+    rewrap.err_has(&format!("The first error: {bad} (its `created_at`"));
     // An application is not given a list that seems whole.
     assert_eq!(app.get("/auth/factors?user_id=u", 500).await["code"], "internal_server_error");
     app.get(&format!("/auth/factors/{good}"), 200).await;
@@ -290,8 +289,8 @@ async fn an_environment_without_its_id_is_erased_and_says_what_stays() {
     let intact = app.damage("environment/shop", "id", junk()).await;
     app.local.stop().await;
     let erased = desk.ended(1, "env delete shop --yes").await;
-    erased.err_has("the environment shop is erased");
-    erased.err_has("Put `id` back");
+    erased.err_has("the keys of the environment shop are deleted");
+    erased.err_has("Restore `id`");
 
     let app = desk.serve().await;
     let item = app.item("environment/shop").await;

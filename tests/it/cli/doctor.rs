@@ -30,7 +30,7 @@ impl Ward {
     fn deployment(&self) -> Deployment {
         let settings = Settings::for_local(&|_| None).unwrap();
         let key = Some(serve::kms::KEY_ID.to_owned());
-        let mut deployment = Deployment::reached_by(
+        let mut deployment = Deployment::with_sdk(
             &shared::aws::on_this_machine(&self.aws.url),
             TABLE.to_owned(),
             key,
@@ -86,13 +86,13 @@ async fn a_healthy_deployment_has_no_faults() {
     insta::assert_snapshot!(desk.done("doctor").await, @r"
     CHECK  FOUND
     ok  table  latchkey is active
-    ok  layout  the key and the index are as the code needs them
-    ok  TTL  what has expired is collected
-    ok  backups  the data directory is yours to copy, while nothing uses it
+    ok  layout  the key and the index are correct
+    ok  TTL  expired items are deleted
+    ok  backups  copy the data directory while no process uses it
     ok  KMS key  enabled
-    ok  keyring  its entries open (1)
+    ok  keyring  all entries can be unwrapped (1)
     ok  environment production  live API keys: 1
-    ok  messages  they go to the outbox: GET /_dev/sms of `latchkey serve`
+    ok  messages  sent to the outbox: GET /_dev/sms of `latchkey serve`
     ");
     let ward = Ward::new().await;
     assert_eq!(ward.faults().await, [""; 0]);
@@ -101,23 +101,23 @@ async fn a_healthy_deployment_has_no_faults() {
     insta::assert_snapshot!(super::masked(&ended.out, &ward.desk.dir()), @r"
     CHECK  FOUND
     ok  table  latchkey is active
-    ok  layout  the key and the index are as the code needs them
-    ok  TTL  what has expired is collected
+    ok  layout  the key and the index are correct
+    ok  TTL  expired items are deleted
     ok  backups  point-in-time recovery is on
-    ok  deletion  the table is protected
+    ok  deletion  deletion protection is on
     ok  capacity  on demand
     ok  KMS key  enabled
-    ok  keyring  its entries open (1)
+    ok  keyring  all entries can be unwrapped (1)
     ok  environment local  live API keys: 1
-    ok  SMS sandbox  the account is out of it
-    ok  spending  $600 a month; the daily budget is $20
+    ok  SMS sandbox  the account is not in the sandbox
+    ok  spending  $600 per month; the daily budget is $20
     ok  message type  Transactional
     ok  delivery log  deliveries are logged to CloudWatch
-    ok  origination  numbers: 1; name: none
-    ok  opt-outs  nobody has opted out
-    hint  protection  SNS does not tell whether the account's default Protect configuration blocks or filters countries
+    ok  origination  origination numbers: 1; sender ID: none
+    ok  opt-outs  no number has opted out
+    hint  protection  the SNS API does not show whether the account's default Protect configuration blocks or filters countries
 
-    protection: look at Protect configurations of AWS End User Messaging SMS in the console: the account's default applies to SNS, too
+    protection: check the Protect configurations in AWS End User Messaging SMS in the console: the account's default also applies to SNS
     ");
 }
 
@@ -129,42 +129,42 @@ async fn each_fault_of_the_table_is_named() {
         (
             "DescribeTable",
             Reply::Refuse("AccessDeniedException"),
-            "table: cannot be asked: DynamoDB could not describe the table: AccessDeniedException. The credentials may not do this: give them the permission, or use others with --profile",
+            "table: cannot be checked: DynamoDB could not describe the table: AccessDeniedException. The credentials lack a permission: add it, or use other credentials with --profile",
         ),
         (
             "DescribeTable",
             Reply::set("/Table/KeySchema/1/AttributeName", json!("range")),
-            "layout: its key is pk HASH, range RANGE, not pk HASH, sk RANGE",
+            "layout: its key is pk HASH, range RANGE, expected pk HASH, sk RANGE",
         ),
         (
             "DescribeTable",
             Reply::set("/Table/GlobalSecondaryIndexes/0/IndexName", json!("by_owner")),
-            "layout: the key of its index by_user is nothing, not owner HASH, id RANGE; what its index by_user carries is nothing, not account, country, created_at, environment, issuer, phone, type, user",
+            "layout: the key of its index by_user is nothing, expected owner HASH, id RANGE; the projection of its index by_user is nothing, expected account, country, created_at, environment, issuer, phone, type, user",
         ),
         (
             "DescribeTable",
             Reply::set("/Table/DeletionProtectionEnabled", json!(false)),
-            "deletion: the table can be deleted by mistake",
+            "deletion: deletion protection is off",
         ),
         (
             "DescribeTimeToLive",
             Reply::set("/TimeToLiveDescription", json!({"TimeToLiveStatus": "DISABLED"})),
-            "TTL: it is off: challenges and budgets pile up",
+            "TTL: off: expired challenges and budgets are never deleted",
         ),
         (
             "DescribeTimeToLive",
             Reply::set("/TimeToLiveDescription/AttributeName", json!("expires_at")),
-            "TTL: it is on `expires_at`, not on `ttl`",
+            "TTL: set to `expires_at` instead of `ttl`",
         ),
         (
             "DescribeContinuousBackups",
             aws::backups("DISABLED"),
-            "backups: point-in-time recovery is off: a lost table is lost logins",
+            "backups: point-in-time recovery is off: a lost table cannot be restored",
         ),
         (
             "DescribeContinuousBackups",
             Reply::Refuse("AccessDeniedException"),
-            "backups: cannot be asked: DynamoDB could not describe the table's backups: AccessDeniedException. The credentials may not do this: give them the permission, or use others with --profile",
+            "backups: cannot be checked: DynamoDB could not describe the table's backups: AccessDeniedException. The credentials lack a permission: add it, or use other credentials with --profile",
         ),
     ])
     .await;
@@ -175,7 +175,7 @@ async fn each_fault_of_the_keys_is_named() {
     let ward = Ward::new().await;
     let state = |state: &str| Reply::set("/KeyMetadata/KeyState", json!(state));
     ward.aws.answer("DescribeKey", state("Disabled"));
-    assert_eq!(ward.faults().await, ["KMS key: Disabled: functions that start now open nothing"]);
+    assert_eq!(ward.faults().await, ["KMS key: Disabled: functions that start now cannot open any secret"]);
     ward.aws.answer("DescribeKey", state("PendingDeletion"));
     ward.aws.answer("Decrypt", Reply::Refuse("KMSInvalidStateException"));
     let faults = ward.faults().await;
@@ -185,23 +185,19 @@ async fn each_fault_of_the_keys_is_named() {
     ");
     ward.aws.heal();
     ward.aws.answer("DescribeKey", Reply::Refuse("NotFoundException"));
-    assert!(ward.faults().await[0].contains("There is no such key there: look at --kms-key-id and --region"));
+    assert!(ward.faults().await[0].contains("There is no such key: check --kms-key-id and --region"));
     ward.aws.heal();
     let settings = Settings::for_local(&|_| None).unwrap();
-    let keyless = Deployment::reached_by(
-        &shared::aws::on_this_machine(&ward.aws.url),
-        TABLE.to_owned(),
-        None,
-        settings,
-    );
-    assert!(ward.faults_of(keyless).await[0].starts_with("KMS key: no KMS key is named"));
+    let keyless =
+        Deployment::with_sdk(&shared::aws::on_this_machine(&ward.aws.url), TABLE.to_owned(), None, settings);
+    assert!(ward.faults_of(keyless).await[0].starts_with("KMS key: no KMS key is configured"));
 
     // Environments lose their API keys one after the other.
     ward.desk.done("env create staging").await;
     assert_eq!(ward.faults().await, ["environment staging: no live API key: every request is refused"]);
     let key = ward.desk.json("keys create --environment staging --scope verify --expires-in 13d").await;
     let fault = format!(
-        "environment staging: {} (verify) ends at {}",
+        "environment staging: {} (verify) expires at {}",
         key["id"].as_str().unwrap(),
         key["expires_at"].as_str().unwrap()
     );
@@ -214,8 +210,8 @@ async fn each_fault_of_the_keys_is_named() {
     assert_eq!(
         ward.faults().await,
         [
-            "keyring: it is empty: nothing can be sealed",
-            "environments: there is none: every request is refused"
+            "keyring: empty: nothing can be sealed",
+            "environments: there is no environment: every request is refused"
         ]
     );
 }
@@ -228,7 +224,7 @@ async fn an_expired_key_and_an_old_keyring_are_seen() {
     desk.done("keys create --environment staging --expires-in 400d").await;
     app.advance(366 * 24 * 3_600);
     let said = desk.done("doctor").await;
-    assert!(said.contains("hint  keyring's age") && said.contains("latchkey keyring rotate"), "{said}");
+    assert!(said.contains("hint  keyring age") && said.contains("latchkey keyring rotate"), "{said}");
     app.advance(35 * 24 * 3_600);
     let ended = desk.ended(FAULTS, "doctor").await;
     ended.out_has("no live API key");
@@ -252,33 +248,33 @@ async fn sms_11_each_fault_of_the_messages_is_named() {
         (
             "GetSMSSandboxAccountStatus",
             xml("GetSMSSandboxAccountStatus", "<IsInSandbox>true</IsInSandbox>"),
-            "SMS sandbox: the account is in it: only numbers verified there are sent anything",
+            "SMS sandbox: the account is in the sandbox: only verified numbers receive messages",
         ),
-        ("GetSMSAttributes", limit("1"), "spending: SNS stops at $1 a month, as for every new account"),
+        ("GetSMSAttributes", limit("1"), "spending: SNS stops at $1 per month, the limit of a new account"),
         (
             "GetSMSAttributes",
             xml("GetSMSAttributes", "<attributes/>"),
-            "spending: SNS stops at $1 a month, as for every new account",
+            "spending: SNS stops at $1 per month, the limit of a new account",
         ),
         (
             "GetSMSAttributes",
             limit("15"),
-            "spending: SNS stops at $15 a month, before one daily budget of $20",
+            "spending: SNS stops at $15 per month, which is less than the daily budget of $20",
         ),
         (
             "ListOriginationNumbers",
             xml("ListOriginationNumbers", "<PhoneNumbers/>"),
-            "origination: no number: US carriers take no message without one",
+            "origination: no origination number: US carriers reject messages without one",
         ),
         (
             "GetSMSAttributes",
             Reply::Refuse("AuthorizationError"),
-            "spending: SNS cannot be asked: AuthorizationError. The credentials may not do this: give them the permission, or use others with --profile",
+            "spending: cannot be checked: SNS returned AuthorizationError. The credentials lack a permission: add it, or use other credentials with --profile",
         ),
         (
             "ListPhoneNumbersOptedOut",
             Reply::Refuse("AuthorizationError"),
-            "opt-outs: SNS cannot be asked: AuthorizationError. The credentials may not do this: give them the permission, or use others with --profile",
+            "opt-outs: cannot be checked: SNS returned AuthorizationError. The credentials lack a permission: add it, or use other credentials with --profile",
         ),
     ])
     .await;

@@ -30,8 +30,8 @@ fn of(items: &[Item], environment: &str) -> Vec<Item> {
 async fn environments_are_made_listed_and_deleted() {
     let desk = Desk::new();
     desk.done("init").await;
-    insta::assert_snapshot!(desk.done("env create staging").await, @"environment staging made; its first API key: `latchkey keys create --environment staging`");
-    insta::assert_snapshot!(desk.failed("env create staging").await, @"latchkey: there is an environment staging already. `latchkey keys create --environment staging` makes it another API key");
+    insta::assert_snapshot!(desk.done("env create staging").await, @"environment staging created. Create its first API key: `latchkey keys create --environment staging`");
+    insta::assert_snapshot!(desk.failed("env create staging").await, @"latchkey: the environment staging already exists. Create another API key for it: `latchkey keys create --environment staging`");
     insta::assert_snapshot!(desk.done("env list").await, @r"
     ENVIRONMENT  ID  CREATED  API KEYS  KEYS  STATE
     production  environment_…  TIME  1  1
@@ -42,8 +42,8 @@ async fn environments_are_made_listed_and_deleted() {
     refused.err_has("the environment staging was not deleted");
     assert_eq!(desk.json("env list").await.as_array().unwrap().len(), 2);
     let deleted = desk.answer("env delete staging", "staging\n").await;
-    assert_eq!(deleted.out, "environment staging deleted, with 0 items\n");
-    insta::assert_snapshot!(desk.failed("env delete staging --yes").await, @"latchkey: there is no environment staging. `latchkey env list` shows what there is; `latchkey env create staging` makes it");
+    assert_eq!(deleted.out, "environment staging deleted; items removed: 0\n");
+    insta::assert_snapshot!(desk.failed("env delete staging --yes").await, @"latchkey: there is no environment staging. List the environments: `latchkey env list`. Or create it: `latchkey env create staging`");
 }
 
 /// SEC-01, KEY-06: an erased environment is gone, and so is the use of every copy of what it held.
@@ -77,10 +77,10 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
     app.advance(60);
     app.send_as(&doomed, Method::GET, &format!("/auth/factors/{factor}"), json!({})).await.expect(401);
     for line in ["keys create --environment doomed", "env create doomed", "init --environment doomed"] {
-        desk.ended(1, line).await.err_has("is being deleted. Finish that");
+        desk.ended(1, line).await.err_has("is being deleted. Finish the deletion");
     }
     app.advance(60);
-    insta::assert_snapshot!(desk.done("env delete doomed --yes").await, @"environment doomed deleted, with 1 items");
+    insta::assert_snapshot!(desk.done("env delete doomed --yes").await, @"environment doomed deleted; items removed: 1");
 
     let after = app.dump().await;
     assert!(of(&after, &id("doomed")).is_empty());
@@ -120,7 +120,7 @@ async fn an_interrupted_deletion_is_resumed() {
     let listed = desk.done("env list").await;
     assert!(listed.contains("being deleted since TIME"), "{listed}");
     let resumed = desk.ended(0, "env delete doomed").await;
-    assert_eq!(resumed.out, "environment doomed deleted, with 7 items\n", "it asks nothing");
+    assert_eq!(resumed.out, "environment doomed deleted; items removed: 7\n", "it asks nothing");
     assert!(resumed.changes().is_empty(), "the deletion was written down when it was made");
 }
 
@@ -137,14 +137,14 @@ async fn a_deletion_that_gets_no_capacity_ends_and_is_resumed() {
     aws.answer("BatchWriteItem", super::doctor::aws::Reply::Answer(left));
     let settings = shared::config::Settings::for_local(&|_| None).unwrap();
     let sdk = shared::aws::on_this_machine(&aws.url);
-    let deployment = cli::deployment::Deployment::reached_by(&sdk, TABLE.to_owned(), None, settings);
+    let deployment = cli::deployment::Deployment::with_sdk(&sdk, TABLE.to_owned(), None, settings);
     let ended = super::typed("", async |console| {
         cli::command::run_on(super::words("env delete doomed --yes"), &deployment, console).await
     })
     .await;
     assert_eq!(ended.code, 1);
-    ended.err_has("DynamoDB could not remove items: items stay unprocessed");
+    ended.err_has("DynamoDB could not remove items: unprocessed items remain");
     assert_eq!(aws.asked("BatchWriteItem"), shared::operate::MAX_BATCH_TRIES);
     app.local.stop().await;
-    assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted, with 7 items");
+    assert_eq!(desk.done("env delete doomed").await, "environment doomed deleted; items removed: 7");
 }

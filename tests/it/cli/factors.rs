@@ -22,8 +22,8 @@ async fn factors_are_listed_and_shown_without_what_is_secret() {
     about  US …06
     user  u
     created  TIME
-    failures  0 in a row
-    0 remembered
+    failures  0 consecutive
+    0 in the last 24 hours
     locked  no
     ");
     insta::assert_snapshot!(desk.done("factors list --environment local --user u").await, @r"
@@ -37,7 +37,7 @@ async fn factors_are_listed_and_shown_without_what_is_secret() {
     }
     assert_eq!(desk.json("factors list --environment local --user nobody").await, json!([]));
     let other = "factors show auth_factor_01ARZ3NDEKTSV4RRFFQ69G5FAV --environment local";
-    insta::assert_snapshot!(desk.failed(other).await, @"latchkey: the environment local has no auth_factor_…. `latchkey factors list --environment local --user ID` shows a user's");
+    insta::assert_snapshot!(desk.failed(other).await, @"latchkey: the environment local has no factor auth_factor_…. List the factors of a user: `latchkey factors list --environment local --user ID`");
     app.local.stop().await;
 }
 

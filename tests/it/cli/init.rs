@@ -9,16 +9,16 @@ use serde_json::json;
 async fn init_makes_everything_once_and_its_key_works() {
     let desk = Desk::new();
     insta::assert_snapshot!(desk.done("init").await, @r"
-    table  latchkey  made
-    data key  data_key_…  made
-    environment  production  made
-    API key  sk_production_…  shown this once
+    table  latchkey  created
+    data key  data_key_…  created
+    environment  production  created
+    API key  sk_production_…  shown only once
     ");
     insta::assert_snapshot!(desk.done("init").await, @r"
-    table  latchkey  there already
-    data key  data_key_…  there already
-    environment  production  there already
-    API key  there already; another one: `latchkey keys create --environment production`
+    table  latchkey  already exists
+    data key  data_key_…  already exists
+    environment  production  already exists
+    API key  already exists. Create another one: `latchkey keys create --environment production`
     ");
     let made = desk.json("init --environment staging").await;
     assert_eq!(
@@ -62,7 +62,7 @@ async fn a_server_tells_its_owner_where_it_is_for_as_long_as_it_runs() {
     // As while it is starting: the lock is held and nobody can be asked.
     let said = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
-    insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: DIR is in use by a latchkey that is starting, or by another command. Run this again in a moment");
+    insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: DIR is in use by a server that is starting, or by another command. Run this again in a moment");
     app.local.stop().await;
     // What a killed server leaves behind names nothing.
     std::fs::write(&file, said).unwrap();
@@ -73,11 +73,11 @@ async fn a_server_tells_its_owner_where_it_is_for_as_long_as_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_says_what_it_needs_and_what_to_type() {
     let desk = Desk::new();
-    insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: there is no table in DIR. Make one: `latchkey init --local DIR`");
+    insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: there is no table in DIR. Create one: `latchkey init --local DIR`");
     assert!(!desk.dir().exists(), "asking makes nothing");
     let nowhere = typed("", async |console| command::run(words("env list"), console).await).await;
     assert_eq!(nowhere.code, FAILED);
-    insta::assert_snapshot!(nowhere.err, @"latchkey: no deployment is named. Give --table NAME (or set LATCHKEY_TABLE) for one on AWS, or --local DIR for the data directory of a `latchkey serve`, such as --local .latchkey");
+    insta::assert_snapshot!(nowhere.err, @"latchkey: no deployment is selected. Use --table NAME or set LATCHKEY_TABLE for a deployment on AWS, or use --local DIR for the data directory of `latchkey serve`, such as --local .latchkey");
     for line in [
         "env",
         "env create Production",

@@ -29,14 +29,14 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     insta::assert_snapshot!(listed, @r"
     ID  CREATED  ENVIRONMENTS
     data_key_…  TIME  local other
-    data_key_…  TIME  seals from TIME on  local other
+    data_key_…  TIME  active from TIME on  local other
     ");
 
     // The new key seals once every function knows it; until then nothing can be moved to it.
     let young = app.enroll_totp().await;
     assert_eq!(app.sealed_with(&young).await, old_key);
     let unsettled = desk.failed("keyring rewrap").await;
-    insta::assert_snapshot!(unsettled, @"latchkey: the newest keys seal from TIME on, when every warm function knows them. Run this again after that: `latchkey keyring rewrap`");
+    insta::assert_snapshot!(unsettled, @"latchkey: the newest keys are used for sealing from TIME on, when every warm function has read them. Run this again after that: `latchkey keyring rewrap`");
     app.advance(SETTLES);
     let late = app.enroll_totp().await;
     let new_key = app.sealed_with(&late).await;
@@ -46,7 +46,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     assert_eq!(app.sealed_with(&idle).await, old_key);
 
     let rewrapped = desk.ended(0, "keyring rewrap").await;
-    rewrapped.out_has("factors sealed again: 3; keys removed: 0");
+    rewrapped.out_has("factors resealed: 3; keys removed: 0");
     assert_eq!(removed(&rewrapped), 0, "a key that was just replaced is kept");
     assert_eq!(app.sealed_with(&idle).await, new_key);
     app.advance(60);
@@ -89,8 +89,8 @@ async fn sec_07_an_old_key_stays_while_a_factor_names_it() {
     let intact = app.damage(&damaged.id, "secret", AttributeValue::B(Blob::new([1; 50]))).await;
 
     let ended = desk.ended(1, "keyring rewrap").await;
-    ended.err_has("could not seal 1 of the factors again, so the keys they name are kept");
-    ended.out_has("factors sealed again: 1; keys removed: 0");
+    ended.err_has("some factors could not be resealed (1), so the keys they are sealed with are kept");
+    ended.out_has("factors resealed: 1; keys removed: 0");
     app.put(intact).await;
     let retired = desk.json("keyring rewrap").await;
     assert_eq!((&retired["factors"], retired["removed"].as_array().unwrap().len()), (&json!(1), 2));
@@ -107,7 +107,9 @@ async fn sec_07_an_interrupted_rotation_and_an_interrupted_rewrap_are_resumed() 
     let factors = [app.enroll_totp().await, app.enroll_totp().await, app.enroll_totp().await];
     // The process was killed after it added the entry.
     app.add_data_key().await;
-    assert!(desk.failed("keyring rewrap").await.contains("the newest keys seal from TIME on"));
+    assert!(
+        desk.failed("keyring rewrap").await.contains("the newest keys are used for sealing from TIME on")
+    );
     let listed = desk.json("keyring list").await;
     assert_eq!(listed[1]["environments"], json!(["local", "other"]));
     app.advance(SETTLES);
@@ -167,9 +169,9 @@ async fn an_entry_made_by_a_clock_that_is_ahead_is_seen() {
     desk.done("keyring rotate").await;
     app.advance(-3_600);
     let listed = desk.done("keyring list").await;
-    assert!(listed.lines().last().unwrap().contains("seals from TIME on"), "{listed}");
+    assert!(listed.lines().last().unwrap().contains("active from TIME on"), "{listed}");
     let doctor = desk.ended(cli::command::FAULTS, "doctor").await;
-    doctor.out_has("its newest entry was made by a clock that is ahead");
+    doctor.out_has("the newest entry was created in the future");
     doctor.out_has("latchkey keyring rotate");
     assert!(app.logs_in(&totp).await);
     app.advance(3_600 + SETTLES);

@@ -25,13 +25,10 @@ async fn key_07_key_06_one_key_replaces_another_without_a_gap() {
     );
 
     let said = desk.done(&format!("keys revoke {old_id}")).await;
-    assert!(
-        said.ends_with("of production is revoked; a function that is warm may take it for up to 60 s"),
-        "{said}"
-    );
+    assert!(said.ends_with("of production revoked; warm functions may accept it for up to 60 s"), "{said}");
     app.advance(60);
     assert_eq!((app.list_with(old).await.status, app.list_with(&new).await.status), (401, 200));
-    insta::assert_snapshot!(desk.failed("keys revoke api_key_01ARZ3NDEKTSV4RRFFQ69G5FAV").await, @"latchkey: there is no API key api_key_…. `latchkey keys list` shows what there is");
+    insta::assert_snapshot!(desk.failed("keys revoke api_key_01ARZ3NDEKTSV4RRFFQ69G5FAV").await, @"latchkey: there is no API key api_key_…. List the API keys: `latchkey keys list`");
     app.local.stop().await;
 }
 
@@ -61,7 +58,7 @@ async fn key_08_a_key_does_what_its_scope_says_until_it_expires() {
     ID  ENVIRONMENT  SCOPE  CREATED  EXPIRES
     api_key_…  production  full  TIME  never
     api_key_…  production  verify  TIME  never
-    api_key_…  production  read  TIME  TIME (ended)
+    api_key_…  production  read  TIME  TIME (expired)
     ");
     app.local.stop().await;
 }
@@ -74,7 +71,7 @@ async fn twenty_keys_live_at_a_time_and_ended_ones_make_room() {
         desk.done("keys create --environment production").await;
     }
     desk.done("keys create --environment production --expires-in 30m").await;
-    insta::assert_snapshot!(desk.failed("keys create --environment production").await, @"latchkey: the environment production has 20 live API keys, which is all it may have. Revoke one: `latchkey keys list`, then `latchkey keys revoke ID`");
+    insta::assert_snapshot!(desk.failed("keys create --environment production").await, @"latchkey: the environment production has 20 live API keys, which is the maximum. Revoke one: `latchkey keys list`, then `latchkey keys revoke ID`");
     let app = desk.serve().await;
     app.advance(1_800);
     let made = desk.type_in("keys create --environment production").await;

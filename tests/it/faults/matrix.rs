@@ -62,7 +62,7 @@ async fn every_call(operation: Operation, fault: Fault) -> usize {
     app.local.outbox.clear().unwrap();
 
     let mut cells = 0;
-    for call in calls.iter().filter(|call| call.can_suffer(fault)) {
+    for call in calls.iter().filter(|call| call.can_fail_with(fault)) {
         for tries in [1, usize::MAX] {
             cells += 1;
             cell(&app, operation, cells, call.number, fault, tries).await;

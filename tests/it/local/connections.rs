@@ -39,8 +39,10 @@ fn a_half_sent_request_to_any_port_does_not_keep_the_server_from_ending() {
 #[test]
 fn the_greeting_says_what_the_network_can_reach() {
     let server = Process::start("022", "--port 0 --in-memory --addr 0.0.0.0");
-    assert!(server.greeting.contains("Network   open on 0.0.0.0: other machines can reach this server"));
-    assert!(server.greeting.contains("Messages  in the outbox; /_dev is closed"), "{}", server.greeting);
+    assert!(
+        server.greeting.contains("Network   listening on 0.0.0.0: other machines can connect to this server")
+    );
+    assert!(server.greeting.contains("Messages  in the outbox; /_dev is off"), "{}", server.greeting);
     drop(server);
     let server = Process::start("022", "--port 0 --in-memory --addr 0.0.0.0 --expose-dev");
     assert!(server.greeted("Messages  ").ends_with("/_dev/sms"), "{}", server.greeting);

@@ -120,7 +120,7 @@ async fn a_link_in_place_of_a_file_is_refused_and_not_followed() {
             let refusal = App::refusal_in(&data).await;
             let file = data.join(name).display().to_string();
             let expected = format!(
-                "{file} is a link, which no latchkey made. Find out who put it there, then remove it: `rm {file}`"
+                "{file} is a symbolic link, and was not created by latchkey. Find out where it comes from, then remove it: `rm {file}`"
             );
             assert_eq!(refusal, expected);
             assert_eq!(target.exists(), there);
@@ -141,8 +141,8 @@ async fn a_directory_that_others_may_write_to_is_refused() {
         set_mode(dir.path(), open);
         let path = dir.path().display();
         let expected = format!(
-            "{path} can be written by other users (mode {open:o}), who could plant keys in it. Type `chmod go-w \
-             {path}`, or choose another place with --data-dir"
+            "{path} is writable by other users (mode {open:o}), who could replace its keys. Run `chmod go-w {path}`, or \
+             choose another directory with --data-dir"
         );
         assert_eq!(App::refusal_in(dir.path()).await, expected);
         assert!(files(dir.path()).is_empty());
@@ -161,7 +161,7 @@ async fn a_directory_of_another_user_is_refused() {
     if chown(&data, Some(65_534), None).is_err() {
         return;
     }
-    assert!(App::refusal_in(&data).await.contains("belongs to another user (with the ID 65534)"));
+    assert!(App::refusal_in(&data).await.contains("belongs to another user (ID 65534)"));
     assert!(files(&data).is_empty());
 }
 

@@ -97,7 +97,7 @@ async fn a_page_from_elsewhere_is_refused_by_the_fault_proxy() {
     let app = App::start().await;
     let local = &app.local;
     let (dynamodb, kms, sns) = (local.dynamodb_url.clone(), local.kms_url.clone(), local.sns_url.clone());
-    let proxy = Proxy { behind: Endpoints { dynamodb, kms, sns }, faults: Faults::none(), watch: None };
+    let proxy = Proxy { upstream: Endpoints { dynamodb, kms, sns }, faults: Faults::none(), watch: None };
     let listener = Listener::loopback(0, None).await.unwrap();
     let url = listener.url().to_owned();
     tokio::spawn(proxy.serve(listener, pending()));

@@ -183,10 +183,10 @@ impl Rig {
         for function in stack.functions {
             let (lambda, record) = (Arc::new(Lambda::new(function)), Record::default());
             let watch = Watch { lambda: lambda.clone(), record: record.clone(), outbox: outbox.clone() };
-            let behind =
+            let upstream =
                 Endpoints { dynamodb: aws.dynamodb.clone(), kms: aws.moto.clone(), sns: aws.moto.clone() };
             let watch: proxy::Watch = Arc::new(move |call| watch.see(call));
-            let proxy = Proxy { behind, faults: faults.clone(), watch: Some(watch) };
+            let proxy = Proxy { upstream, faults: faults.clone(), watch: Some(watch) };
             let listener = Listener::loopback(0, None).await?;
             let url = listener.url().to_owned();
             running.spawn(async move {

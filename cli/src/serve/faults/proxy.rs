@@ -1,4 +1,4 @@
-//! The fault proxy: it forwards every call as it came, unless the plan has a fault for it.
+//! The fault proxy: forwards every call unchanged, unless the plan has a fault for it.
 
 use super::super::engine::Endpoints;
 use super::super::listen::Listener;
@@ -17,24 +17,25 @@ use std::future::pending;
 use std::sync::Arc;
 use tower::service_fn;
 
-/// `DynamoDB_20120810.GetItem` or `TrentService.Decrypt`; calls to SNS have none.
+/// The header with the operation, such as `DynamoDB_20120810.GetItem` or `TrentService.Decrypt`. Calls to SNS have
+/// none.
 const TARGET: &str = "x-amz-target";
 
-/// What looks at calls as they pass.
+/// A callback for every try of every call.
 pub type Watch = Arc<dyn Fn(&Call) + Send + Sync>;
 
-/// What stands behind the proxy.
+/// A proxy in front of the AWS endpoints.
 #[derive(Clone)]
 pub struct Proxy {
-    /// Where calls go on to.
-    pub behind: Endpoints,
-    /// Which of them fail.
+    /// The endpoints that calls are forwarded to.
+    pub upstream: Endpoints,
+    /// The fault plan.
     pub faults: Faults,
-    /// Is shown every try of every call, with its fault.
+    /// Called for every try of every call, with its fault.
     pub watch: Option<Watch>,
 }
 
-/// Whom a call is for.
+/// The service of a call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Service {
     DynamoDb,
@@ -43,7 +44,7 @@ enum Service {
 }
 
 impl Service {
-    fn of(headers: &HeaderMap) -> Self {
+    fn from_headers(headers: &HeaderMap) -> Self {
         match headers.get(TARGET).and_then(|target| target.to_str().ok()) {
             Some(target) if target.starts_with("TrentService.") => Self::Kms,
             Some(_) => Self::DynamoDb,
@@ -60,10 +61,10 @@ impl Service {
     }
 }
 
-/// A fault that breaks the connection.
+/// The error of a connection that was broken by a fault.
 #[derive(Debug, thiserror::Error)]
-#[error("broken on purpose")]
-struct Broken;
+#[error("connection broken by an injected fault")]
+struct InjectedFault;
 
 impl Proxy {
     /// Serves until `stopped`.
@@ -74,7 +75,7 @@ impl Proxy {
         listener.serve(calls, refusals, stopped).await;
     }
 
-    /// Answers one try of a call. An error breaks the connection.
+    /// Handles one try of a call. An error breaks the connection.
     async fn answer(
         self,
         client: Client<HttpConnector, Body>,
@@ -83,33 +84,33 @@ impl Proxy {
         let (mut parts, body) = request.into_parts();
         let body = to_bytes(body, usize::MAX).await?;
         let id = parts.headers.get("amz-sdk-invocation-id");
-        let call = self.faults.next(id, || operation(&parts.headers, &body), &body);
+        let call = self.faults.record_try(id, || operation(&parts.headers, &body), &body);
         if let Some(watch) = &self.watch {
             watch(&call);
         }
-        let service = Service::of(&parts.headers);
+        let service = Service::from_headers(&parts.headers);
         match call.fault {
             Some(Fault::Throttle) => return Ok(throttled(&call, service)),
             Some(Fault::ServerError) => {
                 return Ok(refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", service));
             }
             Some(Fault::Conflict) => return Ok(conflict(&call)),
-            Some(Fault::TimeoutBefore) => return Err(Broken.into()),
+            Some(Fault::TimeoutBefore) => return Err(InjectedFault.into()),
             Some(Fault::SilenceBefore) => pending().await,
             Some(Fault::TimeoutAfter | Fault::SilenceAfter) | None => {}
         }
-        let to = service.url(&self.behind);
+        let to = service.url(&self.upstream);
         parts.uri = format!("{to}{}", parts.uri.path()).parse::<Uri>()?;
         let answer = client.request(Request::from_parts(parts, Body::from(body))).await?;
         match call.fault {
-            Some(Fault::TimeoutAfter) => Err(Broken.into()),
+            Some(Fault::TimeoutAfter) => Err(InjectedFault.into()),
             Some(Fault::SilenceAfter) => pending().await,
             _ => Ok(answer.map(Body::new)),
         }
     }
 }
 
-/// The operation a request is of: the last part of DynamoDB's target, or SNS's `Action`.
+/// The operation of a request: the last part of the target header, or SNS's `Action`.
 fn operation(headers: &HeaderMap, body: &[u8]) -> String {
     if let Some(target) = headers.get(TARGET).and_then(|target| target.to_str().ok()) {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
@@ -120,7 +121,7 @@ fn operation(headers: &HeaderMap, body: &[u8]) -> String {
 
 fn throttled(call: &Call, service: Service) -> Response {
     let code = match service {
-        Service::DynamoDb if call.writes() => "ThrottlingException",
+        Service::DynamoDb if call.is_write() => "ThrottlingException",
         Service::DynamoDb => "ProvisionedThroughputExceededException",
         Service::Kms => "ThrottlingException",
         Service::Sns => "Throttled",
@@ -128,7 +129,7 @@ fn throttled(call: &Call, service: Service) -> Response {
     refusal(StatusCode::BAD_REQUEST, code, service)
 }
 
-/// A transaction is told the reason for each of its items, any other write is refused as a whole.
+/// A conflict: a transaction gets a reason for each of its items, any other write a single error.
 fn conflict(call: &Call) -> Response {
     let sent: Value = serde_json::from_slice(&call.body).unwrap_or_default();
     let Some(items) = sent.get("TransactItems").and_then(Value::as_array) else {
@@ -145,7 +146,7 @@ fn refusal(status: StatusCode, code: &str, service: Service) -> Response {
         return dynamodb(status, code, json!({}));
     }
     let xml = format!(
-        "<ErrorResponse><Error><Code>{code}</Code><Message>Failed on purpose.</Message></Error></ErrorResponse>"
+        "<ErrorResponse><Error><Code>{code}</Code><Message>Injected fault.</Message></Error></ErrorResponse>"
     );
     (status, [(CONTENT_TYPE, "text/xml")], xml).into_response()
 }
@@ -153,7 +154,7 @@ fn refusal(status: StatusCode, code: &str, service: Service) -> Response {
 fn dynamodb(status: StatusCode, code: &str, mut body: Value) -> Response {
     if let Some(body) = body.as_object_mut() {
         body.insert("__type".to_owned(), json!(format!("com.amazonaws.dynamodb.v20120810#{code}")));
-        body.insert("message".to_owned(), json!("Failed on purpose."));
+        body.insert("message".to_owned(), json!("Injected fault."));
     }
     (status, [(CONTENT_TYPE, "application/x-amz-json-1.0")], body.to_string()).into_response()
 }

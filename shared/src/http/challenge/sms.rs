@@ -13,7 +13,7 @@ use crate::domain::sms_text::SmsTemplate;
 use crate::http::call::Call;
 use crate::http::error::Error;
 use crate::http::extract::Fields;
-use crate::store::{LogChange, LogWrite, LogWriteOutcome, StoreError};
+use crate::store::{LogChange, LogOutcome, LogWrite, StoreError};
 use rand::RngExt as _;
 use std::time::Duration;
 
@@ -135,10 +135,10 @@ impl Message<'_> {
             LogWrite { phone: *phone, seen, next: &next, change, now, token: AttemptId::new(now, &mut rng) };
         for _ in 0..MAX_LOG_WRITE_TRIES {
             let written = match core.store.write_phone_log(&write).await {
-                Ok(LogWriteOutcome::Changed(log)) => return Ok(log),
-                Ok(LogWriteOutcome::OverBudget(over)) => return Err(over.into()),
-                Ok(LogWriteOutcome::Conflict) => false,
-                Ok(LogWriteOutcome::Written) => true,
+                Ok(LogOutcome::Changed(log)) => return Ok(log),
+                Ok(LogOutcome::OverBudget(over)) => return Err(over.into()),
+                Ok(LogOutcome::Conflict) => false,
+                Ok(LogOutcome::Written) => true,
                 // The outcome is unknown. Re-read the log to find out.
                 Err(error @ StoreError::Unavailable { .. }) => {
                     if core.store.phone_log(phone).await?.as_ref() != Some(&next) {
