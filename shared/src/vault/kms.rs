@@ -107,7 +107,7 @@ impl Kms {
     }
 }
 
-/// The encryption context of a data key. IAM policies can require it (`template.yaml`), and CloudTrail logs it.
+/// The encryption context of a data key. IAM policies can require it (`template.yaml`), and `CloudTrail` logs it.
 fn context(id: DataKeyId) -> HashMap<String, String> {
     HashMap::from([("latchkey".to_owned(), "keyring".to_owned()), ("data_key".to_owned(), id.to_string())])
 }
