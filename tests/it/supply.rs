@@ -4,7 +4,7 @@ use crate::architecture::{root, sources};
 use serde_yaml_ng::Value;
 use std::fs;
 
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "shared",
     "functions/enroll",
     "functions/challenge",
@@ -13,6 +13,7 @@ const MEMBERS: [&str; 8] = [
     "cli",
     "tests",
     "tests/rig",
+    "benches",
 ];
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.

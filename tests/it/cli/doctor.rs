@@ -180,8 +180,8 @@ async fn each_fault_of_the_keys_is_named() {
     ward.aws.answer("Decrypt", Reply::Refuse("KMSInvalidStateException"));
     let faults = ward.faults().await;
     insta::assert_snapshot!(super::masked(&faults.join("\n"), &ward.desk.dir()), @"
-    KMS key: PendingDeletion: functions that start now open nothing
-    keyring, data_key_…: cannot be asked: KMS could not unwrap a data key: KMSInvalidStateException. The key is disabled or pending deletion: `aws kms cancel-key-deletion`, `aws kms enable-key`
+    KMS key: PendingDeletion: functions that start now cannot open any secret
+    keyring, data_key_…: cannot be checked: KMS could not unwrap a data key: KMSInvalidStateException. The key is disabled or pending deletion: use `aws kms cancel-key-deletion` and `aws kms enable-key`
     ");
     ward.aws.heal();
     ward.aws.answer("DescribeKey", Reply::Refuse("NotFoundException"));
