@@ -49,7 +49,7 @@ fn filled_in(server: &Server, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Any body, on any route that takes one, over a table that takes no writes: an error, whatever it is, for no verdict
-/// may be told and nothing enrolled. The first byte chooses the route and the content type.
+/// may be returned and nothing enrolled. The first byte chooses the route and the content type.
 pub fn body(data: &[u8]) {
     const ROUTES: [&str; 8] = [
         "/auth/factors/enroll",

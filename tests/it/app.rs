@@ -1,6 +1,6 @@
 //! A local server for one test, and the words the tests are written in.
 
-use crate::canary::{Watch, told, told_in};
+use crate::canary::{Watch, remember, remember_all_in};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cli::serve::faults::Faults;
 use cli::serve::kms::KEY_ID;
@@ -86,7 +86,7 @@ impl App {
             local.clock.freeze();
         }
         let key = local.api_key.expose();
-        told(&local.url, "API key", key.as_bytes());
+        remember(&local.url, "API key", key.as_bytes());
         let watch = Watch {
             url: local.url.clone(),
             dynamodb_url: local.dynamodb_url.clone(),
@@ -110,7 +110,7 @@ impl App {
         operator.add_environment(&environment).await.unwrap();
         let entry = key.entry(ApiKeyId::new(now, &mut rng), scope, expires_at);
         assert_eq!(operator.add_api_key(&tag, &entry).await.unwrap(), ChangeOutcome::Done);
-        told(&self.local.url, "API key", key.expose().as_bytes());
+        remember(&self.local.url, "API key", key.expose().as_bytes());
         key.expose().to_owned()
     }
 
@@ -236,7 +236,7 @@ impl App {
     /// The code an authenticator app shows, `steps` steps from now.
     pub(crate) fn code_of(&self, totp: &Totp, steps: i64) -> String {
         let code = totp.code(self.local.clock.now(), steps);
-        told(&self.local.url, "TOTP code", code.as_bytes());
+        remember(&self.local.url, "TOTP code", code.as_bytes());
         code
     }
 
@@ -306,7 +306,7 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     assert!(answer.headers.contains_key("strict-transport-security"));
     assert!(!answer.headers.contains_key("server"));
     if status < 400 {
-        told_in(&url, &answer.json());
+        remember_all_in(&url, &answer.json());
     }
     if status != 204 {
         assert_eq!(answer.headers["content-type"], "application/json; charset=utf-8");

@@ -73,9 +73,9 @@ async fn log_05_every_operation_is_one_line() {
         assert_eq!(line["factor"].is_string(), about.contains(&"factor"), "{line}");
         assert_eq!(line["table"], cli::serve::TABLE, "what the alarms look for");
     }
-    let nobody = line_of(app.request(Method::GET, "/auth/factors?user_id=u")).await;
-    assert_eq!((&nobody["outcome"], &nobody["code"]), (&json!("refused"), &json!("unauthorized")));
-    assert!(nobody["environment"].is_null() && nobody["api_key"].is_null());
+    let unknown = line_of(app.request(Method::GET, "/auth/factors?user_id=u")).await;
+    assert_eq!((&unknown["outcome"], &unknown["code"]), (&json!("refused"), &json!("unauthorized")));
+    assert!(unknown["environment"].is_null() && unknown["api_key"].is_null());
     let nowhere = line_of(app.request(Method::GET, "/nowhere")).await;
     assert_eq!((&nowhere["operation"], &nowhere["route"]), (&json!("none"), &json!("none")));
 }

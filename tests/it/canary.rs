@@ -1,6 +1,6 @@
 //! LOG-01, SEC-01: known codes, secrets and keys, looked for in every place they must not be, in every spelling.
 //!
-//! Every test's table is looked through when the test ends, for every secret the test was told ([`Watch`]).
+//! Every test's table is looked through when the test ends, for every secret the test received ([`Watch`]).
 
 use crate::app::{App, Item, logged, send};
 use aws_sdk_dynamodb::error::SdkError;
@@ -59,33 +59,33 @@ impl Canary {
     }
 }
 
-/// What was told by the servers of this test run, by their address.
-static TOLD: Mutex<BTreeMap<String, Secrets>> = Mutex::new(BTreeMap::new());
+/// The secrets that the servers of this test run returned, by their address.
+static RETURNED: Mutex<BTreeMap<String, Secrets>> = Mutex::new(BTreeMap::new());
 
 /// What secrets are, and they themselves.
 type Secrets = BTreeSet<(&'static str, Vec<u8>)>;
 
-/// Remembers a secret that the server at `url` told.
-pub(crate) fn told(url: &str, what: &'static str, secret: &[u8]) {
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    told.entry(url.to_owned()).or_default().insert((what, secret.to_vec()));
+/// Remembers a secret that the server at `url` returned.
+pub(crate) fn remember(url: &str, what: &'static str, secret: &[u8]) {
+    let mut secrets = RETURNED.lock().unwrap_or_else(PoisonError::into_inner);
+    secrets.entry(url.to_owned()).or_default().insert((what, secret.to_vec()));
 }
 
 /// Remembers the secrets in an answer of the server at `url`.
-pub(crate) fn told_in(url: &str, answer: &Value) {
+pub(crate) fn remember_all_in(url: &str, answer: &Value) {
     for body in [answer, &answer["authentication_factor"], &answer["challenge"]] {
         if let Some(secret) = body["totp"]["secret"].as_str() {
-            told(url, "TOTP secret", Secret::from_base32(secret).unwrap().expose());
+            remember(url, "TOTP secret", Secret::from_base32(secret).unwrap().expose());
         }
         if let (Some(code), "authentication_challenge") =
             (body["code"].as_str(), body["object"].as_str().unwrap_or_default())
         {
-            told(url, "generic code", code.as_bytes());
+            remember(url, "generic code", code.as_bytes());
         }
     }
 }
 
-/// Looks through a test's table when the test ends: nothing it was told can be read there (SEC-01).
+/// Looks through a test's table when the test ends: no secret it received can be read there (SEC-01).
 pub(crate) struct Watch {
     pub(crate) url: String,
     pub(crate) dynamodb_url: String,
@@ -98,15 +98,16 @@ impl Drop for Watch {
             return;
         }
         for message in self.outbox.messages() {
-            told(&self.url, "message", message.message.as_bytes());
-            told(&self.url, "text code", code_in(&message.message).as_bytes());
+            remember(&self.url, "message", message.message.as_bytes());
+            remember(&self.url, "text code", code_in(&message.message).as_bytes());
         }
-        let told = TOLD.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url).unwrap_or_default();
+        let secrets =
+            RETURNED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.url).unwrap_or_default();
         let dynamodb_url = self.dynamodb_url.clone();
         // The server runs on the worker threads of the test. While this one waits, another takes its place.
         let table = block_in_place(|| std::thread::spawn(move || readable(&dynamodb_url)).join().unwrap());
         if let Some(table) = table {
-            let seen = told.iter().find(|(what, secret)| Canary::new(what, secret).stands_in(&table));
+            let seen = secrets.iter().find(|(what, secret)| Canary::new(what, secret).stands_in(&table));
             assert!(seen.is_none(), "a {} can be read in the table", seen.unwrap().0);
         }
     }

@@ -194,7 +194,7 @@ async fn a_challenge_reads_back_and_carries_a_ttl_in_seconds(mut engine: Engine)
 async fn what_exists_is_not_written_again(mut engine: Engine) {
     let factor = engine.factor();
     engine.store.enroll(&factor).await.unwrap();
-    engine.store.enroll(&factor).await.unwrap(); // Ours, whose answer was not heard.
+    engine.store.enroll(&factor).await.unwrap(); // The same call again: its first response was lost.
     let mut other = factor.clone();
     other.created_at = engine.now.plus(Duration::from_millis(1));
     assert!(engine.store.enroll(&other).await.is_err(), "another one's");
@@ -207,7 +207,7 @@ async fn a_guard_is_written_over_the_version_it_was_decided_on(mut engine: Engin
     let next = engine.after_a_guess(&seen);
     assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), WriteOutcome::Written));
     let written = Factor { guard: next, ..seen.clone() };
-    // What was refused tells what stands there instead.
+    // A refused write returns the current item.
     let late = engine.after_a_guess(&seen);
     let WriteOutcome::Changed(Some(current)) = engine.store.settle(&seen, &late).await.unwrap() else {
         panic!("an outdated guard was written");
@@ -282,7 +282,7 @@ async fn a_page_follows_the_index_both_ways(mut engine: Engine) {
     }
 }
 
-/// A message to a number nobody was sent one.
+/// A message to a number that was sent none before.
 struct Message {
     challenge: Challenge,
     phone: PhoneMacs,
@@ -385,7 +385,7 @@ async fn a_withdrawn_message_leaves_its_log_and_no_challenge(mut engine: Engine)
     assert_eq!(engine.store.phone_log(&message.phone).await.unwrap(), Some(next));
 }
 
-/// The same transaction again, whose answer was not heard. moto knows no tokens of requests, so there it is refused.
+/// The same transaction again, because its response was lost. moto does not support request tokens and refuses it.
 async fn a_repeated_reservation_is_the_same_one(mut engine: Engine) {
     let message = Message::of(&mut engine, policy());
     for _ in 0..2 {

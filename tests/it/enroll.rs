@@ -46,7 +46,7 @@ async fn a_phone_number_is_strict_e164() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_a_body_is_told_field_by_field() {
+async fn errors_in_a_body_are_reported_field_by_field() {
     let app = App::start().await;
     let mut refused = Vec::new();
     for body in [

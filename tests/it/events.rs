@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::audit::lines_with;
-use crate::canary::told_in;
+use crate::canary::remember_all_in;
 use axum::Router;
 use proptest::collection::hash_map;
 use proptest::prelude::*;
@@ -43,7 +43,10 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
             _ => factors::router(core.clone()),
         };
         let answer = invoke(&app, function, &event).await;
-        told_in(&app.local.url, &serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default());
+        remember_all_in(
+            &app.local.url,
+            &serde_json::from_str(answer["body"].as_str().unwrap()).unwrap_or_default(),
+        );
         answer
     })
     .await;
@@ -51,7 +54,7 @@ async fn every_event_is_answered_by_its_function_as_the_contract_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn key_13_an_event_as_it_is_lets_nobody_in() {
+async fn key_13_an_event_as_it_is_is_refused() {
     let app = App::start().await;
     let answer = invoke(
         &app,

@@ -88,8 +88,8 @@ async fn a_users_list_holds_totp_factors_only_and_ours_holds_all() {
     let newest_first = app.get("/user_management/users/user_1/auth_factors", 200).await;
     let oldest_first = app.get("/auth/factors?user_id=user_1&order=asc", 200).await;
     let sms = app.get("/auth/factors?user_id=user_1&type=sms", 200).await;
-    let nobody = app.get("/auth/factors?user_id=nobody", 200).await;
-    insta::assert_snapshot!(app.named(&[&newest_first, &oldest_first, &sms, &nobody]), @r#"
+    let no_factors = app.get("/auth/factors?user_id=nobody", 200).await;
+    insta::assert_snapshot!(app.named(&[&newest_first, &oldest_first, &sms, &no_factors]), @r#"
     {"data":[{"created_at":"<+2000 ms>","id":"<factor 3>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+2000 ms>","user_id":"user_1"},{"created_at":"<+0 ms>","id":"<factor 1>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+0 ms>","user_id":"user_1"}],"list_metadata":{"after":null,"before":null},"object":"list"}
     {"data":[{"created_at":"<+0 ms>","id":"<factor 1>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+0 ms>","user_id":"user_1"},{"created_at":"<+1000 ms>","id":"<factor 2>","object":"authentication_factor","sms":{"phone_number":"+15005550006"},"type":"sms","updated_at":"<+1000 ms>","user_id":"user_1"},{"created_at":"<+2000 ms>","id":"<factor 3>","object":"authentication_factor","totp":{"issuer":"Foo","user":"a"},"type":"totp","updated_at":"<+2000 ms>","user_id":"user_1"}],"list_metadata":{"after":null,"before":null},"object":"list"}
     {"data":[{"created_at":"<+1000 ms>","id":"<factor 2>","object":"authentication_factor","sms":{"phone_number":"+15005550006"},"type":"sms","updated_at":"<+1000 ms>","user_id":"user_1"}],"list_metadata":{"after":null,"before":null},"object":"list"}

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const LIST: &str = "/auth/factors?user_id=u";
 
-/// A key with a right checksum that nobody was given.
+/// A key with a correct checksum that was never issued.
 fn unknown_key() -> String {
     forged_key("local")
 }

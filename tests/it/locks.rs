@@ -132,7 +132,7 @@ async fn a4_thr_11_thr_13_no_header_buys_a_guess() {
     let app = App::start().await;
     let totp = app.enroll_totp().await;
     let (first, second) = (app.challenge(&totp.id).await, app.challenge(&totp.id).await);
-    let mut told = 0;
+    let mut verdicts = 0;
     for n in 0..60 {
         let path = format!("/auth/challenges/{}/verify", if n % 2 == 0 { &first } else { &second });
         let request = app
@@ -143,7 +143,7 @@ async fn a4_thr_11_thr_13_no_header_buys_a_guess() {
             .header("user-agent", format!("guesser/{n}"))
             .header("idempotency-key", format!("guess-{n}"));
         let answer = send(request.json(&json!({"code": app.wrong_code(&totp)}))).await;
-        told += usize::from(answer.json().get("valid").is_some());
+        verdicts += usize::from(answer.json().get("valid").is_some());
     }
-    assert_eq!(told, 5, "then the factor is locked, whatever the address");
+    assert_eq!(verdicts, 5, "then the factor is locked, whatever the address");
 }

@@ -201,9 +201,9 @@ async fn sec_11_flt_07_without_kms_a_cold_function_spends_nothing_and_a_warm_one
     let challenge = warm.challenge(&totp).await;
     let before = account.item(&totp).await;
 
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
     proxy.answer("Decrypt", Reply::Refuse("KMSInternalException"));
-    for kms in [format!("http://{nobody}"), proxy.url.clone()] {
+    for kms in [format!("http://{closed}"), proxy.url.clone()] {
         let cold = account.cold_function(&kms).await;
         assert!(cold.keyring.load().await.is_err());
         for code in [account.code(&totp), "000000".to_owned()] {

@@ -65,15 +65,15 @@ async fn a2_one_02_parallel_verifies_of_one_step_in_ten_challenges_succeed_once(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a3_thr_02_two_hundred_parallel_guesses_are_told_at_most_five_verdicts() {
+async fn a3_thr_02_two_hundred_parallel_guesses_get_at_most_five_verdicts() {
     let app = Arc::new(App::start().await);
     for _ in 0..5 {
         let (totp, challenge) = app.challenged().await;
         let answers = guess_at_once(&app, vec![(challenge, app.wrong_code(&totp)); 200]).await;
         let verdicts = answers.iter().filter(|(_, verdict)| verdict.is_some()).count();
-        let unheard = answers.iter().any(|(status, _)| *status == 503);
+        let unknown = answers.iter().any(|(status, _)| *status == 503);
         assert!(
-            verdicts == 5 || unheard && verdicts < 5,
+            verdicts == 5 || unknown && verdicts < 5,
             "{verdicts} verdicts, and exactly five are counted"
         );
         assert!(answers.iter().all(|(status, _)| [201, 400, 503].contains(status)));

@@ -168,7 +168,7 @@ fn a_restored_table_is_served_by_naming_it() {
     }
 }
 
-/// What a row of the requirements has against a skipped check is that nobody says why.
+/// What a row of the requirements has against a skipped check is that no reason is given.
 #[test]
 fn net_13_every_skipped_check_has_its_reason() {
     let checks = fs::read_to_string(root().join(".checkov.yaml")).unwrap();

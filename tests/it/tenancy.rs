@@ -50,7 +50,7 @@ async fn a17_key_10_anothers_id_gets_the_bytes_of_a_missing_one() {
         let own = ask(app.local.api_key.expose(), &totp.id, &challenge, &user).await;
         assert_eq!(foreign, missing, "{method} {path}");
         assert!([404, 200].contains(&foreign.0), "{method} {path}: {}", foreign.0);
-        assert_ne!(own.1, foreign.1, "{method} {path}: its owner is told something else");
+        assert_ne!(own.1, foreign.1, "{method} {path}: its owner gets another answer");
         assert!(own.0 < 300, "{method} {path}");
     }
 }

@@ -1,4 +1,4 @@
-//! The write that decides a verify, as the table is asked for it: one, conditional, and never told before it is done.
+//! The write that decides a verify, as it is sent to the table: one, conditional, and done before the answer.
 
 use serde_json::{Value, json};
 use shared::ports::Clock as _;
@@ -38,7 +38,7 @@ fn one_03_a_success_spends_challenge_and_step_in_one_write_of_the_factor() {
     let asked = writes(&server, Fate::Refused);
     for (code, successful) in [(wrong_code(&server), false), (right_code(&server), true)] {
         asked.lock().unwrap().clear();
-        assert_eq!(verify(&server, &code).status, 503, "not written, not told");
+        assert_eq!(verify(&server, &code).status, 503, "not written, not returned");
         let asked = asked.lock().unwrap();
         assert_eq!(asked.len(), 1);
         assert_eq!(asked[0]["Key"]["sk"]["S"], "factor");
@@ -51,7 +51,7 @@ fn one_03_a_success_spends_challenge_and_step_in_one_write_of_the_factor() {
 }
 
 #[test]
-fn one_04_a_verdict_whose_condition_never_holds_is_never_told() {
+fn one_04_a_verdict_whose_condition_never_holds_is_never_returned() {
     let server = Server::start();
     let asked = writes(&server, Fate::Conflict);
     for code in [right_code(&server), wrong_code(&server)] {

@@ -13,7 +13,7 @@ const TRIES: usize = 50;
 #[derive(Clone)]
 pub(crate) struct User(pub(crate) Client);
 
-/// What one login was told.
+/// The answers to one login.
 #[derive(Default)]
 pub(crate) struct Login {
     /// The factor, once its enrolment was answered.
@@ -22,7 +22,7 @@ pub(crate) struct Login {
     pub(crate) latencies: Vec<Duration>,
     /// Answers 503.
     pub(crate) unavailable: usize,
-    /// Verdicts told, right or wrong.
+    /// Verdicts that were returned, right or wrong.
     pub(crate) verdicts: usize,
     /// Verdicts `valid:true`. The code was good once.
     pub(crate) successes: usize,
@@ -30,8 +30,8 @@ pub(crate) struct Login {
     pub(crate) unearned: usize,
     /// The factor could not be read at the end, though it was enrolled.
     pub(crate) lost: bool,
-    /// Whether the challenge was spent by a verdict nobody heard.
-    pub(crate) untold: bool,
+    /// Whether the challenge was verified by a request whose response was lost.
+    pub(crate) unseen: bool,
     /// What no server should answer.
     pub(crate) odd: Vec<String>,
 }
@@ -60,10 +60,10 @@ impl User {
             login.add(second);
             if let Some(path) = self.open(&mut login, &challenge).await {
                 // Spent, unless no verdict was reached before: then it is good now.
-                let spent = login.successes > 0 || login.untold;
+                let spent = login.successes > 0 || login.unseen;
                 let before = login.successes;
-                let told = self.attempt(&mut login, &path, &code).await;
-                login.unearned += usize::from(told == Some(true) && spent && before == 0);
+                let answer = self.attempt(&mut login, &path, &code).await;
+                login.unearned += usize::from(answer == Some(true) && spent && before == 0);
             }
         }
         let path = format!("/auth/factors/{}", totp.id);
@@ -77,20 +77,20 @@ impl User {
     }
 
     async fn guess(&self, login: &mut Login, path: &str, code: &str) {
-        let told = self.attempt(login, path, code).await;
-        login.unearned += usize::from(told == Some(true));
+        let answer = self.attempt(login, path, code).await;
+        login.unearned += usize::from(answer == Some(true));
     }
 
     async fn verify(&self, login: &mut Login, path: &str, code: &str) {
-        let told = self.attempt(login, path, code).await;
-        login.unearned += usize::from(told == Some(false));
+        let answer = self.attempt(login, path, code).await;
+        login.unearned += usize::from(answer == Some(false));
     }
 
     /// The verdict on a code; `None` if it is refused.
     async fn attempt(&self, login: &mut Login, path: &str, code: &str) -> Option<bool> {
-        let told = self.insist(login, Method::POST, path, &json!({ "code": code })).await?;
-        let Some(valid) = told["valid"].as_bool() else {
-            login.untold |= told["code"] == "authentication_challenge_previously_verified";
+        let answer = self.insist(login, Method::POST, path, &json!({ "code": code })).await?;
+        let Some(valid) = answer["valid"].as_bool() else {
+            login.unseen |= answer["code"] == "authentication_challenge_previously_verified";
             return None;
         };
         login.verdicts += 1;
@@ -140,7 +140,7 @@ impl Login {
         self.verdicts += other.verdicts;
         self.successes += other.successes;
         self.unearned += other.unearned;
-        self.untold |= other.untold;
+        self.unseen |= other.unseen;
         self.odd.extend(other.odd);
     }
 }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The server must have been started with faults (`--faults 0`): they are switched on and off over `/_dev/faults`. Logins
-//! run without faults, with them, and without them again: nobody restarts anything. Then every factor is read from the
+//! run without faults, with them, and without them again: nothing is restarted. Then every factor is read from the
 //! table. Then text messages are asked for, with the retries of an SDK. Prints tables, and fails when anything was lost,
 //! doubled, returned without being written, or promised and not sent.
 
@@ -161,7 +161,7 @@ async fn run(client: &Client, arguments: &Arguments) -> Vec<Login> {
     running.join_all().await.into_iter().flatten().collect()
 }
 
-/// Compares what was told with what is written: every factor is there, and remembers every verdict.
+/// Compares the answers with the table: every factor is there, with every verdict.
 async fn check_table(store: &Store, key: &str, logins: &[Login], tally: &mut Tally) {
     let tag = ApiKey::parse(key).unwrap().tag().clone();
     let environment = store.environment(&tag).await.unwrap().unwrap().environment.id;

@@ -10,15 +10,15 @@ pub(crate) struct Tally {
     requests: usize,
     pub(crate) unavailable: usize,
     successes: usize,
-    /// Logins whose verdict was written, but not heard by anybody.
-    untold: usize,
+    /// Logins whose verdict was written, but whose response was lost.
+    unseen: usize,
     /// Enrolled factors that are not there.
     pub(crate) lost: usize,
     /// Successes beyond the first of a code.
     pub(crate) doubled: usize,
     /// Verdicts a code did not earn.
     unearned: usize,
-    /// Verdicts told that the table does not remember.
+    /// Verdicts that were returned but are not in the table.
     pub(crate) unwritten: usize,
     odd: Vec<String>,
     half: Duration,
@@ -26,7 +26,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) const HEADER: &str = "run             logins requests  503s faults | verified untold | lost doubled unearned unwritten odd |   p50     p99";
+    pub(crate) const HEADER: &str = "run             logins requests  503s faults | verified unseen | lost doubled unearned unwritten odd |   p50     p99";
 
     pub(crate) fn of(logins: &[Login]) -> Self {
         let count = |what: fn(&Login) -> usize| logins.iter().map(what).sum();
@@ -39,7 +39,7 @@ impl Tally {
             requests: latencies.len(),
             unavailable: count(|login| login.unavailable),
             successes: count(|login| login.successes),
-            untold: count(|login| usize::from(login.untold && login.successes == 0)),
+            unseen: count(|login| usize::from(login.unseen && login.successes == 0)),
             lost: count(|login| usize::from(login.lost)),
             doubled: count(|login| login.successes.saturating_sub(1)),
             unearned: count(|login| login.unearned),
@@ -53,7 +53,7 @@ impl Tally {
     /// Whether nothing happened that must not, and every login came to an end.
     pub(crate) fn holds(&self) -> bool {
         let never = [self.lost, self.doubled, self.unearned, self.unwritten, self.odd.len()];
-        never == [0; 5] && self.successes + self.untold == self.logins
+        never == [0; 5] && self.successes + self.unseen == self.logins
     }
 
     pub(crate) fn row(&self, name: &str, faults: u64) -> String {
@@ -64,7 +64,7 @@ impl Tally {
             self.requests,
             self.unavailable,
             self.successes,
-            self.untold,
+            self.unseen,
             self.lost,
             self.doubled,
             self.unearned,

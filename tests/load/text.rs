@@ -74,9 +74,9 @@ impl User {
                 continue;
             };
             let path = format!("/auth/challenges/{}/verify", challenge["id"].as_str().unwrap());
-            let told =
+            let answer =
                 self.insist(&mut Login::default(), Method::POST, &path, &json!({ "code": code })).await;
-            text.verified = told.is_some_and(|told| told["valid"] == true);
+            text.verified = answer.is_some_and(|answer| answer["valid"] == true);
         }
         sent.into_iter().map(|(number, (count, _))| (number, count)).collect()
     }

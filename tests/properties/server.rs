@@ -36,7 +36,7 @@ pub struct Server {
     pub key: String,
     /// The id of a factor that is texted.
     pub sms: String,
-    /// A TOTP factor, as its enrolment told it.
+    /// A TOTP factor, as its enrollment returned it.
     pub totp: Value,
     /// The id of a challenge of the TOTP factor.
     pub challenge: String,

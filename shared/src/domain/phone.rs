@@ -5,7 +5,7 @@ use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Database, Descriptor};
 use std::fmt;
 
-/// Numbers that are nobody's, for tests of text messages: `WorkOS` and SMS providers document `+15005550006`. They are
+/// Numbers without an owner, for tests of text messages: `WorkOS` and SMS providers document `+15005550006`. They are
 /// personal numbers otherwise, which are refused.
 const TEST_NUMBERS: &str = "+1500555";
 
@@ -36,8 +36,8 @@ pub fn load() {
     let _: &Database = &DATABASE;
 }
 
-/// Whether a national number can be a mobile one: in North America and a few other plans no mobile number can be told
-/// from a fixed line. Of the other kinds a plan knows, it must be none.
+/// Whether a national number can be a mobile one: in North America and a few other plans mobile numbers and fixed lines
+/// look alike. Of the other kinds a plan knows, it must be none.
 ///
 /// `PhoneNumber::number_type` says the same, except that it drops a national number's leading zeros before it looks.
 fn is_mobile(plan: &Metadata, national: &str) -> bool {

@@ -114,7 +114,7 @@ struct Body {
 }
 
 impl Error {
-    /// The entity does not exist or belongs to another environment. The client cannot tell which.
+    /// The entity does not exist or belongs to another environment. The client cannot distinguish the two.
     pub(super) fn not_found(what: Entity, id: &str) -> Self {
         Self::NotFound { what, id: id.to_owned() }
     }

@@ -1,4 +1,4 @@
-//! F1: one damaged item keeps nobody from the others, and says what to type about it.
+//! F1: one damaged item blocks no other, and the error says what to type.
 
 use super::Desk;
 use crate::app::{App, Item, Totp};

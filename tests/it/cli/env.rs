@@ -87,7 +87,11 @@ async fn a_deleted_environment_leaves_nothing_and_copies_of_it_open_nothing() {
     assert!(!after.iter().any(
         |item| item["sk"].as_s().unwrap() == "doomed" || item["pk"].as_s().unwrap().ends_with("/doomed")
     ));
-    assert_eq!(of(&after, &id("other")).len(), of(&before, &id("other")).len(), "nobody else lost anything");
+    assert_eq!(
+        of(&after, &id("other")).len(),
+        of(&before, &id("other")).len(),
+        "no other environment lost anything"
+    );
 
     // Somebody kept a copy of the items and makes an environment of the same name; even under the old id nothing opens.
     desk.done("env create doomed").await;

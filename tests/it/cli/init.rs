@@ -59,7 +59,7 @@ async fn a_server_tells_its_owner_where_it_is_for_as_long_as_it_runs() {
     let file = desk.dir().join("running.json");
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(desk.json("env list").await[0]["environment"], "local");
-    // As while it is starting: the lock is held and nobody can be asked.
+    // As while it is starting: the lock is held, and no server answers yet.
     let said = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     insta::assert_snapshot!(desk.failed("env list").await, @"latchkey: DIR is in use by a server that is starting, or by another command. Run this again in a moment");

@@ -1,4 +1,4 @@
-//! `latchkey keyring`: keys change under a running server, and nobody who logs in notices (SEC-07).
+//! `latchkey keyring`: keys change under a running server, and logins are not affected (SEC-07).
 
 use super::{Desk, Ended};
 use aws_sdk_dynamodb::primitives::Blob;

@@ -32,7 +32,7 @@ impl Operation {
             }
             ChallengeSms => sent_at_most_once(app, scene, answered).await,
             VerifyRight => {
-                // FLT-02: what was written counts, heard of or not; what was not is free. Either way it counts once.
+                // FLT-02: a write counts once, whether or not its response was lost; what was not written does not count.
                 let again = app.verify(scene.challenge(), &scene.code(app, true)).await;
                 let first = again.status == 201 && again.json()["valid"] == true;
                 assert!(first || again.status == 422, "{}", again.text);
@@ -41,7 +41,7 @@ impl Operation {
                 assert_eq!(app.verify(scene.challenge(), &code).await.status, 422, "the code is spent");
             }
             VerifyWrong => {
-                // FLT-04: told at most as often as counted.
+                // FLT-04: returned at most as often as counted.
                 let attempts = attempts(app, scene).await;
                 assert!(attempts >= usize::from(answered || written), "{attempts} counted");
                 assert!(attempts <= 1, "{attempts} counted");
@@ -75,7 +75,7 @@ pub(super) async fn attempts(app: &App, scene: &Scene) -> usize {
     guard.spent.get(&challenge).map_or(0, |spent| spent.attempts.len())
 }
 
-/// A factor nobody was told of may exist, but then it is a whole one.
+/// A factor whose enrollment was answered 503 may exist, but then it is complete.
 async fn enrolled_whole(app: &App, scene: &Scene, answered: bool) {
     let list = app.get(&list_path(&scene.user), 200).await;
     let factors = list["data"].as_array().unwrap();
@@ -87,7 +87,7 @@ async fn enrolled_whole(app: &App, scene: &Scene, answered: bool) {
     }
 }
 
-/// FLT-08, FLT-10: at most one message, and its code verifies, even if nobody was told of the challenge.
+/// FLT-08, FLT-10: at most one message, and its code verifies, even if the challenge was answered 503.
 async fn sent_at_most_once(app: &App, scene: &Scene, answered: bool) {
     let messages = app.local.outbox.messages();
     let sent: Vec<_> = messages.iter().filter(|message| message.to == scene.phone).collect();

@@ -32,7 +32,7 @@ fn budgets_of(items: &[crate::app::Item]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sms_10_each_refusal_of_sns_has_one_answer_and_leaves_no_challenge() {
-    for (code, status, told) in [
+    for (code, status, error) in [
         ("OptedOut", 422, "phone_number_opted_out"),
         ("InvalidParameter", 422, "invalid_phone_number"),
         ("InvalidParameterValue", 422, "invalid_phone_number"),
@@ -45,10 +45,10 @@ async fn sms_10_each_refusal_of_sns_has_one_answer_and_leaves_no_challenge() {
         let routes = assemble(&app, &app.local.dynamodb_url, &refusing(StatusCode::BAD_REQUEST, code).await);
         let before = app.dump().await.len();
         let answer = ask(routes, app.text_request(&factor, None)).await;
-        assert_eq!(answer.expect(status)["code"], told, "{code}");
+        assert_eq!(answer.expect(status)["code"], error, "{code}");
         assert!(
-            told == "invalid_phone_number" || !answer.text.contains("+1500"),
-            "{code}: SNS's text is told"
+            error == "invalid_phone_number" || !answer.text.contains("+1500"),
+            "{code}: SNS's message is in the answer"
         );
         // FLT-09: what was charged stays charged, what was not sent cannot be verified.
         let items = app.dump().await;
@@ -114,7 +114,7 @@ async fn flt_09_a_message_of_unknown_fate_is_promised_to_no_one_and_counts_as_se
 
 /// F4, S1: the transaction's answer is lost, with all tries; reading back finds it.
 #[tokio::test(flavor = "multi_thread")]
-async fn flt_08_a_reservation_that_was_not_heard_of_is_found_and_its_message_sent() {
+async fn flt_08_a_reservation_whose_response_was_lost_is_found_and_its_message_sent() {
     for transaction in [0, 1] {
         let app = App::start_with_faults(Faults::none()).await;
         let factor = app.enroll_sms().await;
@@ -180,9 +180,9 @@ async fn flt_11_the_same_request_ten_times_at_once_sends_one_message() {
         asking.spawn(send(app.text_request(&factor, KEY)));
     }
     let answers = asking.join_all().await;
-    let told: BTreeSet<String> =
+    let challenges: BTreeSet<String> =
         answers.iter().filter(|answer| answer.status == 201).map(|answer| answer.text.clone()).collect();
-    assert_eq!(told.len(), 1, "one challenge for all that were told of one");
+    assert_eq!(challenges.len(), 1, "one challenge in all answers that have one");
     for answer in answers.iter().filter(|answer| answer.status != 201) {
         is_unavailable(answer);
     }

@@ -8,18 +8,18 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flt_02_a_write_that_was_not_heard_of_counts_once() {
-    use Fault::{ServerError, TimeoutAfter as Unheard, TimeoutBefore as Lost};
+async fn flt_02_a_write_whose_response_was_lost_counts_once() {
+    use Fault::{ServerError, TimeoutAfter as ResponseLost, TimeoutBefore as RequestLost};
     let app = App::start_with_faults(Faults::none()).await;
     // The client tries three times; after that the store itself looks what became of the write.
     for faults in [
-        vec![Unheard],
-        vec![Lost],
-        vec![Unheard, ServerError],
-        vec![ServerError, Unheard],
-        vec![Unheard; 3],
-        vec![Unheard, Lost, Lost],
-        vec![Lost, Lost, Unheard],
+        vec![ResponseLost],
+        vec![RequestLost],
+        vec![ResponseLost, ServerError],
+        vec![ServerError, ResponseLost],
+        vec![ResponseLost; 3],
+        vec![ResponseLost, RequestLost, RequestLost],
+        vec![RequestLost, RequestLost, ResponseLost],
     ] {
         let (totp, challenge) = app.challenged().await;
         let code = app.code_of(&totp, 0);
@@ -37,21 +37,22 @@ async fn flt_02_a_write_that_was_not_heard_of_counts_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn flt_03_of_racers_whose_writes_are_not_heard_of_one_succeeds() {
+async fn flt_03_of_parallel_verifies_whose_responses_are_lost_one_succeeds() {
     let app = App::start_with_faults(Faults::none()).await;
-    for unheard in [1, usize::MAX].repeat(5) {
+    for lost_tries in [1, usize::MAX].repeat(5) {
         let (totp, challenge) = app.challenged().await;
         let code = app.code_of(&totp, 0);
         app.faults().plan(move |call| {
-            (call.operation == "UpdateItem" && call.tries <= unheard).then_some(Fault::TimeoutAfter)
+            (call.operation == "UpdateItem" && call.tries <= lost_tries).then_some(Fault::TimeoutAfter)
         });
         let verify = || app.verify(&challenge, &code);
         let (first, second, third) = tokio::join!(verify(), verify(), verify());
         let answers = [first, second, third];
         app.faults().plan(|_| None);
 
-        let told = answers.iter().filter(|answer| answer.status == 201 && answer.json()["valid"] == true);
-        assert_eq!(told.count(), 1);
+        let successes =
+            answers.iter().filter(|answer| answer.status == 201 && answer.json()["valid"] == true);
+        assert_eq!(successes.count(), 1);
         for answer in answers.iter().filter(|answer| answer.status != 201) {
             assert!([422, 503].contains(&answer.status), "{}", answer.text);
         }
@@ -85,7 +86,7 @@ async fn flt_05_decisions_rest_on_consistent_reads() {
         let answer = send(operation.request(&app, &scene)).await;
         assert!(operation.answered(&answer));
         let calls = app.faults().calls();
-        assert_eq!(calls[0].operation, "GetItem", "the API key, of which nobody is sure any longer");
+        assert_eq!(calls[0].operation, "GetItem", "the API key, which is not cached any more");
         read_consistently(operation, &calls);
     }
 }

@@ -20,13 +20,13 @@ pub(crate) struct Event {
 
 impl Event {
     /// It is unknown whether it happened.
-    pub(crate) fn is_unheard(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.answer.status == 503
     }
 
     /// The last moment it may have happened at.
     fn over(&self) -> usize {
-        if self.is_unheard() { usize::MAX } else { self.answered }
+        if self.is_unknown() { usize::MAX } else { self.answered }
     }
 
     /// Whether another request of `history`, one that `is`, was on its way at the same time.
@@ -39,13 +39,13 @@ impl Event {
     fn agrees(&self, promised: &Answer, history: &[Self], lossy: bool) -> bool {
         let deleted = |request: &Request| matches!(request, Request::Delete { .. });
         let excuse = match (&self.request, self.answer.status, promised.status) {
-            // Deleting twice at once is deleting once: both may be told 204.
+            // Deleting twice at once is deleting once: both may be answered 204.
             (Request::Delete { .. }, 204, 404) => true,
-            // A guess that was counted and not heard of is looked for in the factor; a deleted factor cannot tell.
+            // A counted guess whose response was lost is searched for in the factor; a deleted factor has no record of it.
             (Request::Verify { .. }, 404, 201) => lossy,
             _ => false,
         };
-        self.is_unheard() || self.answer == *promised || excuse && self.meets(history, deleted)
+        self.is_unknown() || self.answer == *promised || excuse && self.meets(history, deleted)
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn is_linearizable(history: &[Event], lossy: bool) -> bool {
 /// Whether what is not `done` can follow on `spec`. `dead` holds from where it cannot.
 fn search(history: &[Event], lossy: bool, done: u128, spec: &Spec, dead: &mut HashSet<(u128, Spec)>) -> bool {
     let left = || (0..history.len()).filter(|at| done & (1 << at) == 0).map(|at| (at, &history[at]));
-    if left().all(|(_, event)| event.is_unheard()) {
+    if left().all(|(_, event)| event.is_unknown()) {
         return true;
     }
     if !dead.insert((done, spec.clone())) {
@@ -103,21 +103,21 @@ fn the_checker_tells_possible_from_impossible() {
     let delete = &Request::Delete { factor: 0 };
     let one = |asked, answered| (asked, answered, right, 201, Some(true));
     let refused = |asked, answered| (asked, answered, right, 422, None);
-    let unheard = |asked, answered| (asked, answered, right, 503, None);
+    let unknown = |asked, answered| (asked, answered, right, 503, None);
     let check = |rest: &[(usize, usize, &Request, u16, Option<bool>)]| {
         by_hand(&[&[enroll, challenge], rest].concat(), false)
     };
     assert!(check(&[refused(4, 7), one(5, 6)]), "at once, the later asked came first");
-    assert!(!check(&[refused(4, 5), one(6, 7)]), "nobody came first");
+    assert!(!check(&[refused(4, 5), one(6, 7)]), "no other guess came first");
     assert!(!check(&[one(4, 7), one(5, 6)]), "accepted twice");
-    assert!(check(&[unheard(4, 5), one(6, 7)]), "unheard and never happened");
-    assert!(check(&[unheard(4, 5), refused(6, 7)]), "unheard and happened");
-    assert!(!check(&[refused(4, 5), unheard(6, 7)]), "not before it was asked");
+    assert!(check(&[unknown(4, 5), one(6, 7)]), "unknown, and never happened");
+    assert!(check(&[unknown(4, 5), refused(6, 7)]), "unknown, and happened");
+    assert!(!check(&[refused(4, 5), unknown(6, 7)]), "not before it was asked");
     assert!(!check(&[(4, 5, delete, 204, None), one(6, 7)]), "accepted after the delete");
     assert!(check(&[(4, 7, delete, 204, None), (5, 6, delete, 204, None)]), "deleted twice at once");
     assert!(!check(&[(4, 5, delete, 204, None), (6, 7, delete, 204, None)]), "deleted twice");
     let died = [(4, 9, right, 404, None), refused(5, 6), (7, 8, delete, 204, None)];
-    assert!(!check(&died), "the accepted guess was not told so");
+    assert!(!check(&died), "the accepted guess was answered otherwise");
     assert!(
         by_hand(&[&[enroll, challenge], &died[..]].concat(), true),
         "its answer was lost, then its factor"

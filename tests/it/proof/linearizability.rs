@@ -78,7 +78,7 @@ async fn run(world: &Arc<World>, seed: u64) -> Vec<Vec<Event>> {
     while board.factors.len() < factors {
         let factor = world.number();
         let kind = if rng.random() { Kind::Totp } else { Kind::Generic };
-        // A factor nobody heard of has no history.
+        // A factor whose enrollment failed has no history.
         if board.ask(factor, Request::Enroll { factor, kind }).await == 201 {
             board.ask(factor, Request::Challenge { factor, challenge: world.number() }).await;
             board.factors.push(factor);
@@ -111,7 +111,7 @@ async fn run(world: &Arc<World>, seed: u64) -> Vec<Vec<Event>> {
 fn one_08_every_history_of_eight_clients_is_linearizable() {
     let (wanted, seed) = run_size(HISTORIES);
     let (runtime, _quiet) = quiet_runtime();
-    let (mut checked, mut events, mut unheard, mut accepted) = (0, 0, 0, 0);
+    let (mut checked, mut events, mut unknown, mut accepted) = (0, 0, 0, 0);
     for batch in (0..wanted).step_by(HISTORIES_PER_WORLD) {
         // Every other world loses a write in four, often until the server gives up.
         let is_lossy = !(batch / HISTORIES_PER_WORLD).is_multiple_of(2);
@@ -127,7 +127,7 @@ fn one_08_every_history_of_eight_clients_is_linearizable() {
                     listing(&of_factor)
                 );
                 events += of_factor.len();
-                unheard += of_factor.iter().filter(|event| event.is_unheard()).count();
+                unknown += of_factor.iter().filter(|event| event.is_unknown()).count();
                 accepted += of_factor.iter().filter(|event| event.answer.valid == Some(true)).count();
             }
             checked += 1;
@@ -135,12 +135,12 @@ fn one_08_every_history_of_eight_clients_is_linearizable() {
     }
     assert!(accepted > checked, "histories are about something");
     report(&format!(
-        "linearizability: {checked} histories, {events} requests, {accepted} accepted codes, {unheard} of unknown \
+        "linearizability: {checked} histories, {events} requests, {accepted} accepted codes, {unknown} of unknown \
          fate, seed {seed}"
     ));
 }
 
-/// Whether one challenge was told valid twice.
+/// Whether one challenge was answered valid twice.
 fn accepts_twice(history: &[Event]) -> bool {
     let mut verified = HashSet::new();
     let accepted = history.iter().filter(|event| event.answer.valid == Some(true));

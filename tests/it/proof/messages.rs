@@ -103,7 +103,7 @@ impl Spec {
 
     /// What a request must be answered.
     fn ask(&mut self, now: i64, key: Option<usize>, fault: Option<(Point, Fault)>) -> Promise {
-        // A write that was carried out is found again, whether or not its answer was heard.
+        // A write that was carried out is found again, whether or not its response arrived.
         let mut writes = 0;
         let mut written = || {
             let lost = fault
@@ -115,8 +115,8 @@ impl Spec {
         let is_empty = self.reserved_at.last().is_none_or(|at| at + DAY <= now);
         if !is_empty {
             // The first write is refused, and brings the log. If that answer is lost, the log is not known.
-            let heard = written() && fault != Some((Point::Write(0), Fault::TimeoutAfter));
-            if !heard {
+            let arrived = written() && fault != Some((Point::Write(0), Fault::TimeoutAfter));
+            if !arrived {
                 return unavailable;
             }
         }
@@ -173,7 +173,7 @@ struct Play<'a> {
     app: &'a App,
     factor: String,
     spec: Spec,
-    told: i64,
+    retry_at: i64,
     asked: usize,
 }
 
@@ -245,8 +245,8 @@ impl Play<'_> {
             (503, 0 | 1) => Promise::Unavailable { left: left == 1 },
             (422, 0) => {
                 let at: jiff::Timestamp = body["retry_at"].as_str().unwrap().parse().unwrap();
-                self.told = at.as_millisecond();
-                Promise::Refused(self.told)
+                self.retry_at = at.as_millisecond();
+                Promise::Refused(self.retry_at)
             }
             other => return Err(TestCaseError::fail(format!("{other:?}: {}", answer.text))),
         })
@@ -272,14 +272,14 @@ async fn play(app: &App, number: usize, sequence: &[Op]) -> Result<usize, TestCa
     app.local.outbox.clear().unwrap();
     app.advance(2 * 24 * 60 * 60);
     let factor = app.enroll_phone(&format!("+1500555{:04}", (area * 13 + number) % 10_000)).await;
-    let mut play = Play { app, factor, spec: Spec::default(), told: 0, asked: 0 };
+    let mut play = Play { app, factor, spec: Spec::default(), retry_at: 0, asked: 0 };
     for op in sequence {
         match op {
             Op::Ask(key, fault) => play.ask(*key, *fault).await?,
             Op::Verify => play.verify().await?,
             Op::Wait(millis) => play.wait(*millis),
             Op::WaitUntilTold(early) => {
-                play.wait((play.told - play.now() - early * SECOND).max(0));
+                play.wait((play.retry_at - play.now() - early * SECOND).max(0));
             }
         }
     }

@@ -263,14 +263,14 @@ async fn sup_09_a_seed_replays_bit_for_bit() {
         Delete(0),
         Verify(2, Pick::Right),
     ];
-    let mut told = Vec::new();
+    let mut answers = Vec::new();
     for seed in [7, 7, 8] {
         let world = World::start(seed, &[]).await;
         play(&world, &sequence).await.unwrap();
-        told.push(world.told());
+        answers.push(world.answers());
     }
-    assert_eq!(told[0], told[1], "ids, secrets, codes and moments");
-    assert_ne!(told[0], told[2]);
+    assert_eq!(answers[0], answers[1], "ids, secrets, codes and moments");
+    assert_ne!(answers[0], answers[2]);
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) struct World {
     clock: StillClock,
     names: Mutex<Names>,
     numbers: AtomicUsize,
-    told: Mutex<Vec<String>>,
+    answers: Mutex<Vec<String>>,
     _serving: JoinSet<()>,
 }
 
@@ -119,7 +119,7 @@ impl World {
             clock,
             names: Mutex::default(),
             numbers: AtomicUsize::new(0),
-            told: Mutex::default(),
+            answers: Mutex::default(),
             _serving: serving,
         }
     }
@@ -139,8 +139,8 @@ impl World {
     }
 
     /// Every body that was answered, in order.
-    pub(crate) fn told(&self) -> Vec<String> {
-        self.told.lock().unwrap().clone()
+    pub(crate) fn answers(&self) -> Vec<String> {
+        self.answers.lock().unwrap().clone()
     }
 
     /// Asks the server over HTTP, and remembers what it names things.
@@ -157,7 +157,7 @@ impl World {
         let to = self.client.request(method, format!("{}{path}", self.url));
         let answer = send(to.bearer_auth(self.app.local.api_key.expose()).json(&body)).await;
         let body = answer.json();
-        self.told.lock().unwrap().push(answer.text);
+        self.answers.lock().unwrap().push(answer.text);
         if answer.status == 201 {
             self.remember(request, &body);
         }

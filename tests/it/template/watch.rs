@@ -1,4 +1,4 @@
-//! What tells an operator: logs, alarms, the dashboard, and what a deployment prints.
+//! What informs an operator: logs, alarms, the dashboard, and what a deployment prints.
 
 use super::{FUNCTIONS, function, properties, resources, strings, template};
 use crate::architecture::root;
@@ -134,7 +134,7 @@ fn thr_15_a_surge_of_locks_raises_an_alarm() {
 }
 
 #[test]
-fn sms_12_messages_that_nobody_verifies_raise_an_alarm() {
+fn sms_12_messages_that_are_not_verified_raise_an_alarm() {
     let template = template();
     let alarm = properties(&template, "SmsConversionAlarm");
     assert_eq!(names(alarm, 3_600), ["MessagesSent", "MessagesVerified"]);

@@ -110,7 +110,7 @@ fn key_use(operation: &str, body: &Value) -> Access {
 fn publish(body: &[u8]) -> Result<Access, Failure> {
     let fields: BTreeMap<String, String> = serde_urlencoded::from_bytes(body)?;
     let to = ["TopicArn", "TargetArn", "PhoneNumber"].into_iter().find_map(|name| fields.get(name));
-    let resource = to.ok_or("a message to nobody")?.clone();
+    let resource = to.ok_or("a message without a recipient")?.clone();
     Ok(Access { action: "sns:Publish".to_owned(), resource, context: BTreeMap::new() })
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
     Answered(Bytes),
     /// It reported an error, ended, or ran out of time: for the gateway all the same.
     Failed,
-    /// Nobody took it in time.
+    /// No instance took it in time.
     Unavailable,
 }
 
@@ -67,7 +67,7 @@ impl Lambda {
             Ok(()) => tokio::time::timeout(GATEWAY_PATIENCE, answer).await,
             Err(_) => return Outcome::Unavailable,
         };
-        let outcome = outcome.map_or(Outcome::Unavailable, |told| told.unwrap_or(Outcome::Failed));
+        let outcome = outcome.map_or(Outcome::Unavailable, |reply| reply.unwrap_or(Outcome::Failed));
         match outcome {
             Outcome::Answered(_) => {}
             Outcome::Failed => self.counts().failed += 1,

@@ -94,7 +94,7 @@ struct Arguments {
     /// Serves until Ctrl-C
     #[arg(long)]
     serve: bool,
-    /// What to run, told `LATCHKEY_URL` and `LATCHKEY_API_KEY`
+    /// Command to run, with `LATCHKEY_URL` and `LATCHKEY_API_KEY` set
     #[arg(required_unless_present = "serve", conflicts_with = "serve", last = true)]
     command: Vec<OsString>,
 }

@@ -1,4 +1,4 @@
-//! What is told at the end: calls and the statements that allow them, permissions nobody used, and how the functions ran.
+//! The report: calls and the statements that allow them, permissions that were never used, and how the functions ran.
 
 use crate::iam::{Effect, Statement};
 use crate::lambda::Lambda;

@@ -77,7 +77,7 @@ async fn run(lambda: &Arc<Lambda>, host: &Arc<Host>, aws: &str) -> Result<(), Fa
     }
 }
 
-/// Starts the process with what Lambda would tell it, and nothing else.
+/// Starts the process with the environment variables of Lambda, and no others.
 fn start(lambda: &Lambda, host: &Host, aws: &str, api: SocketAddr) -> Result<Child, Failure> {
     let function = &lambda.function;
     let log = host.logs.join(format!("{}.log", function.name));
@@ -138,7 +138,7 @@ impl Instance {
         let _ = over.wait_for(|over| *over).await; // The sender is here.
     }
 
-    /// Ends the invocation with this id; nobody's, if it is not the one worked on.
+    /// Ends the invocation with this ID. Refused if it is not the current one.
     fn settle(&self, id: &str, outcome: Outcome) -> StatusCode {
         let held = self.state().held.take_if(|held| held.request_id == id);
         let Some(held) = held else { return StatusCode::FORBIDDEN };
