@@ -43,7 +43,6 @@ use running::Running;
 use shared::aws;
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
-use shared::domain::phone;
 use shared::http;
 use shared::ports::OsEntropy;
 use shared::sms::Sms;
@@ -95,7 +94,6 @@ pub struct Local {
 ///
 /// [`ServeError`] says what is in the way and what to do about it.
 pub async fn start(options: Options) -> Result<Local, ServeError> {
-    phone::load();
     let mut behind =
         Engine::start(options.data_dir.as_deref(), options.dynamodb_port, options.kms_port).await?;
     let (dynamodb_url, kms_url) = (behind.dynamodb_url.clone(), behind.kms_url.clone());

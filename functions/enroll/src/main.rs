@@ -1,12 +1,10 @@
 //! The enroll function: `shared::http::enroll` behind Lambda.
 
-use shared::domain::phone;
 use shared::http::enroll;
 use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    phone::load();
     let function = Function::start().await?;
     function.open_keyring().await;
     let routes = enroll::router(function.core.clone());
