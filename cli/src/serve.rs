@@ -41,7 +41,6 @@ use running::RunningTasks;
 use shared::aws::{self, on_this_machine};
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
-use shared::domain::phone;
 use shared::http;
 use shared::operate::Operator;
 use shared::ports::OsEntropy;
@@ -99,7 +98,6 @@ pub struct Local {
 ///
 /// [`ServeError`] if the server cannot start, with a remedy.
 pub async fn start(options: Options) -> Result<Local, ServeError> {
-    phone::load();
     let mut engine =
         Engine::start(options.data_dir.as_deref(), options.dynamodb_port, options.kms_port).await?;
     let (dynamodb_url, kms_url) = (engine.dynamodb_url.clone(), engine.kms_url.clone());

@@ -17,9 +17,10 @@ const MEMBERS: [&str; 9] = [
 ];
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.
-const PYTHON: [&str; 4] = [
+const PYTHON: [&str; 5] = [
     ".ci/requirements",
     ".ci/requirements-checkov",
+    "tests/it/phone/requirements",
     "tests/services/requirements",
     "tests/sdk/python/requirements",
 ];
@@ -60,6 +61,7 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
         ".ci/run",
         ".ci/release",
         ".ci/tools",
+        "tests/it/phone/run",
         "tests/lambda/run",
         "tests/rig/run",
         "tests/sdk/run",
@@ -195,7 +197,7 @@ fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
     for script in
         [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/rig/run", "tests/sdk/run"]
             .into_iter()
-            .chain(["tests/services/run", "tests/services/start"])
+            .chain(["tests/it/phone/run", "tests/services/run", "tests/services/start"])
     {
         for install in read(script).replace("\\\n", "").lines().filter(|line| line.contains("pip\" ")) {
             let checked = install.contains("--require-hashes") || install.contains("${pip[@]}");

@@ -1,12 +1,10 @@
 //! The enroll Lambda function. See `shared::http::enroll`.
 
-use shared::domain::phone;
 use shared::http::enroll;
 use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    phone::load();
     let function = Function::start().await?;
     let keyring = function.keyring().await;
     let routes = enroll::router(function.core.clone(), keyring);

@@ -1,8 +1,8 @@
 //! Phone numbers: strict E.164 that libphonenumber's data knows to exist.
 
+mod plan;
+
 use super::policy::SMS_PREFIX_DIGITS;
-use phonenumber::Metadata;
-use phonenumber::metadata::{DATABASE, Database, Descriptor};
 use std::fmt;
 
 /// Numbers without an owner, for tests of text messages: `WorkOS` and SMS providers document `+15005550006`. They are
@@ -31,31 +31,6 @@ pub enum PhoneError {
     NotSupported,
 }
 
-/// Reads the numbering plans of all countries, once. The first number that is parsed would do it otherwise.
-pub fn load() {
-    let _: &Database = &DATABASE;
-}
-
-/// Whether a national number can be a mobile one: in North America and a few other plans mobile numbers and fixed lines
-/// look alike. Of the other kinds a plan knows, it must be none.
-///
-/// `PhoneNumber::number_type` says the same, except that it drops a national number's leading zeros before it looks.
-fn is_mobile(plan: &Metadata, national: &str) -> bool {
-    let kinds = plan.descriptors();
-    let is = |kind: Option<&Descriptor>| kind.is_some_and(|kind| kind.is_match(national));
-    let others = [
-        kinds.premium_rate(),
-        kinds.toll_free(),
-        kinds.shared_cost(),
-        kinds.voip(),
-        kinds.personal_number(),
-        kinds.pager(),
-        kinds.uan(),
-        kinds.voicemail(),
-    ];
-    is(kinds.mobile()) && !others.into_iter().any(is)
-}
-
 impl Phone {
     /// Reads strict E.164 (`^\+[1-9][0-9]{1,14}$`, SMS-01) and checks that such a number can exist and be texted.
     ///
@@ -72,15 +47,11 @@ impl Phone {
         if !strict {
             return Err(PhoneError::Invalid);
         }
-        let number = phonenumber::parse(None, text).map_err(|_| PhoneError::Invalid)?;
-        if !number.is_valid() || number.format().mode(phonenumber::Mode::E164).to_string() != text {
-            return Err(PhoneError::Invalid);
-        }
-        let plan = number.metadata(&DATABASE).ok_or(PhoneError::NotSupported)?;
-        if !is_mobile(plan, &number.national().to_string()) && !text.starts_with(TEST_NUMBERS) {
+        let (region, kind) = plan::find(digits).ok_or(PhoneError::Invalid)?;
+        if kind != plan::Kind::Mobile && !text.starts_with(TEST_NUMBERS) {
             return Err(PhoneError::NotSupported);
         }
-        let country = Country::parse(plan.id()).map_err(|_| PhoneError::NotSupported)?;
+        let country = Country::parse(region).map_err(|_| PhoneError::NotSupported)?;
         Ok(Self { number: text.to_owned(), country })
     }
 
