@@ -18,22 +18,22 @@ use std::time::Duration;
 /// before it asks for its first event.
 const AMAZON_ROOTS: &str = include_str!("roots.pem");
 
-/// An operator has more patience than a request: a page of a large table takes its time.
+/// Timeout of an operator's call. Longer than that of a request's call, because scanning a page of a large table is slow.
 const OPERATOR_CALL_TIMEOUT: Duration = Duration::from_mins(1);
-/// One try of such a call.
+/// Timeout of one try of such a call.
 const OPERATOR_TRY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Which certificates a function accepts of AWS's endpoints.
+/// The root certificates that AWS's endpoints may be signed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TrustedRoots {
     /// Amazon's own, compiled in.
     #[default]
     Amazon,
-    /// Those of the system: in other partitions, and behind a proxy that inspects TLS.
+    /// The system's store: for other partitions, and for a proxy that inspects TLS.
     System,
 }
 
-/// What an operator says about how AWS is reached, instead of the AWS configuration.
+/// Settings of an operator's command that override the AWS configuration.
 #[derive(Debug, Clone, Default)]
 pub struct OperatorAccess {
     /// The profile.
@@ -55,7 +55,7 @@ impl TrustedRoots {
         }
     }
 
-    /// An HTTP client that accepts certificates under these roots. Without any it is the SDK's own.
+    /// An HTTP client that accepts certificates under these roots; `None` for the SDK's default client.
     fn http_client(self) -> Option<SharedHttpClient> {
         let store = match self {
             Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
@@ -71,7 +71,7 @@ impl TrustedRoots {
     }
 }
 
-/// How a function reaches AWS: with the region and the credentials that Lambda puts into its environment.
+/// The configuration of a Lambda function, with the region and the credentials that Lambda sets.
 pub async fn in_lambda(region: String, roots: TrustedRoots) -> SdkConfig {
     let mut loader = defaults()
         .region(Region::new(region))
@@ -82,7 +82,7 @@ pub async fn in_lambda(region: String, roots: TrustedRoots) -> SdkConfig {
     loader.load().await
 }
 
-/// How an operator reaches AWS: as the AWS CLI does, except for what `access` says.
+/// The configuration of an operator's command: that of the AWS CLI, with the settings in `access`.
 pub async fn for_operator(access: &OperatorAccess) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .operation_timeout(OPERATOR_CALL_TIMEOUT)
@@ -101,7 +101,7 @@ pub async fn for_operator(access: &OperatorAccess) -> SdkConfig {
     loader.load().await
 }
 
-/// How to reach a service on this machine: with any credentials, and through no proxy of the environment.
+/// The configuration for a service on this machine, with placeholder credentials and without a proxy.
 #[must_use]
 pub fn on_this_machine(endpoint: &str) -> SdkConfig {
     SdkConfig::builder()

@@ -132,7 +132,7 @@ pub(crate) fn from_challenge(challenge: &Challenge) -> Item {
     item
 }
 
-/// A factor within its challenge, without what the challenge says already and what only the index needs.
+/// The snapshot of a factor in its challenge, without the attributes that the challenge has itself or only the index needs.
 fn from_snapshot(factor: &Factor) -> Item {
     let mut item = from_factor(factor);
     for name in [attr::PK, attr::SK, attr::ID, attr::ENVIRONMENT, attr::OWNER] {
@@ -142,10 +142,10 @@ fn from_snapshot(factor: &Factor) -> Item {
 }
 
 fn to_snapshot(item: &Item, environment: EnvironmentId, id: FactorId) -> Parsed<Factor> {
-    let mut whole = item.clone();
-    put(&mut whole, attr::ID, text(id));
-    put(&mut whole, attr::ENVIRONMENT, text(environment));
-    to_factor(&whole)
+    let mut complete = item.clone();
+    put(&mut complete, attr::ID, text(id));
+    put(&mut complete, attr::ENVIRONMENT, text(environment));
+    to_factor(&complete)
 }
 
 pub(crate) fn to_challenge(item: &Item) -> Parsed<Challenge> {
@@ -154,7 +154,7 @@ pub(crate) fn to_challenge(item: &Item) -> Parsed<Challenge> {
     })?;
     let environment = parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?;
     let factor = parsed(item, attr::FACTOR, FactorId::parse)?;
-    // Without a snapshot, or with one that does not read, the factor itself is read.
+    // If the snapshot is missing or damaged, the verify reads the factor instead.
     let snapshot = map(item, attr::SNAPSHOT).and_then(|item| to_snapshot(item, environment, factor));
     Ok(Challenge {
         id: parsed(item, attr::ID, ChallengeId::parse)?,

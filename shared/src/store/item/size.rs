@@ -1,16 +1,16 @@
-//! How large an item is, as DynamoDB counts it ("DynamoDB item sizes and formats" in its developer guide).
+//! The size of an item as DynamoDB counts it ("DynamoDB item sizes and formats" in its developer guide).
 
 use super::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-/// A write unit: what one write of up to this many bytes costs.
+/// The largest item, in bytes, whose write costs one write unit.
 pub(crate) const WRITE_UNIT_BYTES: usize = 1_024;
 
-/// What a list or a map costs beside its elements, and each of those beside its content.
+/// Overhead of a list or a map, and of each of its elements, in bytes.
 const CONTAINER_BYTES: usize = 3;
 const ELEMENT_BYTES: usize = 1;
 
-/// The bytes of an item: of its names and its values.
+/// The size of an item in bytes: its names and its values.
 pub(crate) fn item_bytes(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len().saturating_add(value_bytes(value))).sum()
 }
@@ -25,7 +25,7 @@ fn value_bytes(value: &AttributeValue) -> usize {
         AttributeValue::M(values) => {
             contained(values.iter().map(|(name, value)| name.len().saturating_add(value_bytes(value))))
         }
-        // We write no other type with content.
+        // No other type with content is written.
         _ => 1,
     }
 }
