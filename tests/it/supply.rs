@@ -4,7 +4,7 @@ use crate::architecture::{root, sources};
 use serde_yaml_ng::Value;
 use std::fs;
 
-const MEMBERS: [&str; 8] = [
+const MEMBERS: [&str; 9] = [
     "shared",
     "functions/enroll",
     "functions/challenge",
@@ -13,6 +13,7 @@ const MEMBERS: [&str; 8] = [
     "cli",
     "tests",
     "tests/rig",
+    "benches",
 ];
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.
@@ -60,6 +61,7 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
         ".ci/run",
         ".ci/release",
         ".ci/tools",
+        "benches/qr/run",
         "tests/it/phone/run",
         "tests/lambda/run",
         "tests/rig/run",
