@@ -170,7 +170,7 @@ async fn sec_07_keys_wrapped_by_kms_rotate_under_a_warm_function() {
     let (old, early) = (function.enroll().await, function.enroll().await);
     account.advance(120);
     account.json("keyring rotate").await;
-    account.ended(FAILED, "keyring rewrap").await.err_has("the newest keys seal from");
+    account.ended(FAILED, "keyring rewrap").await.err_has("the newest keys are used for sealing from");
     account.advance(120);
     let new = function.enroll().await;
     let sealed_with = |item: &Item| item["key"].as_s().unwrap().clone();
@@ -242,7 +242,7 @@ async fn the_doctor_finds_what_was_broken() {
     let nowhere = Account { table: "nothing".to_owned(), ..account };
     nowhere.ended(FAULTS, "doctor").await.out_has("there is no table nothing");
     let listed = nowhere.ended(FAILED, "env list").await;
-    listed.err_has("look at --table and --region, or make it with `latchkey init`");
+    listed.err_has("check --table and --region, or create it with `latchkey init`");
 }
 
 #[tokio::test(flavor = "multi_thread")]
