@@ -61,6 +61,7 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
         ".ci/run",
         ".ci/release",
         ".ci/tools",
+        "benches/qr/run",
         "tests/it/phone/run",
         "tests/lambda/run",
         "tests/rig/run",
