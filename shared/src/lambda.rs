@@ -17,8 +17,8 @@ use crate::vault::keyring::Keyring;
 use crate::vault::kms::Kms;
 use aws_config::SdkConfig;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::Method;
 use event::MalformedEvent;
 use lambda_runtime::tower::ServiceExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -116,16 +116,9 @@ impl Gateway {
     pub async fn answer(&self, event: &str) -> Result<GatewayResponse, Error> {
         let response = match event::request(event) {
             Ok(request) => self.app.clone().oneshot(request).await,
-            Err(MalformedEvent) => self.malformed.clone().oneshot(placeholder_request()).await,
+            Err(MalformedEvent) => self.malformed.clone().oneshot(Request::new(Body::empty())).await,
         };
         let Ok(response) = response;
         GatewayResponse::from_response(response).await
     }
-}
-
-/// A placeholder for an event that cannot be parsed. Its audit line has the method `none`.
-fn placeholder_request() -> Request {
-    let mut request = Request::default();
-    *request.method_mut() = Method::from_bytes(b"none").unwrap_or_default();
-    request
 }
