@@ -15,15 +15,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
-/// Opens the engine with its file, or in memory, and deletes items whose TTL has passed.
+/// Opens the engine with its file, or in memory.
 pub(super) fn open(file: Option<PathBuf>) -> Result<Database, ServeError> {
     let engine = match file {
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
     };
-    engine
-        .and_then(|engine| engine.sweep_ttl().map(|_| engine))
-        .map_err(|error| ServeError::Engine(error.to_string()))
+    engine.map_err(|error| ServeError::Engine(error.to_string()))
 }
 
 /// The DynamoDB endpoint.
