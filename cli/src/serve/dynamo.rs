@@ -1,4 +1,4 @@
-//! The embedded DynamoDB engine, served with DynamoDB's protocol on a loopback port.
+//! The embedded DynamoDB engine, served with DynamoDB's protocol.
 //!
 //! Does not use the engine's own server, which accepts requests from any web page and cannot be wrapped in middleware.
 
