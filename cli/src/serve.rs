@@ -1,8 +1,9 @@
 //! The local server: the routes of all four functions in one process, with an embedded DynamoDB engine and an SMS
 //! outbox.
 //!
-//! No product code is replaced: the store connects to the engine, and the SMS sender to the outbox, each with its AWS
-//! SDK client over HTTP.
+//! No product code is replaced: the store calls the engine, and the SMS sender the outbox, each with its AWS SDK client.
+//! The engine, the root key and the outbox are served on ports for other processes; this process calls them without a
+//! connection.
 
 mod clock;
 mod data_dir;
@@ -13,6 +14,7 @@ mod error;
 pub mod faults;
 mod first_start;
 mod guard;
+mod in_process;
 pub mod kms;
 pub mod listen;
 mod options;
@@ -20,6 +22,7 @@ mod private;
 mod running;
 mod sns;
 mod token;
+mod ttl;
 
 pub use clock::LocalClock;
 pub use dev::router as dev_router;
@@ -36,9 +39,10 @@ use engine::Engine;
 use faults::Faults;
 use faults::proxy::Proxy;
 use first_start::FirstStart;
+use in_process::Route;
 use listen::{Listener, SHUTDOWN_GRACE};
 use running::RunningTasks;
-use shared::aws::{self, on_this_machine};
+use shared::aws;
 use shared::core::Core;
 use shared::domain::api_key::ApiKey;
 use shared::http;
@@ -83,13 +87,20 @@ pub struct Local {
     pub operator: Operator,
     /// The injected faults, if any.
     pub faults: Option<Faults>,
-    endpoints: Endpoints,
+    routes: ServiceRoutes,
     api: RunningTasks,
     /// Requests in progress, including those whose client has disconnected.
     requests: TaskTracker,
     /// The services that the API calls: the engine, the root key, the outbox and, with faults, the proxy in front of
     /// them.
     engine: Engine,
+}
+
+/// How the API reaches its services.
+struct ServiceRoutes {
+    dynamodb: Route,
+    kms: Route,
+    sns: Route,
 }
 
 /// Starts the local server: the engine, then the keys, then the API.
@@ -109,27 +120,32 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let outbox = Outbox::open(engine.data.as_ref().map(DataDir::outbox_file), clock.clone())?;
     let sns = Listener::loopback(options.sns_port, Some(engine.token.clone())).await?;
     let sns_url = sns.url().to_owned();
-    engine.serve(sns, sns::router(outbox.clone()));
+    let sns = engine.serve(sns, sns::router(outbox.clone()));
+    let mut routes = ServiceRoutes {
+        dynamodb: Route::Inside(engine.dynamodb.clone()),
+        kms: Route::Inside(engine.kms.clone()),
+        sns: Route::Inside(sns),
+    };
 
-    let operator = Operator::new(aws::dynamodb(&on_this_machine(&dynamodb_url)), TABLE.to_owned());
+    let operator = Operator::new(aws::dynamodb(&routes.dynamodb.sdk()), TABLE.to_owned());
     operator.create_table().await?;
     let first_start = FirstStart { data: engine.data.as_ref(), operator: &operator, clock: &clock };
-    let keyring = first_start.open_keyring(&root_key(&kms_url)).await?;
+    let keyring = first_start.open_keyring(&root_key(&routes.kms)).await?;
     let api_key = first_start.open_environment(&keyring).await?;
 
     // Startup calls the services directly. From here on, calls go through the fault proxy.
-    let mut endpoints =
-        Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns_url.clone() };
+    let endpoints = Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns_url.clone() };
     engine.publish_endpoints(&endpoints)?;
     if let Some(faults) = options.faults.clone() {
         let listener = Listener::loopback(0, Some(engine.token.clone())).await?;
         let url = listener.url().to_owned();
         let proxy = Proxy { upstream: endpoints, faults, watch: None };
         engine.running.spawn(|stopped| proxy.serve(listener, stopped));
-        endpoints = Endpoints { dynamodb: url.clone(), kms: url.clone(), sns: url };
+        let proxied = Route::Through(url);
+        routes = ServiceRoutes { dynamodb: proxied.clone(), kms: proxied.clone(), sns: proxied };
     }
-    let store = Store::new(aws::dynamodb(&on_this_machine(&endpoints.dynamodb)), TABLE.to_owned());
-    let keyring = Keyring::new(root_key(&endpoints.kms), store.clone());
+    let store = Store::new(aws::dynamodb(&routes.dynamodb.sdk()), TABLE.to_owned());
+    let keyring = Keyring::new(root_key(&routes.kms), store.clone());
     if let Err(error) = keyring.load().await {
         // As in a Lambda function, requests try again.
         tracing::error!(%error, "the keyring could not be loaded");
@@ -137,16 +153,18 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
 
     let policy = options.settings.policy.clone();
     let core = Core::new(store, policy, Arc::new(clock.clone()), Arc::new(OsEntropy));
-    let sms = Sms::new(aws::sns(&on_this_machine(&endpoints.sns)), options.settings.sms.clone());
-    let mut routes = http::all_routes(&core, &keyring, sms);
+    let sms = Sms::new(aws::sns(&routes.sns.sdk()), options.settings.sms.clone());
+    let mut api_routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
-        routes = routes.merge(dev_router(outbox.clone(), clock.clone(), options.faults.clone()));
+        api_routes = api_routes.merge(dev_router(outbox.clone(), clock.clone(), options.faults.clone()));
     }
     let requests = TaskTracker::new();
-    let app = http::app(core.clone(), routes).layer(from_fn_with_state(requests.clone(), run_to_completion));
+    let app =
+        http::app(core.clone(), api_routes).layer(from_fn_with_state(requests.clone(), run_to_completion));
     let refusals = http::error_app(core.clone(), || http::Error::ForeignOrigin);
     let mut api = RunningTasks::default();
     api.spawn(|stopped| listener.serve(app, refusals, stopped));
+    engine.collect_expired(clock.clone());
     let Options { data_dir, faults, .. } = options;
     Ok(Local {
         url,
@@ -161,7 +179,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         keyring,
         operator,
         faults,
-        endpoints,
+        routes,
         api,
         requests,
         engine,
@@ -173,7 +191,7 @@ impl Local {
     #[must_use]
     pub fn cold(&self) -> (Core, Keyring) {
         let store = self.core.store.clone();
-        let keyring = Keyring::new(root_key(&self.endpoints.kms), store.clone());
+        let keyring = Keyring::new(root_key(&self.routes.kms), store.clone());
         let policy = (*self.core.policy).clone();
         (Core::new(store, policy, Arc::new(self.clock.clone()), Arc::new(OsEntropy)), keyring)
     }
@@ -195,7 +213,7 @@ async fn run_to_completion(State(requests): State<TaskTracker>, request: Request
     response.unwrap_or_else(|_| http::Error::Panic.into_response())
 }
 
-/// The root key, as a KMS key at the endpoint `url`.
-fn root_key(url: &str) -> Kms {
-    Kms::new(aws::kms(&on_this_machine(url)), kms::KEY_ID.to_owned())
+/// The root key, as a KMS key.
+fn root_key(route: &Route) -> Kms {
+    Kms::new(aws::kms(&route.sdk()), kms::KEY_ID.to_owned())
 }

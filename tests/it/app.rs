@@ -220,7 +220,7 @@ impl App {
 
     /// The last message's text.
     pub(crate) fn last_message(&self) -> String {
-        self.local.outbox.messages().last().expect("a message").message.clone()
+        self.local.outbox.messages().unwrap().last().expect("a message").message.clone()
     }
 
     /// The six digits of the last message.

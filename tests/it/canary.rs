@@ -97,7 +97,7 @@ impl Drop for Watch {
         if std::thread::panicking() {
             return;
         }
-        for message in self.outbox.messages() {
+        for message in self.outbox.messages().unwrap() {
             remember(&self.url, "message", message.message.as_bytes());
             remember(&self.url, "text code", code_in(&message.message).as_bytes());
         }

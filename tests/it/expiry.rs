@@ -3,6 +3,7 @@
 use crate::app::{App, Item};
 use reqwest::Method;
 use serde_json::json;
+use shared::domain::policy::{CHALLENGE_RETENTION, TOTP_CHALLENGE_TTL};
 use shared::ports::Clock as _;
 use std::time::Duration;
 
@@ -73,4 +74,20 @@ async fn exp_07_nothing_that_counts_failures_is_ever_collected() {
     assert_eq!(counters.len(), 1);
     assert!(!counters[0].contains_key("ttl"));
     assert!(format!("{counters:?}").contains("recent_failures"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exp_05_an_expired_challenge_leaves_the_local_table_without_a_restart() {
+    let app = App::start().await;
+    let (totp, challenge) = app.challenged().await;
+    let kept = (CHALLENGE_RETENTION + TOTP_CHALLENGE_TTL).as_secs().try_into().unwrap();
+    app.advance(kept);
+    let later = app.challenge(&totp.id).await;
+    app.advance(1);
+    while app.verify(&challenge, &app.code_of(&totp, 0)).await.status != 404 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let items = app.dump().await;
+    assert!(!items.iter().any(|item| item["pk"].as_s().unwrap().ends_with(&challenge)), "{items:?}");
+    assert!(app.is_valid(&later, &app.code_of(&totp, 0)).await);
 }

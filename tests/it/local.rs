@@ -4,6 +4,7 @@ mod connections;
 mod files;
 mod pages;
 mod process;
+mod start;
 mod users;
 
 use crate::app::client;

@@ -60,7 +60,7 @@ async fn a4_thr_04_a_resent_message_does_not_reset_the_limit() {
     assert_eq!(app.refusal(&second, &app.last_code()).await, (400, TOO_MANY.to_owned()));
     app.advance(20);
     app.post(&format!("/auth/factors/{factor}/challenge"), json!({}), 400).await;
-    assert_eq!(app.local.outbox.messages().len(), 2, "a locked factor is not sent messages");
+    assert_eq!(app.local.outbox.messages().unwrap().len(), 2, "a locked factor is not sent messages");
 }
 
 #[tokio::test(flavor = "multi_thread")]

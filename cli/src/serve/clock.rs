@@ -6,8 +6,8 @@ use shared::domain::time::Timestamp;
 use shared::ports::{Clock, SystemClock};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
 
 /// The maximum offset of the clock: a hundred years.
 const MAX_OFFSET_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
@@ -15,7 +15,7 @@ const MAX_OFFSET_SECONDS: i64 = 100 * 365 * 24 * 60 * 60;
 /// The system clock plus an offset. The offset is stored in a file, so that time does not jump back at a restart.
 #[derive(Clone)]
 pub struct LocalClock {
-    offset_seconds: Arc<AtomicI64>,
+    offset_seconds: watch::Sender<i64>,
     frozen_at: Arc<OnceLock<Timestamp>>,
     file: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ impl LocalClock {
                 .map_err(|source| ServeError::Data { path: path.clone(), source })?,
             _ => 0,
         };
-        Ok(Self { offset_seconds: Arc::new(AtomicI64::new(stored)), frozen_at: Arc::default(), file })
+        Ok(Self { offset_seconds: watch::Sender::new(stored), frozen_at: Arc::default(), file })
     }
 
     /// Freezes the clock for the rest of the process. It then changes only by [`advance`](Self::advance), so that tests
@@ -48,20 +48,29 @@ impl LocalClock {
     ///
     /// [`ServeError::Data`] if the offset cannot be stored.
     pub fn advance(&self, seconds: i64) -> Result<(), ServeError> {
-        let offset = self.offset_seconds.load(Ordering::SeqCst).saturating_add(seconds);
+        let offset = self.offset().saturating_add(seconds);
         let offset = offset.clamp(MAX_OFFSET_SECONDS.saturating_neg(), MAX_OFFSET_SECONDS);
         if let Some(file) = &self.file {
             // With its sign, so that libfaketime can read it as an offset.
             write_file(file, format!("{offset:+}").as_bytes())?;
         }
-        self.offset_seconds.store(offset, Ordering::SeqCst);
+        self.offset_seconds.send_replace(offset);
         Ok(())
+    }
+
+    /// Changes when the clock is moved.
+    pub(super) fn moves(&self) -> watch::Receiver<i64> {
+        self.offset_seconds.subscribe()
+    }
+
+    fn offset(&self) -> i64 {
+        *self.offset_seconds.borrow()
     }
 }
 
 impl Clock for LocalClock {
     fn now(&self) -> Timestamp {
-        let offset_millis = self.offset_seconds.load(Ordering::SeqCst).saturating_mul(1_000);
+        let offset_millis = self.offset().saturating_mul(1_000);
         let now = self.frozen_at.get().copied().unwrap_or_else(|| SystemClock.now());
         Timestamp::from_millis(now.millis().saturating_add(offset_millis)).unwrap_or(now)
     }

@@ -37,7 +37,15 @@ const FILES: [&str; 11] = [
 pub(super) struct DataDir {
     path: PathBuf,
     /// The lock file. The operating system releases the lock when the process ends, even after `kill -9`.
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for DataDir {
+    /// Closing the file is not enough: a process that is just being started has it open, too, until its program runs.
+    fn drop(&mut self) {
+        // The lock of a file that is closed is released in any case.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl DataDir {
@@ -58,7 +66,7 @@ impl DataDir {
                     // The directory may be inside a source tree. Its files must not be committed.
                     write_file(&path.join(GITIGNORE), b"*\n")?;
                 }
-                Ok(Self { path: path.to_owned(), _lock: lock })
+                Ok(Self { path: path.to_owned(), lock })
             }
             Err(TryLockError::WouldBlock) => Err(ServeError::Locked(path.to_owned())),
             Err(TryLockError::Error(source)) => Err(failed(source)),

@@ -82,8 +82,8 @@ async fn inject(
     StatusCode::NO_CONTENT
 }
 
-async fn messages(State(outbox): State<Outbox>) -> Json<Vec<Message>> {
-    Json(outbox.messages())
+async fn messages(State(outbox): State<Outbox>) -> Result<Json<Vec<Message>>, Error> {
+    outbox.messages().map(Json).map_err(Error::internal)
 }
 
 async fn clear(State(outbox): State<Outbox>) -> Result<StatusCode, Error> {

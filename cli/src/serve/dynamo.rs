@@ -1,4 +1,4 @@
-//! The embedded DynamoDB engine, served with DynamoDB's protocol on a loopback port.
+//! The embedded DynamoDB engine, served with DynamoDB's protocol.
 //!
 //! Does not use the engine's own server, which accepts requests from any web page and cannot be wrapped in middleware.
 
@@ -15,15 +15,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
-/// Opens the engine with its file, or in memory, and deletes items whose TTL has passed.
+/// Opens the engine with its file, or in memory.
 pub(super) fn open(file: Option<PathBuf>) -> Result<Database, ServeError> {
     let engine = match file {
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
     };
-    engine
-        .and_then(|engine| engine.sweep_ttl().map(|_| engine))
-        .map_err(|error| ServeError::Engine(error.to_string()))
+    engine.map_err(|error| ServeError::Engine(error.to_string()))
 }
 
 /// The DynamoDB endpoint.

@@ -1,17 +1,21 @@
 //! The engine and the root key of a data directory: the services that the API and the operators' commands call.
 
 use super::data_dir::DataDir;
+use super::in_process::InProcess;
 use super::kms::RootKey;
 use super::listen::Listener;
 use super::private::write_file;
 use super::running::RunningTasks;
 use super::token::Token;
+use super::ttl::Collector;
 use super::{LocalClock, ServeError, dynamo, kms};
 use axum::Router;
+use dynoxide::Database;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Endpoint URLs of the services that the server calls. They contain the token, which gives access to everything.
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,10 +30,15 @@ pub struct Endpoints {
 
 /// A data directory's table and root key, served on loopback ports by this process.
 pub(crate) struct Engine {
+    pub(super) table: Database,
     /// The locked data directory; `None` if everything is in memory.
     pub(super) data: Option<DataDir>,
     pub(super) dynamodb_url: String,
     pub(super) kms_url: String,
+    /// The DynamoDB endpoint, for clients in this process.
+    pub(super) dynamodb: InProcess,
+    /// The KMS endpoint, for clients in this process.
+    pub(super) kms: InProcess,
     /// The token that callers of the ports need.
     pub(super) token: Token,
     pub(super) running: RunningTasks,
@@ -57,16 +66,21 @@ impl Engine {
         let dynamodb = Listener::loopback(dynamodb_port, Some(token.clone())).await?;
         let kms = Listener::loopback(kms_port, Some(token.clone())).await?;
         let (dynamodb_url, kms_url) = (dynamodb.url().to_owned(), kms.url().to_owned());
-        let mut engine = Self { data, dynamodb_url, kms_url, token, running: RunningTasks::default() };
-        engine.serve(dynamodb, dynamo::router(table));
-        engine.serve(kms, kms::router(root));
-        Ok(engine)
+        let mut running = RunningTasks::default();
+        let dynamodb = serve(&mut running, dynamodb, dynamo::router(table.clone()));
+        let kms = serve(&mut running, kms, kms::router(root));
+        Ok(Self { table, data, dynamodb_url, kms_url, dynamodb, kms, token, running })
     }
 
-    /// Serves another endpoint until the engine stops.
-    pub(super) fn serve(&mut self, listener: Listener, routes: Router) {
-        let refusals = Router::new().fallback(async || StatusCode::FORBIDDEN);
-        self.running.spawn(|stopped| listener.serve(routes, refusals, stopped));
+    /// Serves another endpoint until the engine stops. Returns it for clients in this process.
+    pub(super) fn serve(&mut self, listener: Listener, routes: Router) -> InProcess {
+        serve(&mut self.running, listener, routes)
+    }
+
+    /// Deletes expired items from now on, until the engine stops.
+    pub(super) fn collect_expired(&mut self, clock: LocalClock) {
+        let collector = Collector { table: self.table.clone(), clock };
+        self.running.spawn(|stopped| collector.run(stopped));
     }
 
     pub(super) fn clock(&self) -> Result<LocalClock, ServeError> {
@@ -89,6 +103,17 @@ impl Engine {
         }
         self.running.stop().await;
     }
+}
+
+/// Serves an endpoint until the tasks are stopped. Returns it for clients in this process.
+fn serve(running: &mut RunningTasks, listener: Listener, routes: Router) -> InProcess {
+    let routes = Arc::new(routes);
+    let in_process = InProcess::new(&routes);
+    let refusals = Router::new().fallback(async || StatusCode::FORBIDDEN);
+    running.spawn(|stopped| async move {
+        listener.serve(Router::clone(&routes), refusals, stopped).await;
+    });
+    in_process
 }
 
 /// Opens a data directory, or connects to the server that has it open.

@@ -10,15 +10,16 @@ use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use shared::ports::Clock as _;
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{fs, io};
 
 /// The sent messages, oldest first. Stored in a file, so that a code can still be read after a restart.
 #[derive(Clone)]
 pub struct Outbox {
-    messages: Arc<Mutex<Vec<Message>>>,
+    /// `None` until somebody asks for them, because the file may be large.
+    messages: Arc<Mutex<Option<Vec<Message>>>>,
     file: Option<PathBuf>,
     clock: LocalClock,
 }
@@ -42,23 +43,28 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Data`] if the file cannot be read.
+    /// [`ServeError::Data`] if the file cannot be used.
     pub fn open(file: Option<PathBuf>, clock: LocalClock) -> Result<Self, ServeError> {
-        let stored = match &file {
-            Some(path) if path.exists() => {
-                fs::read_to_string(path).map_err(|source| ServeError::Data { path: path.clone(), source })?
-            }
-            _ => String::new(),
+        let messages = if let Some(path) = &file {
+            end_last_line(path).map_err(|source| ServeError::Data { path: path.clone(), source })?;
+            None
+        } else {
+            Some(Vec::new())
         };
-        // A truncated line is a message whose request was never answered, because the process was killed.
-        let messages = stored.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Self { messages: Arc::new(Mutex::new(messages)), file, clock })
     }
 
     /// Every message, newest last.
-    #[must_use]
-    pub fn messages(&self) -> Vec<Message> {
-        self.lock().clone()
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Data`] if the file cannot be read.
+    pub fn messages(&self) -> Result<Vec<Message>, ServeError> {
+        let mut messages = self.lock();
+        if messages.is_none() {
+            *messages = Some(self.file.as_deref().map(read).transpose()?.unwrap_or_default());
+        }
+        Ok(messages.clone().unwrap_or_default())
     }
 
     /// Deletes all messages.
@@ -71,7 +77,7 @@ impl Outbox {
         if let Some(file) = &self.file {
             write_file(file, b"")?;
         }
-        messages.clear();
+        *messages = Some(Vec::new());
         Ok(())
     }
 
@@ -105,13 +111,39 @@ impl Outbox {
             let line = serde_json::to_string(&message)?;
             writeln!(append(file)?, "{line}")?;
         }
-        messages.push(message);
+        if let Some(messages) = messages.as_mut() {
+            messages.push(message);
+        }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Message>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Message>>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The messages in a file, if there is one.
+fn read(path: &Path) -> Result<Vec<Message>, ServeError> {
+    let stored = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        stored => stored.map_err(|source| ServeError::Data { path: path.to_owned(), source })?,
+    };
+    // A truncated line is a message whose request was never answered, because the process was killed.
+    Ok(stored.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+/// Ends the last line of a file that a killed process was writing, so that the next message begins a line.
+fn end_last_line(path: &Path) -> io::Result<()> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        file => file?,
+    };
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    if last == [b'\n'] { Ok(()) } else { append(path)?.write_all(b"\n") }
 }
 
 /// The SNS endpoint.

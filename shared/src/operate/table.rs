@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::client::Waiters as _;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
+use aws_sdk_dynamodb::operation::describe_time_to_live::DescribeTimeToLiveError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection, ProjectionType,
@@ -40,6 +41,10 @@ impl Operator {
     /// [`StoreError::Unavailable`] if it could not be created.
     pub async fn create_table(&self) -> Result<ChangeOutcome, StoreError> {
         let invalid = |_| StoreError::Corrupt("table definition");
+        // TTL is enabled last. `DescribeTable` would count the items of a local table.
+        if self.ttl().await?.is_some() {
+            return Ok(ChangeOutcome::Refused);
+        }
         let mut outcome = ChangeOutcome::Refused;
         if self.describe().await?.is_none() {
             let request = definition(self.table.client.create_table()).map_err(invalid)?;
@@ -57,12 +62,10 @@ impl Operator {
             operation: "create the table",
             reason: "it is not active yet".to_owned(),
         })?;
-        if self.ttl().await?.is_none() {
-            let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(attr::TTL);
-            let request = self.table.client.update_time_to_live().table_name(&self.table.name);
-            let enabled = request.time_to_live_specification(ttl.build().map_err(invalid)?).send().await;
-            enabled.map_err(|error| unavailable("enable TTL", &error))?;
-        }
+        let ttl = TimeToLiveSpecification::builder().enabled(true).attribute_name(attr::TTL);
+        let request = self.table.client.update_time_to_live().table_name(&self.table.name);
+        let enabled = request.time_to_live_specification(ttl.build().map_err(invalid)?).send().await;
+        enabled.map_err(|error| unavailable("enable TTL", &error))?;
         Ok(outcome)
     }
 
@@ -85,16 +88,23 @@ impl Operator {
         }
     }
 
-    /// The TTL attribute; `None` if TTL is off.
+    /// The TTL attribute; `None` if TTL is off, or if there is no table.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the call fails.
     pub async fn ttl(&self) -> Result<Option<String>, StoreError> {
-        let described = self.table.client.describe_time_to_live().table_name(&self.table.name).send().await;
-        let ttl = described
-            .map_err(|error| unavailable("describe the table's TTL", &error))?
-            .time_to_live_description;
+        let ttl = match self.table.client.describe_time_to_live().table_name(&self.table.name).send().await {
+            Ok(answer) => answer.time_to_live_description,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(DescribeTimeToLiveError::is_resource_not_found_exception) =>
+            {
+                None
+            }
+            Err(error) => return Err(unavailable("describe the table's TTL", &error)),
+        };
         let enabled = ttl.filter(|ttl| {
             matches!(ttl.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
         });

@@ -44,7 +44,7 @@ fn of_pages(host: &str, request: &RequestBuilder) -> Vec<RequestBuilder> {
 
 /// Everything a page could change.
 async fn state(app: &App) -> (Vec<Item>, usize, i64) {
-    (app.dump().await, app.local.outbox.messages().len(), app.local.clock.now().millis())
+    (app.dump().await, app.local.outbox.messages().unwrap().len(), app.local.clock.now().millis())
 }
 
 async fn is_forbidden(request: RequestBuilder) {
@@ -106,7 +106,7 @@ async fn a_page_from_elsewhere_is_refused_by_the_fault_proxy() {
             is_refused(request).await;
         }
     }
-    assert!(app.local.outbox.messages().is_empty());
+    assert!(app.local.outbox.messages().unwrap().is_empty());
     let data_key = json!({"KeyId": KEY_ID, "NumberOfBytes": 32});
     let answer = super::kms(&crate::app::client(), &url, "GenerateDataKey", &data_key).send().await.unwrap();
     assert_eq!(answer.status(), 200, "an SDK is let through");

@@ -27,7 +27,7 @@ async fn without_the_token_the_ports_of_table_root_key_and_outbox_give_nothing()
         }
     }
     assert_eq!(app.dump().await, before);
-    assert!(app.local.outbox.messages().is_empty());
+    assert!(app.local.outbox.messages().unwrap().is_empty());
 }
 
 /// F7: the URL a developer has given to `cargo lambda watch` is still right after a restart, and commands of the same user

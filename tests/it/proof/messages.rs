@@ -207,7 +207,7 @@ impl Play<'_> {
         // Transactions that conflict are different calls each time: that is `flt_06`'s to test.
         let fault = fault.filter(|(_, fault)| *fault != Fault::Conflict);
         let promised = self.spec.ask(self.now(), key, fault);
-        let before = self.app.local.outbox.messages().len();
+        let before = self.app.local.outbox.messages().unwrap().len();
         self.app.faults().plan(fails(fault));
         let path = format!("/auth/factors/{}/challenge", self.factor);
         let mut request = self.app.authorized(Method::POST, &path).json(&json!({}));
@@ -217,7 +217,7 @@ impl Play<'_> {
         let answer = send(request).await;
         self.app.faults().plan(|_| None);
         self.asked += 1;
-        let left = self.app.local.outbox.messages().len() - before;
+        let left = self.app.local.outbox.messages().unwrap().len() - before;
         let seen = self.seen(&answer, left)?;
         prop_assert_eq!(
             seen,
