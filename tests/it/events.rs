@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::audit::lines_with;
 use crate::canary::remember_all_in;
+use crate::openapi::event_is_allowed;
 use axum::Router;
 use proptest::collection::hash_map;
 use proptest::prelude::*;
@@ -19,6 +20,7 @@ async fn invoke(app: &App, function: Router, event: &str) -> Value {
     let answer = Gateway::new(app.local.core.clone(), function).answer(event).await.unwrap();
     let answer = serde_json::to_value(answer).unwrap();
     assert_eq!((&answer["isBase64Encoded"], &answer["cookies"]), (&json!(false), &json!([])));
+    event_is_allowed(event, &answer);
     answer
 }
 

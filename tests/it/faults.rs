@@ -9,7 +9,10 @@ mod messages;
 mod operation;
 mod rows;
 
+pub(crate) use messages::refusing;
+
 use crate::app::{Answer, App};
+use crate::openapi::is_allowed;
 use axum::Router;
 use axum::routing::get;
 use cli::serve::faults::Call;
@@ -56,7 +59,7 @@ async fn stored(app: &App, factor: &str) -> Option<Factor> {
 }
 
 /// All functions over clients of their own, which reach table and outbox at these URLs.
-fn assemble(app: &App, table: &str, outbox: &str) -> Router {
+pub(crate) fn assemble(app: &App, table: &str, outbox: &str) -> Router {
     assemble_with(app, aws::dynamodb(&aws::on_this_machine(table)), outbox)
 }
 
@@ -76,8 +79,12 @@ pub(crate) fn assemble_with(app: &App, table: aws_sdk_dynamodb::Client, outbox: 
 /// Asks `routes` without a server between.
 pub(crate) async fn ask(routes: Router, request: reqwest::RequestBuilder) -> Answer {
     let request: http::Request<reqwest::Body> = request.build().unwrap().try_into().unwrap();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = routes.oneshot(request.map(axum::body::Body::new)).await.unwrap();
     let (parts, body) = response.into_parts();
     let text = axum::body::to_bytes(body, 65_536).await.unwrap().to_vec();
-    Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(text).unwrap() }
+    let text = String::from_utf8(text).unwrap();
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, text };
+    is_allowed(&method, &path, &answer);
+    answer
 }

@@ -36,6 +36,7 @@ mod keys;
 mod local;
 mod locks;
 mod moto;
+mod openapi;
 mod phone;
 mod proof;
 mod races;

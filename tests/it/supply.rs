@@ -17,10 +17,11 @@ const MEMBERS: [&str; 9] = [
 ];
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.
-const PYTHON: [&str; 5] = [
+const PYTHON: [&str; 6] = [
     ".ci/requirements",
     ".ci/requirements-checkov",
     "tests/it/phone/requirements",
+    "tests/openapi/requirements",
     "tests/services/requirements",
     "tests/sdk/python/requirements",
 ];
@@ -64,6 +65,7 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
         "benches/qr/run",
         "tests/it/phone/run",
         "tests/lambda/run",
+        "tests/openapi/run",
         "tests/rig/run",
         "tests/sdk/run",
         "tests/services/run",
@@ -198,7 +200,7 @@ fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
     for script in
         [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/rig/run", "tests/sdk/run"]
             .into_iter()
-            .chain(["tests/it/phone/run", "tests/services/run", "tests/services/start"])
+            .chain(["tests/it/phone/run", "tests/openapi/run", "tests/services/run", "tests/services/start"])
     {
         for install in read(script).replace("\\\n", "").lines().filter(|line| line.contains("pip\" ")) {
             let checked = install.contains("--require-hashes") || install.contains("${pip[@]}");

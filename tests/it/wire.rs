@@ -3,7 +3,7 @@
 //! What differs from run to run is replaced by its name: ids, moments (counted from the start), secrets, codes and images.
 //! A change of the transcript is a change of the contract: read it line by line before it is accepted.
 
-use crate::app::{App, client, other_than};
+use crate::app::{Answer, App, client, other_than, try_send};
 use cli::serve::faults::{Fault, Faults};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -50,15 +50,14 @@ impl Transcript {
     }
 
     async fn ask(&mut self, asked: &str, request: RequestBuilder) -> Value {
-        let answer = request.send().await.unwrap();
-        let status = answer.status().as_u16();
+        let answer = try_send(request).await.unwrap();
         let headers: BTreeMap<String, String> = answer
-            .headers()
+            .headers
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
             .filter(|(name, _)| !["date", "content-length", "x-request-id"].contains(&name.as_str()))
             .collect();
-        let text = answer.text().await.unwrap();
+        let Answer { status, text, .. } = answer;
         let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         self.names.learn(&body);
         let usual = BTreeMap::from(

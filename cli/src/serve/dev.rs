@@ -1,18 +1,24 @@
-//! The `/_dev` endpoints for applications' tests: read the outbox, move the clock, inject faults. Local server only.
+//! The `/_dev` endpoints for applications' tests: read the outbox, move the clock, inject faults, and read the API's OpenAPI
+//! document. Local server only.
 
 use super::LocalClock;
 use super::faults::Faults;
 use super::sns::{Message, Outbox};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request, State};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shared::http::{Error, Violation};
 use shared::ports::Clock as _;
 use std::collections::BTreeMap;
+
+/// The API's OpenAPI document.
+const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
 
 /// The time of the server's clock.
 #[derive(Serialize)]
@@ -53,11 +59,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// `/_dev/sms` and `/_dev/clock`; `/_dev/faults` on a server that was started with faults.
+/// `/_dev/sms`, `/_dev/clock` and `/_dev/openapi.yaml`; `/_dev/faults` on a server that was started with faults.
 pub fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Router {
     let sms = Router::new().route("/_dev/sms", get(messages).delete(clear)).with_state(outbox);
     let time = Router::new().route("/_dev/clock", get(now).post(advance)).with_state(clock);
-    let router = sms.merge(time);
+    let router = sms.merge(time).route("/_dev/openapi.yaml", get(openapi));
     match faults {
         Some(faults) => router.merge(fault_router(faults)),
         None => router,
@@ -80,6 +86,10 @@ async fn inject(
 ) -> StatusCode {
     faults.plan_random(share, seed);
     StatusCode::NO_CONTENT
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/yaml")], OPENAPI)
 }
 
 async fn messages(State(outbox): State<Outbox>) -> Result<Json<Vec<Message>>, Error> {

@@ -1,5 +1,6 @@
 //! A server in a process of its own, to kill: this test binary, started again to run one test.
 
+use crate::app::try_send;
 use cli::serve::faults::{Fault, Faults};
 use cli::serve::{self, Options};
 use serde_json::{Value, json};
@@ -85,8 +86,8 @@ impl Served {
         body: Option<Value>,
     ) -> reqwest::Result<(u16, Value)> {
         let request = self.client.authorized(method, path);
-        let answer = request.json(&body.unwrap_or(json!({}))).send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
+        let answer = try_send(request.json(&body.unwrap_or(json!({})))).await?;
+        Ok((answer.status, answer.json()))
     }
 
     /// SIGKILL: no destructor runs, no buffer is flushed.

@@ -1,8 +1,9 @@
 //! The process killed between any two calls of an SMS challenge.
 
 use super::served::Served;
+use crate::app::{Answer, send, try_send};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::client::code_in;
 
 /// The calls of an SMS challenge in a process that has not seen its API key.
@@ -21,7 +22,7 @@ async fn a21_flt_08_flt_11_killed_between_any_two_calls_no_message_is_promised_i
             served.kill_nine();
 
             let mut served = Served::start_silent_at(dir.path(), call, moment);
-            let asking = tokio::spawn(served.text(&path).send());
+            let asking = tokio::spawn(try_send(served.text(&path)));
             tokio::task::block_in_place(|| served.wait_for_silence());
             if moment == "after" {
                 // The call is on its way; killed too early, the case is that of the call before.
@@ -31,18 +32,18 @@ async fn a21_flt_08_flt_11_killed_between_any_two_calls_no_message_is_promised_i
             assert!(asking.await.unwrap().is_err(), "{what}: an answer");
 
             let served = Served::start(dir.path());
-            let answer = served.text(&path).send().await.unwrap();
+            let answer = send(served.text(&path)).await;
             // Once it is marked as tried, the message may have been sent, unless it is marked as sent.
             let carried_out = if moment == "after" { &CALLS[..=call] } else { &CALLS[..call] };
             if carried_out.ends_with(&["mark as tried"]) || carried_out.ends_with(&["publish"]) {
-                assert_eq!(answer.status(), 503, "{what}");
+                assert_eq!(answer.status, 503, "{what}");
                 let sent = usize::from(carried_out.contains(&"publish"));
                 assert_eq!(served.client.messages().await.len(), sent, "{what}");
                 served.client.advance(30).await;
-                let answer = served.text(&path).send().await.unwrap();
-                served.has_sent(answer, &what).await;
+                let answer = send(served.text(&path)).await;
+                served.has_sent(&answer, &what).await;
             } else {
-                served.has_sent(answer, &what).await;
+                served.has_sent(&answer, &what).await;
                 assert_eq!(served.client.messages().await.len(), 1, "{what}");
             }
             served.kill_nine();
@@ -57,9 +58,9 @@ impl Served {
     }
 
     /// Asserts that an answer is 201 and that the newest message's code verifies its challenge.
-    async fn has_sent(&self, answer: reqwest::Response, what: &str) {
-        assert_eq!(answer.status(), 201, "{what}");
-        let challenge: Value = answer.json().await.unwrap();
+    async fn has_sent(&self, answer: &Answer, what: &str) {
+        assert_eq!(answer.status, 201, "{what}");
+        let challenge = answer.json();
         let message = self.client.messages().await.pop();
         let message = message.unwrap_or_else(|| panic!("{what}: a text was promised and not sent"));
         let code = code_in(&message.message);

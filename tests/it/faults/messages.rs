@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 const KEY: Option<&str> = Some("login-1");
 
 /// An SNS that refuses every message, as SNS does; its own text names the number.
-async fn refusing(status: StatusCode, code: &'static str) -> String {
+pub(crate) async fn refusing(status: StatusCode, code: &'static str) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let body = format!(
