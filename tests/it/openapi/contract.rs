@@ -4,6 +4,7 @@ use crate::app::Answer;
 use crate::architecture::root;
 use http::{HeaderMap, Method};
 use jsonschema::Validator;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -210,6 +211,10 @@ impl Contract {
         let code = response.check(method, answer).map_err(wrong)?;
         if operation.is_none() && answer.status == 404 && code != "route_not_found" {
             return Err(wrong("an unknown route is not `route_not_found`".to_owned()));
+        }
+        let is_text = percent_decode_str(path).decode_utf8().is_ok();
+        if operation.is_some() && code == "route_not_found" && is_text {
+            return Err(wrong("the route is missing".to_owned()));
         }
         Ok(Kind { operation: id.to_owned(), status: answer.status, code })
     }

@@ -29,7 +29,7 @@ fn answer(status: u16, body: &Value) -> Answer {
 
 /// Why the document does not allow an answer.
 fn reason(method: &Method, path: &str, answer: &Answer) -> String {
-    Contract::get().kind(method, path, answer).err().expect("a reason")
+    Contract::get().kind(method, path, answer).expect_err("a reason")
 }
 
 fn is_allowed(method: &Method, path: &str, answer: &Answer) -> bool {
@@ -138,6 +138,9 @@ fn a_wrong_status_or_route_is_caught() {
     let no_route = answer(404, &json!({"code": "route_not_found", "message": "Not Found"}));
     assert!(is_allowed(&Method::GET, "/auth/nothing", &no_route));
     assert!(!is_allowed(&Method::POST, "/auth/factors/verify", &no_route));
+    // So is a route that the server lacks from a path that is not text.
+    assert!(reason(&Method::POST, VERIFY, &no_route).contains("the route is missing"));
+    assert!(is_allowed(&Method::POST, "/auth/challenges/%ff/verify", &no_route));
 }
 
 #[test]
