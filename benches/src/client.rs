@@ -1,6 +1,6 @@
 //! A client of the API: of the local server, and of the services beside it that answer the same requests.
 
-use reqwest::{Client as Http, RequestBuilder};
+use reqwest::{Client as Http, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use shared::domain::totp::{Secret, Step};
 use shared::ports::{Clock as _, SystemClock};
@@ -31,6 +31,10 @@ pub fn code(secret: &str) -> String {
     code.expose().to_owned()
 }
 
+/// The answer 503: the server is overloaded.
+#[derive(Debug)]
+pub struct Unavailable;
+
 /// A client with connections of its own.
 pub struct Client {
     http: Http,
@@ -48,37 +52,55 @@ impl Client {
         let body = json!({
             "type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alice@example.com", "user_id": user
         });
-        Factor::new(&self.post("/auth/factors/enroll", &body).await)
+        Factor::new(&self.post("/auth/factors/enroll", &body).await.unwrap())
     }
 
     /// The ID of a new challenge of a factor.
     pub async fn challenge(&self, factor: &Factor) -> String {
-        let answer = self.post(&format!("/auth/factors/{}/challenge", factor.id), &json!({})).await;
-        answer["id"].as_str().unwrap().to_owned()
+        self.open(factor).await.unwrap()
     }
 
     /// Verifies the code that the factor shows, which must be right.
     pub async fn verify(&self, challenge: &str, factor: &Factor) {
+        self.prove(challenge, factor).await.unwrap();
+    }
+
+    /// A challenge and a verify.
+    pub async fn log_in(&self, factor: &Factor) -> Result<(), Unavailable> {
+        let challenge = self.open(factor).await?;
+        self.prove(&challenge, factor).await
+    }
+
+    async fn open(&self, factor: &Factor) -> Result<String, Unavailable> {
+        let path = format!("/auth/factors/{}/challenge", factor.id);
+        Ok(self.post(&path, &json!({})).await?["id"].as_str().unwrap().to_owned())
+    }
+
+    async fn prove(&self, challenge: &str, factor: &Factor) -> Result<(), Unavailable> {
         let path = format!("/auth/challenges/{challenge}/verify");
-        let answer = self.post(&path, &json!({"code": factor.code()})).await;
+        let answer = self.post(&path, &json!({"code": factor.code()})).await?;
         assert_eq!(answer["valid"], true, "{answer}");
+        Ok(())
     }
 
     /// Reads a path.
     pub async fn get(&self, path: &str) -> Value {
-        self.send(self.http.get(format!("{}{path}", self.url))).await
+        self.send(self.http.get(format!("{}{path}", self.url))).await.unwrap()
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Value {
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, Unavailable> {
         self.send(self.http.post(format!("{}{path}", self.url)).json(body)).await
     }
 
-    async fn send(&self, request: RequestBuilder) -> Value {
+    async fn send(&self, request: RequestBuilder) -> Result<Value, Unavailable> {
         let response = request.bearer_auth(&self.key).send().await.unwrap();
         let status = response.status();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(Unavailable);
+        }
         let body = response.text().await.unwrap();
         assert!(status.is_success(), "{status}: {body}");
-        serde_json::from_str(&body).unwrap()
+        Ok(serde_json::from_str(&body).unwrap())
     }
 }
 

@@ -9,7 +9,8 @@ use crate::plot::{Bar, Plot};
 use crate::process::load_average;
 use crate::server::{self, Server};
 use crate::table::{Section, Table, float, number, thousands};
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use cli::serve::TABLE;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -24,10 +25,10 @@ type Item = HashMap<String, AttributeValue>;
 
 /// Requests per operation and size, after as many tenths.
 const REQUESTS: usize = 600;
-/// What DynamoDB takes in one batch.
-const BATCH: usize = 25;
-/// Batches at the same time.
-const WRITERS: usize = 4;
+/// What DynamoDB takes in one transaction, which the engine syncs to the disk once.
+const BATCH: usize = 100;
+/// Transactions at the same time.
+const WRITERS: usize = 2;
 /// The user of the factor that is copied, and the start of the names of the copies' users.
 const USER: &str = "user_original";
 /// Factors per user.
@@ -86,7 +87,7 @@ async fn template(dir: &Path, factor: &Factor) -> Item {
     items.into_iter().find(id).expect("an enrolled factor")
 }
 
-/// Writes copies under other IDs and users, in batches.
+/// Writes copies under other IDs and users, in transactions.
 async fn fill(dir: &Path, template: &Item, numbers: std::ops::Range<usize>) {
     let old = template["pk"].as_s().unwrap().split('/').nth(1).unwrap().to_owned();
     let batches: Vec<_> =
@@ -101,9 +102,12 @@ async fn fill(dir: &Path, template: &Item, numbers: std::ops::Range<usize>) {
                     let id = FactorId::new(SystemClock.now(), &mut rng).to_string();
                     put(copy(&template, &[(&old, &id), (USER, &format!("user_{}", number / PER_USER))]))
                 });
-                let written =
-                    engine.batch_write_item().request_items(TABLE, copies.collect()).send().await.unwrap();
-                assert!(written.unprocessed_items.is_none_or(|items| items.is_empty()));
+                engine
+                    .transact_write_items()
+                    .set_transact_items(Some(copies.collect()))
+                    .send()
+                    .await
+                    .unwrap();
             }
         });
     }
@@ -121,12 +125,16 @@ fn copy(item: &Item, replaced: &[(&str, &str)]) -> Item {
     item.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()
 }
 
-fn put(item: Item) -> WriteRequest {
-    WriteRequest::builder().put_request(PutRequest::builder().set_item(Some(item)).build().unwrap()).build()
+fn put(item: Item) -> TransactWriteItem {
+    let put = Put::builder().table_name(TABLE).set_item(Some(item)).build().unwrap();
+    TransactWriteItem::builder().put(put).build()
 }
 
+/// A client of the engine. A batch of writes may take longer than a request's calls.
 fn engine(dir: &Path) -> aws_sdk_dynamodb::Client {
-    shared::aws::dynamodb(&shared::aws::on_this_machine(&server::dynamodb_url(dir)))
+    let sdk = shared::aws::on_this_machine(&server::dynamodb_url(dir));
+    let config = aws_sdk_dynamodb::config::Builder::from(&sdk).timeout_config(TimeoutConfig::disabled());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
 /// The server's processor time per request, one after the other from one client.

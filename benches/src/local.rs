@@ -45,6 +45,8 @@ enum Service {
 struct Load {
     clients: usize,
     logins: usize,
+    /// Logins that ended with a 503.
+    failed: usize,
     wall: Duration,
     latencies: Spread,
     processor: Duration,
@@ -60,6 +62,7 @@ pub async fn section(bench: &Bench) -> Section {
         "p99",
         "processor per login, ms",
         "memory, MiB",
+        "answered 503",
     ]);
     let mut bars = Vec::new();
     for service in [Service::Latchkey, Service::BetterAuth, Service::Express, Service::Go] {
@@ -82,6 +85,7 @@ pub async fn section(bench: &Bench) -> Section {
                 p99,
                 number(per_login),
                 memory,
+                load.failed.to_string(),
             ]);
             if clients == COMPARED {
                 bars.push(Bar { label: service.name().to_owned(), value: per_login, ours: bars.is_empty() });
@@ -147,19 +151,22 @@ impl Service {
                         return latencies;
                     }
                     let began = Instant::now();
-                    match &*accounts {
-                        Accounts::Factors(factors) => {
-                            let challenge = client.challenge(&factors[login]).await;
-                            client.verify(&challenge, &factors[login]).await;
+                    let succeeded = match &*accounts {
+                        Accounts::Factors(factors) => client.log_in(&factors[login]).await.is_ok(),
+                        Accounts::Users(users) => {
+                            users[number].log_in().await;
+                            true
                         }
-                        Accounts::Users(users) => users[number].log_in().await,
+                    };
+                    if succeeded {
+                        latencies.push(began.elapsed());
                     }
-                    latencies.push(began.elapsed());
                 }
             });
         }
         let latencies = running.join_all().await.concat();
+        let (failed, logins) = (logins - latencies.len(), latencies.len());
         let (wall, processor) = (began.elapsed(), server.processor_time().saturating_sub(before));
-        Load { clients, logins, wall, latencies: Spread::milliseconds(&latencies), processor }
+        Load { clients, logins, failed, wall, latencies: Spread::milliseconds(&latencies), processor }
     }
 }

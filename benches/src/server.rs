@@ -1,11 +1,11 @@
 //! A server in a process of its own: `latchkey serve`, or one of benches/peers.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, root};
 use crate::emulator::Program;
 use crate::process;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -25,13 +25,15 @@ impl Server {
     /// Starts it and waits until it prints its URL.
     pub async fn start(program: &Program) -> Self {
         let mut command = Command::new(&program.path);
-        command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let log = root().join("target/bench/server.log");
+        command.stderr(File::create(&log).unwrap());
         let mut process = command.kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = tokio::time::timeout(PATIENCE, async {
             loop {
                 let line = lines.next_line().await.unwrap();
-                let line = line.unwrap_or_else(|| panic!("{} ended", program.path.display()));
+                let line = line.unwrap_or_else(|| panic!("it ended: {}", fs::read_to_string(&log).unwrap()));
                 if let Some((_, rest)) = line.split_once("http://") {
                     break format!("http://{}", rest.trim());
                 }
