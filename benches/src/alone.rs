@@ -18,7 +18,7 @@ const RUNS: usize = 2_000;
 const PEER_RUNS: &str = "300";
 /// Processes that read a phone number.
 const PROCESSES: usize = 25;
-const PHONES: [&str; 2] = ["+12025550123", "+442071838750"];
+const PHONES: [&str; 2] = ["+12025550123", "+447400123456"];
 
 /// How long an operation takes, in microseconds, and the length of its result.
 struct Timed {
@@ -102,7 +102,7 @@ fn peer(program: &mut Command) -> [Timed; 2] {
 fn phones() -> [Spread; 2] {
     let run = |_| {
         let output = Command::new(Bench::own("phone").path).args(PHONES).output().unwrap();
-        assert!(output.status.success());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect()
     };
     let runs: Vec<Vec<f64>> = (0..PROCESSES).map(run).collect();
