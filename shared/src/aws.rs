@@ -2,7 +2,9 @@
 
 mod access;
 
-pub use access::{OperatorAccess, TrustedRoots, for_operator, in_lambda, on_this_machine};
+pub use access::{
+    EndpointUrls, FunctionAccess, OperatorAccess, TrustedRoots, for_operator, in_lambda, on_this_machine,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::retry::RetryPartition;

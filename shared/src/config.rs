@@ -4,7 +4,7 @@ pub(crate) mod reader;
 
 pub use reader::InvalidVariables;
 
-use crate::aws::TrustedRoots;
+use crate::aws::{EndpointUrls, FunctionAccess, TrustedRoots};
 use crate::domain::phone::Country;
 use crate::domain::policy::{
     Countries, DEFAULT_SMS_DAILY_BUDGET, DEFAULT_SMS_MAX_PRICE, LOCAL_SMS_DAILY_BUDGET, Policy, Skew,
@@ -32,10 +32,8 @@ pub struct Config {
     pub table: String,
     /// The KMS key that wraps the keyring: its ID, ARN or alias.
     pub kms_key: String,
-    /// The AWS region, which Lambda sets.
-    pub region: String,
-    /// The root certificates that AWS's endpoints may be signed under.
-    pub trusted_roots: TrustedRoots,
+    /// How AWS is reached.
+    pub aws: FunctionAccess,
     /// The settings that the local server shares.
     pub settings: Settings,
 }
@@ -73,10 +71,7 @@ impl Config {
         let config = Self {
             table: reader.required("LATCHKEY_TABLE").unwrap_or_default(),
             kms_key: reader.required("LATCHKEY_KMS_KEY_ID").unwrap_or_default(),
-            region: reader.required("AWS_REGION").unwrap_or_default(),
-            trusted_roots: reader
-                .parsed("LATCHKEY_TRUSTED_ROOTS", "must be amazon or system", TrustedRoots::parse)
-                .unwrap_or_default(),
+            aws: function_access(reader),
             settings: Settings::read(reader, Countries::Only([].into()), DEFAULT_SMS_DAILY_BUDGET),
         };
         reader.finish(config)
@@ -143,6 +138,25 @@ impl Settings {
     }
 }
 
+/// Reads the AWS SDK's own variables, apart from the choice of roots.
+fn function_access(reader: &Reader<'_>) -> FunctionAccess {
+    let switch = |name| reader.parsed(name, "must be true or false", |text| text.to_lowercase().parse().ok());
+    let endpoint = |name| reader.text(name).or_else(|| reader.text("AWS_ENDPOINT_URL"));
+    FunctionAccess {
+        region: reader.required("AWS_REGION").unwrap_or_default(),
+        trusted_roots: reader
+            .parsed("LATCHKEY_TRUSTED_ROOTS", "must be amazon or system", TrustedRoots::parse)
+            .unwrap_or_default(),
+        fips: switch("AWS_USE_FIPS_ENDPOINT").unwrap_or_default(),
+        dual_stack: switch("AWS_USE_DUALSTACK_ENDPOINT").unwrap_or_default(),
+        endpoints: EndpointUrls {
+            dynamodb: endpoint("AWS_ENDPOINT_URL_DYNAMODB"),
+            kms: endpoint("AWS_ENDPOINT_URL_KMS"),
+            sns: endpoint("AWS_ENDPOINT_URL_SNS"),
+        },
+    }
+}
+
 fn skew(text: &str) -> Option<Skew> {
     match text {
         "0" => Some(Skew::None),
@@ -195,6 +209,11 @@ mod tests {
             ("LATCHKEY_TRUSTED_ROOTS", "system"),
             ("LATCHKEY_LOG", "warn"),
             ("AWS_REGION", "eu-central-1"),
+            ("AWS_USE_FIPS_ENDPOINT", "TRUE"),
+            ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:8000"),
+            ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:8001"),
+            ("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:8002"),
         ];
         let ours: Vec<&str> =
             variables.iter().map(|(name, _)| *name).filter(|name| name.starts_with("LATCHKEY")).collect();

@@ -20,6 +20,7 @@ mod wire;
 pub use error::{Error, Violation};
 pub use extract::MAX_IDEMPOTENCY_KEY_BYTES;
 pub use routes::{Function, Operation, ROUTES, Route, Verb};
+pub use trace::GatewayRequestId;
 
 use crate::core::Core;
 use crate::sms::Sms;

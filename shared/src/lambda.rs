@@ -17,8 +17,8 @@ use crate::vault::keyring::Keyring;
 use crate::vault::kms::Kms;
 use aws_config::SdkConfig;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::Method;
 use event::MalformedEvent;
 use lambda_runtime::tower::ServiceExt as _;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -39,14 +39,22 @@ impl Function {
     /// # Errors
     ///
     /// If a variable is missing or invalid.
-    pub async fn start() -> Result<Self, Error> {
+    pub fn start() -> Result<Self, Error> {
         let config = Config::from_env()?;
         tracing::subscriber::set_global_default(logs::subscriber(&config.settings.log, std::io::stdout)?)?;
-        let sdk = aws::in_lambda(config.region.clone(), config.trusted_roots).await;
+        let sdk = aws::in_lambda(config.aws.clone());
         let store = Store::new(aws::dynamodb(&sdk), config.table.clone());
         let policy = config.settings.policy.clone();
         let core = Core::new(store, policy, Arc::new(SystemClock), Arc::new(OsEntropy));
         Ok(Self { core, sdk, config })
+    }
+
+    /// Opens the connection to DynamoDB, for functions without a keyring. Otherwise the first request would, when the function
+    /// has a fraction of the processor. If it fails, the first request tries again.
+    pub async fn connect(&self) {
+        if let Err(error) = self.core.store.environment_tags().await {
+            tracing::error!(%error, "the table could not be read");
+        }
     }
 
     /// The keyring with its data keys unwrapped, for functions that seal or open. This is the first call to DynamoDB,
@@ -57,8 +65,9 @@ impl Function {
     /// verdict.
     pub async fn keyring(&self) -> Keyring {
         let kms = Kms::new(aws::kms(&self.sdk), self.config.kms_key.clone());
-        let keyring = Keyring::new(kms, self.core.store.clone());
-        if let Err(error) = keyring.load().await {
+        let keyring = Keyring::new(kms.clone(), self.core.store.clone());
+        let (loaded, ()) = tokio::join!(keyring.load(), kms.connect());
+        if let Err(error) = loaded {
             tracing::error!(%error, "the keyring could not be loaded");
         }
         keyring
@@ -107,16 +116,9 @@ impl Gateway {
     pub async fn answer(&self, event: &str) -> Result<GatewayResponse, Error> {
         let response = match event::request(event) {
             Ok(request) => self.app.clone().oneshot(request).await,
-            Err(MalformedEvent) => self.malformed.clone().oneshot(placeholder_request()).await,
+            Err(MalformedEvent) => self.malformed.clone().oneshot(Request::new(Body::empty())).await,
         };
         let Ok(response) = response;
         GatewayResponse::from_response(response).await
     }
-}
-
-/// A placeholder for an event that cannot be parsed. Its audit line has the method `none`.
-fn placeholder_request() -> Request {
-    let mut request = Request::default();
-    *request.method_mut() = Method::from_bytes(b"none").unwrap_or_default();
-    request
 }

@@ -6,10 +6,10 @@
 use std::io::Write as _;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::filter::FilterExt as _;
+use tracing_subscriber::filter::{FilterExt as _, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
-use tracing_subscriber::{EnvFilter, Layer, filter};
+use tracing_subscriber::{Layer, filter};
 
 /// The target of events whose `line` is an audit line (`http/audit.rs`).
 pub(crate) const AUDIT: &str = "latchkey::audit";
@@ -21,12 +21,12 @@ const QUIET: [&str; 9] = ["aws_", "axum", "dynoxide", "h2", "hyper", "lambda_", 
 ///
 /// # Errors
 ///
-/// If `filter` is not a `tracing` filter.
+/// If `filter` is not a list of `target=level`.
 pub fn subscriber<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync, filter::ParseError>
 where
     W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
-    let chosen = EnvFilter::builder().parse(filter)?;
+    let chosen: Targets = filter.parse()?;
     let quiet = filter::filter_fn(|event: &Metadata<'_>| {
         event.target() != AUDIT
             && (*event.level() <= tracing::Level::INFO

@@ -1,6 +1,8 @@
-//! What each operation costs in DynamoDB: calls and capacity units, exactly (docs/PERFORMANCE.md).
+//! What each operation costs: calls and capacity units of DynamoDB, exactly (docs/PERFORMANCE.md), and bytes of logs.
 
-use crate::app::{App, Totp};
+use crate::app::{App, Totp, logged};
+use crate::architecture::root;
+use crate::audit::bare;
 use crate::faults::{ask, assemble_with};
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextMut, FinalizerInterceptorContextRef,
@@ -16,7 +18,13 @@ use aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total;
 use axum::Router;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
+use shared::domain::sms_text::SmsTemplate;
+use shared::http::{challenge, verify};
+use shared::lambda::Gateway;
+use shared::sms::{Sms, SmsConfig};
+use std::fs;
 use std::sync::{Arc, Mutex};
+use tests::events::filled;
 
 /// The calls since it was last cleared: their names, and the capacity units that the engine says they consumed; `None` for a
 /// write whose condition did not hold.
@@ -171,4 +179,110 @@ async fn a_snapshot_that_does_not_fit_into_a_write_unit_is_left_out() {
     let right = app.code_of(&totp, 0);
     // The factor itself is larger than a write unit.
     assert_eq!(costs.verify(&challenge, &right).await, "GetItem 1, GetItem 1, UpdateItem 2");
+}
+
+/// A table's name as `CloudFormation` makes it, in a stack that is called latchkey.
+const TABLE: &str = "latchkey-Table-1ABCDEFGHIJK";
+
+/// What `CloudWatch` Logs adds to each event, in bytes.
+const EVENT_BYTES: usize = 26;
+
+/// The bytes of the log lines of a login.
+struct LineBytes {
+    challenge: usize,
+    verify: usize,
+    /// Of the gateway, for each of the two.
+    gateway: usize,
+}
+
+/// The audit lines of a challenge and a right code, as API Gateway's events make them: with its request IDs, which have 16
+/// characters, and a latency of one digit.
+async fn audit_lines() -> [String; 2] {
+    let app = App::start().await;
+    let (core, keyring) = (&app.local.core, &app.local.keyring);
+    let config = SmsConfig { sender_id: None, origination_number: None, template: SmsTemplate::default() };
+    let sms = Sms::new(shared::aws::sns(&shared::aws::on_this_machine(&app.local.sns_url)), config);
+    let (totp, key) = (app.enroll_totp().await, ("api_key", app.local.api_key.expose()));
+
+    let routes = challenge::router(core.clone(), keyring.clone(), sms);
+    let event = filled("challenge", &[key, ("factor_id", &totp.id)]);
+    let answer = Gateway::new(core.clone(), routes).answer(&event).await.unwrap();
+    let answer = serde_json::to_value(answer).unwrap();
+    let made: serde_json::Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    let id = made["id"].as_str().unwrap();
+
+    let routes = verify::router(core.clone(), keyring.clone());
+    let event = filled("verify", &[key, ("challenge_id", id), ("code", &app.code_of(&totp, 0))]);
+    let answer = Gateway::new(core.clone(), routes).answer(&event).await.unwrap();
+    assert_eq!(serde_json::to_value(answer).unwrap()["statusCode"], 201);
+
+    let logs = logged();
+    let lines: Vec<&str> = logs.lines().filter(|line| line.contains(bare(id))).collect();
+    let [challenge, verify] = lines.as_slice() else { panic!("two lines: {lines:#?}") };
+    for line in [challenge, verify] {
+        assert!(line.contains(r#""request_id":"JKJaXmPLv"#) && line.contains(r#""outcome":"ok""#), "{line}");
+        assert!(line.contains(r#""ms":0"#), "the clock stands still: {line}");
+    }
+    [challenge, verify].map(|line| (*line).to_owned())
+}
+
+/// A line of the gateway's log, as the template has it.
+fn gateway_line() -> String {
+    let template: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(root().join("template.yaml")).unwrap()).unwrap();
+    let format = &template["Resources"]["Api"]["Properties"]["AccessLogSettings"]["Format"];
+    let line = [
+        ("$context.requestId", "JKJaXmPLvHcESHA="),
+        ("$context.identity.sourceIp", "203.0.113.195"),
+        ("$context.routeKey", "POST /auth/challenges/{id}/verify"),
+        ("$context.status", "201"),
+        ("$context.error.responseType", "-"),
+    ]
+    .iter()
+    .fold(format.as_str().unwrap().to_owned(), |line, (name, value)| line.replace(name, value));
+    assert!(!line.contains('$'), "{line}");
+    line
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_writes_647_bytes_of_audit_lines() {
+    let [challenge, verify] = audit_lines().await;
+    assert_eq!((challenge.len(), verify.len()), (325, 322), "{challenge}\n{verify}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documents_say_what_a_million_logins_cost() {
+    let longer = TABLE.len() - cli::serve::TABLE.len();
+    let [challenge, verify] = audit_lines().await.map(|line| line.len() + longer);
+    let bytes = LineBytes { challenge, verify, gateway: gateway_line().len() };
+    let login = bytes.challenge + bytes.verify + 2 * bytes.gateway + 4 * EVENT_BYTES;
+    // Of a million logins: megabytes, and dollars in cents, each row rounded as the page does.
+    let logs = f64::from(u32::try_from(login).unwrap()) * 0.5e-3;
+    let lambda = 2.0 * 0.2 + 5_000.0 * 0.000_013_333_4;
+    // A read and a write each, which the tests above count.
+    let dynamodb = 2.0 * 0.125 + 2.0 * 0.625;
+    let rows = [2.0, dynamodb, logs, lambda].map(|dollars| (dollars * 100.0).round() / 100.0);
+    let total: f64 = rows.iter().sum();
+    assert!(total <= 4.5, "{total}");
+
+    let page = fs::read_to_string(root().join("docs/DEPLOY.md")).unwrap();
+    let LineBytes { challenge, verify, gateway } = bytes;
+    for row in [
+        format!("| HTTP API | 2 requests × $1.00 | ${:.2} |", rows[0]),
+        format!("2 × $0.125 + 2 × $0.625 | ${:.2} |", rows[1]),
+        format!(
+            "| CloudWatch Logs | {challenge} B + {verify} B of the functions, 2 × {gateway} B of the gateway, \
+             4 × {EVENT_BYTES} B: {:.2} GB × $0.50 | ${:.2} |",
+            logs / 0.5,
+            rows[2]
+        ),
+        format!("5,000 GB-s × $0.0000133334 | ${:.2} |", rows[3]),
+        format!("| **together** | | **${total:.2}** |"),
+        // Of ten thousand logins per second: a hundredth of a million.
+        format!("| {:.0} MB per second, about ${:.0} per day |", logs / 0.5 * 10.0, logs * 864.0),
+    ] {
+        assert!(page.contains(&row), "{row}");
+    }
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("cost about ${total:.2} at us-east-1 list prices")), "{total:.2}");
 }

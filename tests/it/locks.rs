@@ -1,7 +1,7 @@
 //! Guessing at a factor: how it locks, what a locked one answers, what that does to other factors, and what is logged.
 
 use crate::app::{App, Totp, other_than, send};
-use crate::audit::lines_with;
+use crate::audit::{bare, lines_with};
 use reqwest::Method;
 use serde_json::json;
 
@@ -18,9 +18,9 @@ impl App {
 
 /// The audit lines of verdicts about a factor, from first to last: their outcomes and what they say of a lock.
 fn events_of(factor: &str) -> Vec<(String, Option<String>)> {
-    lines_with(factor)
+    lines_with(bare(factor))
         .into_iter()
-        .filter(|line| line["operation"] == "verify" && line["status"] == 201)
+        .filter(|line| line["operation"] == "verify" && line["code"].is_null())
         .map(|line| {
             let text = |name: &str| line[name].as_str().map(str::to_owned);
             (text("outcome").unwrap(), text("locked_until"))

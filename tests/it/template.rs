@@ -2,6 +2,7 @@
 
 mod access;
 mod gateway;
+mod metrics;
 mod watch;
 
 use crate::app::App;

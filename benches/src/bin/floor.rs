@@ -9,7 +9,7 @@ use shared::config::Config;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
-    let client = aws::dynamodb(&aws::in_lambda(config.region, config.trusted_roots).await);
+    let client = aws::dynamodb(&aws::in_lambda(config.aws));
     let key = |text: &str| AttributeValue::S(text.to_owned());
     let answer = async |_: LambdaEvent<Value>| {
         let get = client.get_item().table_name(&config.table).key("pk", key("floor")).key("sk", key("floor"));

@@ -5,7 +5,7 @@ use shared::lambda::{Error, Function};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let function = Function::start().await?;
+    let function = Function::start()?;
     let keyring = function.keyring().await;
     let routes = enroll::router(function.core.clone(), keyring);
     function.serve(routes).await

@@ -1,7 +1,7 @@
 //! How AWS is reached: region, credentials, endpoints and trusted roots. Every client is made from one of these.
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{
     Credentials, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
@@ -9,6 +9,7 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use std::time::Duration;
 
 /// The roots of Amazon Trust Services, which sign the certificates of AWS's endpoints in the partitions `aws` and
@@ -31,6 +32,44 @@ pub enum TrustedRoots {
     Amazon,
     /// The system's store: for other partitions, and for a proxy that inspects TLS.
     System,
+}
+
+/// How a Lambda function reaches AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FunctionAccess {
+    /// The region, which Lambda sets.
+    pub region: String,
+    /// The root certificates that AWS's endpoints may be signed under.
+    pub trusted_roots: TrustedRoots,
+    /// Whether to use FIPS 140 endpoints.
+    pub fips: bool,
+    /// Whether to use endpoints that also have IPv6 addresses.
+    pub dual_stack: bool,
+    /// Endpoints other than AWS's.
+    pub endpoints: EndpointUrls,
+}
+
+/// The URL of each service, if it is not AWS's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndpointUrls {
+    /// DynamoDB.
+    pub dynamodb: Option<String>,
+    /// KMS.
+    pub kms: Option<String>,
+    /// SNS.
+    pub sns: Option<String>,
+}
+
+/// The SDK asks for no other setting of a service.
+impl LoadServiceConfig for EndpointUrls {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        match key.service_id() {
+            "DynamoDB" => self.dynamodb.clone(),
+            "KMS" => self.kms.clone(),
+            "SNS" => self.sns.clone(),
+            _ => None,
+        }
+    }
 }
 
 /// Settings of an operator's command that override the AWS configuration.
@@ -71,15 +110,22 @@ impl TrustedRoots {
     }
 }
 
-/// The configuration of a Lambda function, with the region and the credentials that Lambda sets.
-pub async fn in_lambda(region: String, roots: TrustedRoots) -> SdkConfig {
-    let mut loader = defaults()
-        .region(Region::new(region))
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new());
-    if let Some(client) = roots.http_client() {
-        loader = loader.http_client(client);
-    }
-    loader.load().await
+/// The configuration of a Lambda function, with the credentials that Lambda sets.
+///
+/// The SDK's loader would look for each of its settings in two dozen variables and in files that Lambda does not have, and brings
+/// the clients of everything that can give credentials.
+#[must_use]
+pub fn in_lambda(access: FunctionAccess) -> SdkConfig {
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(access.region))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .use_fips(access.fips)
+        .use_dual_stack(access.dual_stack)
+        .service_config(access.endpoints);
+    config.set_http_client(access.trusted_roots.http_client());
+    config.build()
 }
 
 /// The configuration of an operator's command: that of the AWS CLI, with the settings in `access`.
@@ -88,7 +134,10 @@ pub async fn for_operator(access: &OperatorAccess) -> SdkConfig {
         .operation_timeout(OPERATOR_CALL_TIMEOUT)
         .operation_attempt_timeout(OPERATOR_TRY_TIMEOUT)
         .build();
-    let mut loader = defaults().timeout_config(timeouts);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        // Calls have timeouts of their own, so a stream that stalls needs no watch.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .timeout_config(timeouts);
     if let Some(profile) = &access.profile {
         loader = loader.profile_name(profile);
     }
@@ -114,12 +163,6 @@ pub fn on_this_machine(endpoint: &str) -> SdkConfig {
         .http_client(Builder::new().build_http())
         .endpoint_url(endpoint)
         .build()
-}
-
-/// Calls have timeouts of their own, so a stream that stalls needs no watch.
-fn defaults() -> ConfigLoader {
-    aws_config::defaults(BehaviorVersion::latest())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
 }
 
 #[cfg(test)]

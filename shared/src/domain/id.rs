@@ -61,19 +61,21 @@ macro_rules! id {
             /// The 26 characters after the prefix.
             #[must_use]
             pub fn bare(&self) -> String {
-                self.0.to_string()
+                format!("{self:#}")
             }
         }
 
+        /// `{:#}` leaves out the prefix.
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", Self::PREFIX, self.0)
+                let prefix = if f.alternate() { "" } else { Self::PREFIX };
+                write!(f, "{prefix}{}", self.0)
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
+                write!(f, "{self}")
             }
         }
     };
@@ -112,6 +114,8 @@ mod tests {
     fn only_the_canonical_form_is_an_id() {
         let id = "auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ";
         assert_eq!(FactorId::parse(id).unwrap().to_string(), id);
+        assert_eq!(FactorId::parse(id).unwrap().bare(), "01FZ4TS0MWPZR7GATS7KCXANQZ");
+        assert_eq!(format!("{:#?}", FactorId::parse(id).unwrap()), id);
         for other in [
             "auth_factor_01fz4ts0mwpzr7gats7kcxanqz",
             "auth_factor_81FZ4TS0MWPZR7GATS7KCXANQZ",

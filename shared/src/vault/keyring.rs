@@ -21,6 +21,7 @@ use crate::store::{Store, StoreError};
 use crate::vault::cipher::{self, Key};
 use crate::vault::kms::Kms;
 use crate::vault::seal::Seal;
+use futures_util::future::join_all;
 use rand::CryptoRng;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,7 +55,7 @@ impl Keyring {
         Self { kms, store, data_keys: Arc::default() }
     }
 
-    /// Unwraps every data key in advance: one query, and one KMS call per entry. A damaged entry is logged and skipped;
+    /// Unwraps every data key in advance: one query, then one KMS call per entry, all at once. A damaged entry is logged and skipped;
     /// it affects only what is sealed under it.
     ///
     /// # Errors
@@ -68,8 +69,8 @@ impl Keyring {
             tracing::error!(%damaged, "an entry of the keyring cannot be read");
             last_error = Some(StoreError::Corrupt(damaged.attribute).into());
         }
-        for entry in &entries.readable {
-            match self.unwrap_data_key(entry).await {
+        for unwrapped in join_all(entries.readable.iter().map(|entry| self.unwrap_data_key(entry))).await {
+            match unwrapped {
                 Ok(_) => {}
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
