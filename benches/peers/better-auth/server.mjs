@@ -27,3 +27,4 @@ const options = {
 await (await getMigrations(options)).runMigrations();
 const server = createServer(toNodeHandler(betterAuth(options)));
 server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
+server.keepAliveTimeout = 120_000; // clients keep their connections while others sign up

@@ -37,3 +37,4 @@ app.post("/auth/challenges/:id/verify", async (request, response) => {
 });
 
 const server = app.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}`));
+server.keepAliveTimeout = 120_000; // clients keep their connections while others sign up
