@@ -51,6 +51,16 @@ impl Operation {
             Self::Read => "factors",
         }
     }
+
+    /// The name of its calls alone, in the tables.
+    pub fn floor(self) -> &'static str {
+        match self {
+            Self::Enroll => "calls of enroll",
+            Self::Challenge => "calls of challenge",
+            Self::Verify => "calls of verify",
+            Self::Read => "calls of factors",
+        }
+    }
 }
 
 /// So many different events of one operation.
@@ -86,6 +96,24 @@ impl Bench {
     /// A function's release binary.
     pub fn function(&self, name: &str) -> Program {
         Program::new(self.functions.join(name).join("bootstrap"), &[])
+    }
+
+    /// The program that makes the calls of a function and does nothing else.
+    pub async fn floor(&self, operation: Operation) -> Program {
+        let client = Client::new(&self.local.url, self.local.api_key.expose());
+        let factor = client.enroll(USER).await;
+        let challenge = client.challenge(&factor).await;
+        // A factor that has been used is larger.
+        client.verify(&challenge, &factor).await;
+        let challenge = client.challenge(&factor).await;
+        let caller = self.local.core.authenticate(&self.local.api_key).await.unwrap().unwrap();
+        let item = |id: &str| format!("{}/{id}", caller.environment.id);
+        let variables = vec![
+            ("FLOOR", operation.function().to_owned()),
+            ("FLOOR_FACTOR", item(&factor.id)),
+            ("FLOOR_CHALLENGE", item(&challenge)),
+        ];
+        Program { variables, ..Self::own("floor") }
     }
 
     /// A program of this crate.

@@ -11,22 +11,24 @@ const INVOCATIONS: usize = 100;
 pub async fn section(bench: &Bench) -> Section {
     let mut table =
         Table::new(&["", "instructions until the first event, million", "instructions per invocation"]);
-    for name in ["hello", "floor"] {
-        let program = Bench::own(name);
-        let [once, twice] = [
-            instructions(bench, &program, INVOCATIONS, |_| "{}".to_owned()).await,
-            instructions(bench, &program, 2 * INVOCATIONS, |_| "{}".to_owned()).await,
-        ];
-        table.row(&row(name, once, twice));
-    }
+    let hello = Bench::own("hello");
+    let [once, twice] = [
+        instructions(bench, &hello, INVOCATIONS, |_| "{}".to_owned()).await,
+        instructions(bench, &hello, 2 * INVOCATIONS, |_| "{}".to_owned()).await,
+    ];
+    table.row(&row("hello", once, twice));
     for operation in Operation::ALL {
-        let program = bench.function(operation.function());
-        let mut counted = Vec::new();
-        for count in [INVOCATIONS, 2 * INVOCATIONS] {
-            let events = bench.events(operation, count).await;
-            counted.push(instructions(bench, &program, count, |n| events.nth(n)).await);
+        for (name, program) in [
+            (operation.function(), bench.function(operation.function())),
+            (operation.floor(), bench.floor(operation).await),
+        ] {
+            let mut counted = Vec::new();
+            for count in [INVOCATIONS, 2 * INVOCATIONS] {
+                let events = bench.events(operation, count).await;
+                counted.push(instructions(bench, &program, count, |n| events.nth(n)).await);
+            }
+            table.row(&row(name, counted[0], counted[1]));
         }
-        table.row(&row(operation.function(), counted[0], counted[1]));
     }
     let text = format!(
         "Instructions in user space. Per invocation: the difference between {} and {INVOCATIONS} invocations of a process.\n\n\
@@ -50,7 +52,9 @@ async fn instructions(
     event: impl Fn(usize) -> String,
 ) -> u64 {
     let tool = ["--tool=callgrind", "--callgrind-out-file=/dev/null", program.path.to_str().unwrap()];
-    let mut function = Function::start(&Program::new("/usr/bin/valgrind", &tool), &bench.engine()).await;
+    let valgrind =
+        Program { variables: program.variables.clone(), ..Program::new("/usr/bin/valgrind", &tool) };
+    let mut function = Function::start(&valgrind, &bench.engine()).await;
     for n in 0..count {
         function.invoke(event(n)).await;
     }

@@ -27,11 +27,14 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Program {
     pub path: PathBuf,
     pub arguments: Vec<String>,
+    /// Variables that only it has.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl Program {
     pub fn new(path: impl Into<PathBuf>, arguments: &[&str]) -> Self {
-        Self { path: path.into(), arguments: arguments.iter().map(ToString::to_string).collect() }
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self { path: path.into(), arguments, variables: Vec::new() }
     }
 }
 
@@ -87,6 +90,7 @@ impl Function {
                     .map(|name| (name, "local")),
             )
             .envs(variables.iter().cloned())
+            .envs(program.variables.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

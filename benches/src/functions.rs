@@ -1,4 +1,4 @@
-//! The release binaries under the Runtime API, beside hello, the floor, and functions in Node and Python.
+//! The release binaries under the Runtime API, beside hello, their calls alone, and functions in Node and Python.
 
 use crate::bench::{Bench, Events, Operation, root};
 use crate::client::Factor;
@@ -30,12 +30,12 @@ struct Line {
 
 pub async fn section(bench: &Bench) -> Section {
     let mut lines = Vec::new();
-    for name in ["hello", "floor"] {
-        lines.push(measure(bench, (name, Bench::own(name)), |_| "{}".to_owned()).await);
-    }
+    lines.push(measure(bench, ("hello", Bench::own("hello")), |_| "{}".to_owned()).await);
     for operation in Operation::ALL {
         let (name, events) = (operation.function(), bench.events(operation, WARM_UP + INVOCATIONS).await);
         lines.push(measure(bench, (name, bench.function(name)), |n| events.nth(n)).await);
+        let floor = (operation.floor(), bench.floor(operation).await);
+        lines.push(measure(bench, floor, |n| events.nth(n)).await);
     }
     for [enroll, verify, language] in
         [["Node: enroll", "Node: verify", "node"], ["Python: enroll", "Python: verify", "python"]]
