@@ -9,6 +9,7 @@ use crate::table::{Section, Spread, Table};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Starts of each program.
 const STARTS: usize = 25;
@@ -33,9 +34,8 @@ pub async fn section(bench: &Bench) -> Section {
     lines.push(measure(bench, ("hello", Bench::own("hello")), |_| "{}".to_owned()).await);
     for operation in Operation::ALL {
         let (name, events) = (operation.function(), bench.events(operation, WARM_UP + INVOCATIONS).await);
-        lines.push(measure(bench, (name, bench.function(name)), |n| events.nth(n)).await);
-        let floor = (operation.floor(), bench.floor(operation).await);
-        lines.push(measure(bench, floor, |n| events.nth(n)).await);
+        let programs = [(name, bench.function(name)), (operation.floor(), bench.floor(operation).await)];
+        lines.extend(measure_together(bench, programs, |n| events.nth(n)).await);
     }
     for [enroll, verify, language] in
         [["Node: enroll", "Node: verify", "node"], ["Python: enroll", "Python: verify", "python"]]
@@ -71,34 +71,72 @@ pub fn verifies<'a>(bench: &'a Bench, enrolled: &[Value]) -> Events<'a> {
 }
 
 /// Starts a program many times, then invokes one of them many times with the events of `event`.
-async fn measure(
+async fn measure(bench: &Bench, program: (&'static str, Program), event: impl Fn(usize) -> String) -> Line {
+    let [line] = measure_together(bench, [program], event).await;
+    line
+}
+
+/// The same of several programs, which are invoked in turns, so that they meet the same load and can be compared.
+async fn measure_together<const N: usize>(
     bench: &Bench,
-    (name, program): (&'static str, Program),
+    programs: [(&'static str, Program); N],
     event: impl Fn(usize) -> String,
-) -> Line {
-    let variables = bench.engine();
-    let mut cold = Vec::new();
-    for _ in 0..STARTS {
-        let function = Function::start(&program, &variables).await;
-        cold.push(function.cold);
-        function.stop().await;
+) -> [Line; N] {
+    let mut running = Vec::new();
+    for (_, program) in &programs {
+        running.push(Running::start(bench, program).await);
     }
-    let mut function = Function::start(&program, &variables).await;
-    let (mut warm, mut answers) = (Vec::new(), Vec::new());
     for n in 0..WARM_UP + INVOCATIONS {
-        let before = function.processor_time();
-        let answer = function.invoke(event(n)).await;
-        if n >= WARM_UP {
-            warm.push(function.processor_time().saturating_sub(before));
+        let event = event(n);
+        for function in &mut running {
+            function.invoke(event.clone(), n >= WARM_UP).await;
         }
-        assert_ne!(answer["valid"], false, "{name}: a right code");
-        answers.push(answer);
     }
-    let memory = peak_memory(function.id());
-    function.stop().await;
-    let binary = program.arguments.is_empty().then(|| fs::metadata(&program.path).unwrap().len());
-    let (cold, warm) = (Spread::milliseconds(&cold), Spread::microseconds(&warm));
-    Line { name, cold, warm, memory, binary, answers }
+    let mut lines = Vec::new();
+    for ((name, program), running) in programs.into_iter().zip(running) {
+        lines.push(running.stop(name, &program).await);
+    }
+    lines.try_into().unwrap_or_else(|_| unreachable!("a line for each program"))
+}
+
+/// A program that is measured.
+struct Running {
+    cold: Vec<Duration>,
+    function: Function,
+    warm: Vec<Duration>,
+    answers: Vec<Value>,
+}
+
+impl Running {
+    async fn start(bench: &Bench, program: &Program) -> Self {
+        let variables = bench.engine();
+        let mut cold = Vec::new();
+        for _ in 0..STARTS {
+            let function = Function::start(program, &variables).await;
+            cold.push(function.cold);
+            function.stop().await;
+        }
+        let function = Function::start(program, &variables).await;
+        Self { cold, function, warm: Vec::new(), answers: Vec::new() }
+    }
+
+    async fn invoke(&mut self, event: String, measured: bool) {
+        let before = self.function.processor_time();
+        let answer = self.function.invoke(event).await;
+        if measured {
+            self.warm.push(self.function.processor_time().saturating_sub(before));
+        }
+        assert_ne!(answer["valid"], false, "a right code");
+        self.answers.push(answer);
+    }
+
+    async fn stop(self, name: &'static str, program: &Program) -> Line {
+        let memory = peak_memory(self.function.id());
+        self.function.stop().await;
+        let binary = program.arguments.is_empty().then(|| fs::metadata(&program.path).unwrap().len());
+        let (cold, warm) = (Spread::milliseconds(&self.cold), Spread::microseconds(&self.warm));
+        Line { name, cold, warm, memory, binary, answers: self.answers }
+    }
 }
 
 fn text(lines: &[Line]) -> String {

@@ -13,7 +13,7 @@ use http::Uri;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::Error;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -86,9 +86,17 @@ impl<'de> Deserialize<'de> for Headers {
 
 struct HeadersVisitor;
 
-/// A text that is copied only if it has escapes.
+/// The name of a header. Copied only if it has escapes.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The value of a header, which is a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(IgnoredAny),
+}
 
 impl<'de> Visitor<'de> for HeadersVisitor {
     type Value = Headers;
@@ -99,7 +107,8 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut texts: A) -> Result<Headers, A::Error> {
         let mut headers = HeaderMap::new();
-        while let Some((Text(name), Text(value))) = texts.next_entry()? {
+        while let Some((Name(name), value)) = texts.next_entry()? {
+            let Content::Text(value) = value else { continue };
             if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
                 headers.try_append(name, value).map_err(A::Error::custom)?;
             }

@@ -44,7 +44,6 @@ fn an_event_that_is_invalid_in_http_is_rejected() {
         with("/rawPath", json!("example.com/auth/factors")),
         with("/rawPath", json!("/".repeat(70_000))),
         with("/rawPath", json!(null)),
-        with("/headers", json!({"a": 1})),
         with("/headers", json!("a: 1")),
     ] {
         assert!(request(&event.to_string()).is_err(), "{event}");
@@ -74,7 +73,8 @@ fn a_query_keeps_its_meaning_and_invalid_characters_are_encoded() {
 /// F5
 #[test]
 fn an_invalid_header_is_omitted() {
-    let headers = json!({"a b": "1", "": "2", "x": "1\r\ny: 2", "host": "a b", "ok": "ü"});
+    let headers =
+        json!({"a b": "1", "": "2", "x": "1\r\ny: 2", "y": ["a"], "z": 3, "host": "a b", "ok": "ü"});
     let request = request(&with("/headers", headers).to_string()).unwrap();
     let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
     assert_eq!(names, ["host", "ok"]);
