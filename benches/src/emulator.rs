@@ -1,25 +1,42 @@
-//! One process under Lambda's Runtime API (2018-06-01): when it asks for its first event, and what each invocation costs.
+//! One process under Lambda's Runtime API (2018-06-01): when it asks for its first event, and what it answers.
 
-#![expect(clippy::disallowed_methods, reason = "this is what measures time")]
-
+use crate::process;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use std::fs;
-use std::path::Path;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
-/// How long anything may take here.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything may take here. Under callgrind a program is fifty times slower.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A program that runs as a function.
+#[derive(Clone)]
+pub struct Program {
+    pub path: PathBuf,
+    pub arguments: Vec<String>,
+    /// Variables that only it has.
+    pub variables: Vec<(&'static str, String)>,
+}
+
+impl Program {
+    pub fn new(path: impl Into<PathBuf>, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self { path: path.into(), arguments, variables: Vec::new() }
+    }
+}
 
 /// A running function.
 pub struct Function {
@@ -28,8 +45,15 @@ pub struct Function {
     asked: mpsc::UnboundedReceiver<Instant>,
     answers: mpsc::UnboundedReceiver<Bytes>,
     serving: JoinHandle<()>,
+    written: JoinHandle<Written>,
     /// From its start to its first request for an event.
     pub cold: Duration,
+}
+
+/// What a function wrote until it ended.
+pub struct Written {
+    pub log: String,
+    pub errors: String,
 }
 
 struct Api {
@@ -40,7 +64,7 @@ struct Api {
 
 impl Function {
     /// Starts `program` with these variables and waits until it asks for an event.
-    pub async fn start(program: &Path, variables: &[(String, String)]) -> Self {
+    pub async fn start(program: &Program, variables: &[(String, String)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let ((events, waiting), (asks, mut asked)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
@@ -52,63 +76,92 @@ impl Function {
             .route("/2018-06-01/runtime/invocation/{id}/error", post(response))
             .with_state(api);
         let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
-        let mut command = Command::new(program);
+        let mut command = Command::new(&program.path);
         command
+            .args(&program.arguments)
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", address)
-            .env("AWS_LAMBDA_FUNCTION_NAME", "bench")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_NAME", "latchkey-verify")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .env("AWS_REGION", "us-east-1")
+            .envs(["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, "us-east-1")))
             .envs(
                 ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
                     .map(|name| (name, "local")),
             )
             .envs(variables.iter().cloned())
+            .envs(program.variables.iter().cloned())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         let began = Instant::now();
-        let process = command.spawn().unwrap();
+        let mut process = command.spawn().unwrap();
+        let (log, errors) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+        let written = tokio::spawn(async {
+            let (log, errors) = tokio::join!(read(log), read(errors));
+            Written { log, errors }
+        });
+        let asks = tokio::time::timeout(PATIENCE, asked.recv());
         let first =
-            tokio::time::timeout(PATIENCE, asked.recv()).await.expect("it asks for an event").unwrap();
-        Self { process, events, asked, answers, serving, cold: first - began }
+            asks.await.unwrap_or_else(|_| panic!("{} does not ask for an event", program.path.display()));
+        let cold = first.unwrap() - began;
+        Self { process, events, asked, answers, serving, written, cold }
     }
 
-    /// Invokes it once: its answer. It has asked for the next event when this returns.
-    pub async fn invoke(&mut self, event: String) -> Bytes {
-        self.events.send(event).unwrap();
-        let answer = tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("an answer").unwrap();
+    /// Invokes it once: the body of its answer. It has asked for the next event when this returns.
+    pub async fn invoke(&mut self, event: String) -> Value {
+        let answer = self.answer(event).await;
         tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("it asks again").unwrap();
-        answer
+        body(&answer)
+    }
+
+    /// Invokes it once: how long its answer takes.
+    pub async fn time(&mut self, event: String) -> Duration {
+        let began = Instant::now();
+        let answer = self.answer(event).await;
+        let time = began.elapsed();
+        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("it asks again").unwrap();
+        body(&answer);
+        time
+    }
+
+    async fn answer(&mut self, event: String) -> Bytes {
+        self.events.send(event).unwrap();
+        tokio::time::timeout(PATIENCE, self.answers.recv()).await.expect("an answer").unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.id().expect("it runs")
     }
 
     /// The time it has used of the processor so far.
     pub fn processor_time(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
-        let of_task = |task: fs::DirEntry| {
-            let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-            text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0)
-        };
-        Duration::from_nanos(tasks.map(|task| of_task(task.unwrap())).sum())
+        process::processor_time(self.id())
     }
 
-    /// The most memory it has held, in KiB.
-    pub fn peak_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
-    }
-
-    /// Ends it.
-    pub async fn stop(mut self) {
-        self.process.kill().await.unwrap();
+    /// Ends it as Lambda does, with SIGTERM: what it wrote.
+    pub async fn stop(mut self) -> Written {
+        let pid = Pid::from_raw(self.id().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        tokio::time::timeout(PATIENCE, self.process.wait()).await.expect("it ends").unwrap();
         self.serving.abort();
+        self.written.await.unwrap()
     }
+}
 
-    fn id(&self) -> u32 {
-        self.process.id().expect("it runs")
-    }
+async fn read(mut pipe: impl AsyncRead + Unpin) -> String {
+    let mut text = String::new();
+    pipe.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+/// The body of an answer that API Gateway would take for a success.
+fn body(answer: &[u8]) -> Value {
+    let answer: Value = serde_json::from_slice(answer).unwrap();
+    let status = answer["statusCode"].as_u64().unwrap_or_default();
+    assert!((200..300).contains(&status), "{answer}");
+    answer["body"].as_str().and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
 }
 
 async fn next(State(api): State<Arc<Api>>) -> Response {

@@ -25,13 +25,10 @@ pub use trace::GatewayRequestId;
 use crate::core::Core;
 use crate::sms::Sms;
 use crate::vault::keyring::Keyring;
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse as _, Response};
-use axum::{Router, middleware};
-use http::header::{
-    CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::response::IntoResponse as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
 /// Maximum size of a request body in bytes (NET-10).
@@ -63,17 +60,5 @@ pub fn error_app(core: Core, error: fn() -> Error) -> Router {
 fn with_middleware(core: Core, routes: Router) -> Router {
     routes
         .layer(CatchPanicLayer::custom(|_| Error::Panic.into_response()))
-        .layer(middleware::map_response(security_headers))
         .layer(from_fn_with_state(core, trace::observe))
-}
-
-/// Adds the security headers (NET-09).
-async fn security_headers(mut response: Response) -> Response {
-    const HEADERS: [(HeaderName, HeaderValue); 3] = [
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
-    ];
-    response.headers_mut().extend(HEADERS);
-    response
 }

@@ -27,8 +27,10 @@ where
     W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
     let chosen: Targets = filter.parse()?;
+    // No line shows its spans, so none is recorded.
     let quiet = filter::filter_fn(|event: &Metadata<'_>| {
-        event.target() != AUDIT
+        event.is_event()
+            && event.target() != AUDIT
             && (*event.level() <= tracing::Level::INFO
                 || !QUIET.iter().any(|name| event.target().starts_with(name)))
     });
@@ -36,6 +38,7 @@ where
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
+        .with_current_span(false)
         .with_span_list(false)
         .with_writer(writer.clone());
     Ok(tracing_subscriber::registry()

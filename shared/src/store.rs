@@ -64,7 +64,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn enroll(&self, factor: &Factor) -> Result<(), StoreError> {
-        self.table.create("enroll", item::from_factor(factor)).await
+        self.table.create("enroll", || item::from_factor(factor)).await
     }
 
     /// Writes a new challenge. One write.
@@ -73,7 +73,7 @@ impl Store {
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn open_challenge(&self, challenge: &Challenge) -> Result<(), StoreError> {
-        self.table.create("open challenge", item::from_challenge(challenge)).await
+        self.table.create("open challenge", || item::from_challenge(challenge)).await
     }
 
     /// A factor of an environment, read consistently.

@@ -17,9 +17,10 @@ const MEMBERS: [&str; 9] = [
 ];
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.
-const PYTHON: [&str; 6] = [
+const PYTHON: [&str; 7] = [
     ".ci/requirements",
     ".ci/requirements-checkov",
+    "benches/peers/python/requirements",
     "tests/it/phone/requirements",
     "tests/openapi/requirements",
     "tests/services/requirements",
@@ -62,7 +63,8 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
         ".ci/run",
         ".ci/release",
         ".ci/tools",
-        "benches/qr/run",
+        "benches/run",
+        "benches/setup",
         "tests/it/phone/run",
         "tests/lambda/run",
         "tests/openapi/run",
@@ -200,7 +202,8 @@ fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
     for script in
         [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/rig/run", "tests/sdk/run"]
             .into_iter()
-            .chain(["tests/it/phone/run", "tests/openapi/run", "tests/services/run", "tests/services/start"])
+            .chain(["benches/setup", "tests/it/phone/run", "tests/openapi/run"])
+            .chain(["tests/services/run", "tests/services/start"])
     {
         for install in read(script).replace("\\\n", "").lines().filter(|line| line.contains("pip\" ")) {
             let checked = install.contains("--require-hashes") || install.contains("${pip[@]}");
@@ -208,6 +211,22 @@ fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
         }
     }
     assert!(read(".ci/tools").contains("pip=(install --quiet --disable-pip-version-check --require-hashes "));
+}
+
+/// What Latchkey is measured beside is the same in every run, too.
+#[test]
+fn sup_06_npm_packages_of_the_bench_are_pinned_by_their_hashes() {
+    let list: Value = serde_yaml_ng::from_str(&read("benches/peers/package.json")).unwrap();
+    for (name, version) in list["dependencies"].as_mapping().unwrap() {
+        assert!(version.as_str().unwrap().bytes().all(|b| b == b'.' || b.is_ascii_digit()), "{name:?}");
+    }
+    let lock: Value = serde_yaml_ng::from_str(&read("benches/peers/package-lock.json")).unwrap();
+    assert_eq!(lock["packages"][""]["dependencies"], list["dependencies"]);
+    let packages =
+        lock["packages"].as_mapping().unwrap().iter().filter(|(path, _)| path.as_str() != Some(""));
+    for (path, package) in packages {
+        assert!(package["integrity"].as_str().unwrap().starts_with("sha512-"), "{path:?}");
+    }
 }
 
 /// Whatever compiles into a function compiles into every function: there is no feature and no build that is easier to pass.

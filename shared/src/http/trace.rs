@@ -1,4 +1,4 @@
-//! Middleware that adds a request ID to every response and writes the audit line.
+//! Middleware that adds a request ID and the security headers to every response and writes the audit line.
 
 use super::audit::{AuditTrail, CompletedRequest};
 use super::error::Cause;
@@ -8,11 +8,20 @@ use crate::logs::AUDIT;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::header::{HeaderName, HeaderValue};
+use http::header::{
+    CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use rand::RngExt as _;
 use uuid::Builder;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// NET-09
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
+];
 
 /// Maximum length of a [`GatewayRequestId`]. API Gateway's have 16 characters.
 const MAX_REQUEST_ID_BYTES: usize = 64;
@@ -36,7 +45,7 @@ impl GatewayRequestId {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ErrorCode(pub(super) &'static str);
 
-/// Gives the request an ID and an audit trail, and writes the audit line.
+/// Gives the request an ID and an audit trail, adds the headers, and writes the audit line.
 pub(super) async fn observe(State(core): State<Core>, mut request: Request, next: Next) -> Response {
     let (started_at, trail) = (core.now(), AuditTrail::default());
     let path = request.extensions().get::<MatchedPath>();
@@ -62,6 +71,7 @@ pub(super) async fn observe(State(core): State<Core>, mut request: Request, next
         table: core.store.table(),
     };
     tracing::info!(target: AUDIT, line = completed.line(&trail));
+    response.headers_mut().extend(SECURITY_HEADERS);
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -9,13 +9,15 @@ use axum::extract::Request;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::Uri;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Uri};
 use lambda_runtime::Error;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
-use serde_json::Value;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Characters that are not encoded in a path: RFC 3986's unreserved characters and the slash.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -40,39 +42,102 @@ pub struct GatewayResponse {
     cookies: [String; 0],
 }
 
+/// What is read of an event. Read into its place instead of into a `Value`, which took a tenth of a warm invocation.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    #[serde(borrow)]
+    request_context: Context<'a>,
+    #[serde(borrow)]
+    raw_path: Cow<'a, str>,
+    #[serde(borrow, default)]
+    raw_query_string: Option<Cow<'a, str>>,
+    #[serde(default)]
+    headers: Option<Headers>,
+    #[serde(borrow, default)]
+    body: Option<Cow<'a, str>>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Context<'a> {
+    #[serde(borrow)]
+    http: Http<'a>,
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Http<'a> {
+    #[serde(borrow)]
+    method: Cow<'a, str>,
+}
+
+/// The headers, without those that are invalid in HTTP.
+struct Headers(HeaderMap);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(HeadersVisitor)
+    }
+}
+
+struct HeadersVisitor;
+
+/// The name of a header. Copied only if it has escapes.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The value of a header, which is a text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(#[serde(borrow)] Cow<'a, str>),
+    Other(IgnoredAny),
+}
+
+impl<'de> Visitor<'de> for HeadersVisitor {
+    type Value = Headers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("headers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut texts: A) -> Result<Headers, A::Error> {
+        let mut headers = HeaderMap::new();
+        while let Some((Name(name), value)) = texts.next_entry()? {
+            let Content::Text(value) = value else { continue };
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(&value)) {
+                headers.try_append(name, value).map_err(A::Error::custom)?;
+            }
+        }
+        Ok(Headers(headers))
+    }
+}
+
 /// Converts an event to a request.
 pub(super) fn request(event: &str) -> Result<Request, MalformedEvent> {
-    let event: Value = serde_json::from_str(event).map_err(|_| MalformedEvent)?;
+    let event: Event<'_> = serde_json::from_str(event).map_err(|_| MalformedEvent)?;
     let mut request = Request::new(Body::from(body(&event)?));
-    *request.method_mut() = method(&event)?;
+    *request.method_mut() = event.request_context.http.method.parse().map_err(|_| MalformedEvent)?;
     *request.uri_mut() = uri(&event)?;
-    *request.headers_mut() = headers(&event)?;
-    if let Some(id) = request_id(&event) {
+    if let Some(id) = event.request_context.request_id.as_deref().and_then(GatewayRequestId::parse) {
         request.extensions_mut().insert(id);
     }
+    *request.headers_mut() = event.headers.map(|Headers(headers)| headers).unwrap_or_default();
     Ok(request)
-}
-
-fn request_id(event: &Value) -> Option<GatewayRequestId> {
-    event.pointer("/requestContext/requestId").and_then(Value::as_str).and_then(GatewayRequestId::parse)
-}
-
-fn method(event: &Value) -> Result<Method, MalformedEvent> {
-    let method =
-        event.pointer("/requestContext/http/method").and_then(Value::as_str).ok_or(MalformedEvent)?;
-    method.parse().map_err(|_| MalformedEvent)
 }
 
 /// The path and the query. API Gateway sends the path percent-decoded, and the router decodes it again. Encoding it in
 /// between keeps the user ID `a%41` from being decoded twice to `aA`.
-fn uri(event: &Value) -> Result<Uri, MalformedEvent> {
-    let text = |name| event.get(name).and_then(Value::as_str).unwrap_or_default();
-    let path = text("rawPath");
-    if !path.starts_with('/') {
+fn uri(event: &Event<'_>) -> Result<Uri, MalformedEvent> {
+    if !event.raw_path.starts_with('/') {
         return Err(MalformedEvent);
     }
-    let mut uri = utf8_percent_encode(path, PATH).to_string();
-    let query = text("rawQueryString");
+    let mut uri = utf8_percent_encode(&event.raw_path, PATH).to_string();
+    let query = event.raw_query_string.as_deref().unwrap_or_default();
     if !query.is_empty() {
         uri.push('?');
         uri.extend(utf8_percent_encode(query, QUERY));
@@ -80,25 +145,10 @@ fn uri(event: &Value) -> Result<Uri, MalformedEvent> {
     uri.parse().map_err(|_| MalformedEvent)
 }
 
-/// The headers, without those that are invalid in HTTP.
-fn headers(event: &Value) -> Result<HeaderMap, MalformedEvent> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in event.get("headers").and_then(Value::as_object).into_iter().flatten() {
-        let value = value.as_str().and_then(|value| HeaderValue::from_str(value).ok());
-        if let (Ok(name), Some(value)) = (name.parse::<HeaderName>(), value) {
-            headers.try_append(name, value).map_err(|_| MalformedEvent)?;
-        }
-    }
-    Ok(headers)
-}
-
-fn body(event: &Value) -> Result<Vec<u8>, MalformedEvent> {
-    let encoded = event.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or_default();
-    match event.get("body") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(text)) if encoded => STANDARD.decode(text).map_err(|_| MalformedEvent),
-        Some(Value::String(text)) => Ok(text.clone().into_bytes()),
-        Some(_) => Err(MalformedEvent),
+fn body(event: &Event<'_>) -> Result<Vec<u8>, MalformedEvent> {
+    match event.body.as_deref().unwrap_or_default() {
+        text if event.is_base64_encoded => STANDARD.decode(text).map_err(|_| MalformedEvent),
+        text => Ok(text.as_bytes().to_vec()),
     }
 }
 

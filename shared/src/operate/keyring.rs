@@ -36,7 +36,7 @@ impl Operator {
     ///
     /// [`StoreError::Unavailable`] if it is unknown whether it was written.
     pub async fn add_data_key(&self, key: &WrappedDataKey) -> Result<(), StoreError> {
-        self.table.create("add data key", item::from_data_key(key)).await
+        self.table.create("add data key", || item::from_data_key(key)).await
     }
 
     /// Removes a data key. No key of an environment may be wrapped by it.

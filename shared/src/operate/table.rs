@@ -8,7 +8,6 @@ use aws_sdk_dynamodb::client::Waiters as _;
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableFluentBuilder;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
-use aws_sdk_dynamodb::operation::describe_time_to_live::DescribeTimeToLiveError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
     PointInTimeRecoverySpecification, PointInTimeRecoveryStatus, Projection, ProjectionType,
@@ -41,8 +40,9 @@ impl Operator {
     /// [`StoreError::Unavailable`] if it could not be created.
     pub async fn create_table(&self) -> Result<ChangeOutcome, StoreError> {
         let invalid = |_| StoreError::Corrupt("table definition");
-        // TTL is enabled last. `DescribeTable` would count the items of a local table.
-        if self.ttl().await?.is_some() {
+        // TTL is enabled last. `DescribeTable` would count the items of a local table. A failure, for example because there
+        // is no table, is told by the calls below.
+        if matches!(self.ttl().await, Ok(Some(_))) {
             return Ok(ChangeOutcome::Refused);
         }
         let mut outcome = ChangeOutcome::Refused;
@@ -88,23 +88,16 @@ impl Operator {
         }
     }
 
-    /// The TTL attribute; `None` if TTL is off, or if there is no table.
+    /// The TTL attribute; `None` if TTL is off.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the call fails.
     pub async fn ttl(&self) -> Result<Option<String>, StoreError> {
-        let ttl = match self.table.client.describe_time_to_live().table_name(&self.table.name).send().await {
-            Ok(answer) => answer.time_to_live_description,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DescribeTimeToLiveError::is_resource_not_found_exception) =>
-            {
-                None
-            }
-            Err(error) => return Err(unavailable("describe the table's TTL", &error)),
-        };
+        let described = self.table.client.describe_time_to_live().table_name(&self.table.name).send().await;
+        let ttl = described
+            .map_err(|error| unavailable("describe the table's TTL", &error))?
+            .time_to_live_description;
         let enabled = ttl.filter(|ttl| {
             matches!(ttl.time_to_live_status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling))
         });

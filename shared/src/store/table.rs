@@ -46,13 +46,18 @@ impl Table {
     }
 
     /// Writes an item that must not exist. If an equal item exists, an earlier try of the same call wrote it and its
-    /// response was lost: the key has at least 80 random bits.
-    pub(crate) async fn create(&self, operation: &'static str, item: Item) -> Result<(), StoreError> {
+    /// response was lost: the key has at least 80 random bits. `item` makes it again for that comparison, which is cheaper
+    /// than a copy for each write.
+    pub(crate) async fn create(
+        &self,
+        operation: &'static str,
+        item: impl Fn() -> Item,
+    ) -> Result<(), StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(item.clone()))
+            .set_item(Some(item()))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", attr::PK)
             .return_values_on_condition_check_failure(AllOld);
@@ -60,7 +65,7 @@ impl Table {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused))
-                    if refused.item() == Some(&item) =>
+                    if refused.item() == Some(&item()) =>
                 {
                     Ok(())
                 }

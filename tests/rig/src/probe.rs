@@ -95,8 +95,8 @@ async fn hostile(seen: &[Seen]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Sends forged keys, of environments that do not exist, to every instance of every function: only they make the functions
-/// read the list of environments.
+/// Sends forged keys, of environments that do not exist, to every instance of every function: only they, and a start of
+/// `factors`, make the functions read the list of environments.
 async fn forged(url: &str) -> Result<(), Failure> {
     for _ in 0..4 {
         for (method, path) in [

@@ -1,0 +1,3 @@
+module latchkey/bench
+
+go 1.24
