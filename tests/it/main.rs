@@ -39,6 +39,7 @@ mod moto;
 mod phone;
 mod proof;
 mod races;
+mod replay;
 mod sms;
 mod supply;
 mod template;
