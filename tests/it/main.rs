@@ -20,6 +20,7 @@ mod audit;
 mod canary;
 mod challenge;
 mod cli;
+mod compatibility;
 mod contract;
 mod cost;
 mod crash;

@@ -1,6 +1,6 @@
 module sdk
 
-go 1.24
+go 1.23
 
 require (
 	github.com/workos/workos-go v1.21.0

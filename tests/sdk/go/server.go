@@ -105,7 +105,7 @@ func (s server) crowdedUser() string {
 	return crowd
 }
 
-func newUser() string { return "user_" + rand.Text() }
+func newUser() string { return "user_" + newSecret() }
 
 func newSecret() string {
 	secret := make([]byte, 20)
