@@ -16,7 +16,8 @@ const MEMBERS: [&str; 9] = [
     "benches",
 ];
 
-/// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it.
+/// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it. Each version of the Python SDK has one, too:
+/// [`python_lists`].
 const PYTHON: [&str; 7] = [
     ".ci/requirements",
     ".ci/requirements-checkov",
@@ -31,10 +32,21 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// Every list of Python packages, without its ending.
+fn python_lists() -> Vec<String> {
+    let versions = "tests/sdk/python/versions";
+    let files = fs::read_dir(root().join(versions)).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = files.filter_map(|name| name.to_str().unwrap().strip_suffix(".in").map(str::to_owned));
+    let lists = names.map(|name| format!("{versions}/{name}"));
+    PYTHON.map(str::to_owned).into_iter().chain(lists).collect()
+}
+
 #[test]
 fn sup_01_every_crate_is_from_crates_io_by_its_checksum() {
     // The fuzz targets' lock has what the tests are made of: shared, cli, tests and the targets themselves.
-    for (file, members) in [("Cargo.lock", MEMBERS.len()), ("tests/fuzz/Cargo.lock", 4)] {
+    let locks =
+        [("Cargo.lock", MEMBERS.len()), ("tests/fuzz/Cargo.lock", 4), ("tests/sdk/rust/Cargo.lock", 1)];
+    for (file, members) in locks {
         let lock = read(file);
         let (ours, theirs): (Vec<_>, Vec<_>) =
             lock.split("[[package]]\n").skip(1).partition(|package| !package.contains("\nsource = "));
@@ -172,8 +184,8 @@ fn sup_06_toolchain_and_tools_are_pinned() {
     let (minor, patch) = version.rsplit_once('.').unwrap();
     assert!(patch.parse::<u8>().is_ok(), "{version}");
     assert!(read("Cargo.toml").contains(&format!("\nrust-version = \"{minor}\"\n")));
-    let lists = PYTHON.map(|list| (format!("{list}.in"), "=="));
-    for (list, pin) in lists.into_iter().chain([(".ci/crates.txt".to_owned(), "@")]) {
+    let lists = python_lists().into_iter().map(|list| (format!("{list}.in"), "=="));
+    for (list, pin) in lists.chain([(".ci/crates.txt".to_owned(), "@")]) {
         for tool in read(&list).lines() {
             let version = tool.split(pin).nth(1).unwrap_or_else(|| panic!("{list}: {tool}"));
             assert!(version.split('.').count() == 3 && !version.contains('*'), "{list}: {tool}");
@@ -184,7 +196,7 @@ fn sup_06_toolchain_and_tools_are_pinned() {
 /// F15. A version of a Python package is many files, and what a tool depends on is part of the tool.
 #[test]
 fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
-    for list in PYTHON {
+    for list in python_lists() {
         let compiled = read(&format!("{list}.txt"));
         let packages: Vec<&str> = compiled.split('\n').filter(|line| !line.starts_with([' ', '#'])).collect();
         for tool in read(&format!("{list}.in")).lines() {
@@ -226,6 +238,33 @@ fn sup_06_npm_packages_of_the_bench_are_pinned_by_their_hashes() {
         lock["packages"].as_mapping().unwrap().iter().filter(|(path, _)| path.as_str() != Some(""));
     for (path, package) in packages {
         assert!(package["integrity"].as_str().unwrap().starts_with("sha512-"), "{path:?}");
+    }
+}
+
+/// The SDKs that are tested are those that were looked at: each is named by its exact version, and its files by their hashes.
+#[test]
+fn sup_06_every_tested_sdk_is_pinned() {
+    let node: Value = serde_yaml_ng::from_str(&read("tests/sdk/node/package.json")).unwrap();
+    let pins = node["dependencies"].as_mapping().unwrap().values();
+    for pin in pins.map(|pin| pin.as_str().unwrap()) {
+        let version = pin.strip_prefix("npm:@workos-inc/node@").unwrap_or_else(|| panic!("{pin}"));
+        assert!(version.split('.').all(|part| part.parse::<u32>().is_ok()), "{pin}");
+    }
+    let lock: Value = serde_yaml_ng::from_str(&read("tests/sdk/node/package-lock.json")).unwrap();
+    for (path, package) in lock["packages"].as_mapping().unwrap() {
+        assert!(path.as_str() == Some("") || package["integrity"].is_string(), "{path:?}");
+    }
+    for line in read("tests/sdk/rust/Cargo.toml").lines().filter(|line| line.contains("version = ")) {
+        assert!(line.contains("version = \"="), "{line}");
+    }
+    for (modules, sums) in [("go.mod", "go.sum"), ("v6.4.mod", "v6.4.sum")] {
+        let sums = read(&format!("tests/sdk/go/{sums}"));
+        for line in
+            read(&format!("tests/sdk/go/{modules}")).lines().filter(|line| line.contains("github.com"))
+        {
+            let pin = line.trim().split(" //").next().unwrap();
+            assert!(sums.contains(&format!("{pin} h1:")), "{pin}");
+        }
     }
 }
 
