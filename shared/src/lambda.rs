@@ -38,11 +38,11 @@ impl Function {
     ///
     /// # Errors
     ///
-    /// If a variable is missing or invalid.
+    /// If a variable is missing or invalid, or the trusted roots cannot be used.
     pub fn start() -> Result<Self, Error> {
         let config = Config::from_env()?;
         tracing::subscriber::set_global_default(logs::subscriber(&config.settings.log, std::io::stdout)?)?;
-        let sdk = aws::in_lambda(config.aws.clone());
+        let sdk = aws::in_lambda(config.aws.clone())?;
         let store = Store::new(aws::dynamodb(&sdk), config.table.clone());
         let policy = config.settings.policy.clone();
         let core = Core::new(store, policy, Arc::new(SystemClock), Arc::new(OsEntropy));

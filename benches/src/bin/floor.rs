@@ -25,7 +25,7 @@ struct Floor {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env()?;
-    let client = aws::dynamodb(&aws::in_lambda(config.aws));
+    let client = aws::dynamodb(&aws::in_lambda(config.aws)?);
     let [function, factor, challenge] = ["FLOOR", "FLOOR_FACTOR", "FLOOR_CHALLENGE"].map(variable);
     let mut floor = Floor {
         client,

@@ -5,9 +5,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{
     Credentials, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, HttpClientError};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use std::time::Duration;
@@ -95,18 +95,15 @@ impl TrustedRoots {
     }
 
     /// An HTTP client that accepts certificates under these roots; `None` for the SDK's default client.
-    fn http_client(self) -> Option<SharedHttpClient> {
+    fn http_client(self) -> Result<Option<SharedHttpClient>, HttpClientError> {
         let store = match self {
             Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
-            Self::System => return None,
+            Self::System => return Ok(None),
         };
-        let context = TlsContext::builder().with_trust_store(store).build().ok()?;
-        Some(
-            Builder::new()
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(context)
-                .build_https(),
-        )
+        // An error is not the system's store: that would trust more than was asked for.
+        let context = TlsContext::builder().with_trust_store(store).build()?;
+        let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(context);
+        Ok(Some(client.build_https()))
     }
 }
 
@@ -114,8 +111,11 @@ impl TrustedRoots {
 ///
 /// The SDK's loader would look for each of its settings in two dozen variables and in files that Lambda does not have, and brings
 /// the clients of everything that can give credentials.
-#[must_use]
-pub fn in_lambda(access: FunctionAccess) -> SdkConfig {
+///
+/// # Errors
+///
+/// If the trusted roots cannot be used.
+pub fn in_lambda(access: FunctionAccess) -> Result<SdkConfig, HttpClientError> {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(access.region))
@@ -124,8 +124,8 @@ pub fn in_lambda(access: FunctionAccess) -> SdkConfig {
         .use_fips(access.fips)
         .use_dual_stack(access.dual_stack)
         .service_config(access.endpoints);
-    config.set_http_client(access.trusted_roots.http_client());
-    config.build()
+    config.set_http_client(access.trusted_roots.http_client()?);
+    Ok(config.build())
 }
 
 /// The configuration of an operator's command: that of the AWS CLI, with the settings in `access`.
@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn a_function_is_given_a_client_of_its_own_unless_the_system_decides() {
-        assert!(TrustedRoots::Amazon.http_client().is_some());
-        assert!(TrustedRoots::System.http_client().is_none());
+        assert!(TrustedRoots::Amazon.http_client().unwrap().is_some());
+        assert!(TrustedRoots::System.http_client().unwrap().is_none());
         assert_eq!(TrustedRoots::parse("system"), Some(TrustedRoots::System));
         assert_eq!(TrustedRoots::parse("mozilla"), None);
     }

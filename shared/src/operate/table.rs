@@ -41,7 +41,7 @@ impl Operator {
     pub async fn create_table(&self) -> Result<ChangeOutcome, StoreError> {
         let invalid = |_| StoreError::Corrupt("table definition");
         // TTL is enabled last. `DescribeTable` would count the items of a local table. A failure, for example because there
-        // is no table, is told by the calls below.
+        // is no table, is reported by the calls below.
         if matches!(self.ttl().await, Ok(Some(_))) {
             return Ok(ChangeOutcome::Refused);
         }

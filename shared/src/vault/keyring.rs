@@ -55,8 +55,8 @@ impl Keyring {
         Self { kms, store, data_keys: Arc::default() }
     }
 
-    /// Unwraps every data key in advance: one query, then one KMS call per entry, all at once. A damaged entry is logged and skipped;
-    /// it affects only what is sealed under it.
+    /// Unwraps every data key in advance: one query, then one KMS call per entry, all at once. A damaged entry is logged
+    /// and skipped; it affects only what is sealed under it.
     ///
     /// # Errors
     ///
