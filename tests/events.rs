@@ -52,6 +52,7 @@ pub async fn replay(target: Target<'_>, invoke: impl AsyncFn(&'static str, Strin
     replay.sms().await;
     replay.generic().await;
     replay.manage().await;
+    replay.recovery().await;
     assert_eq!(target.outbox.messages().unwrap().len(), messages + 1, "one text message was sent");
     let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let json = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -97,6 +98,16 @@ impl<I: AsyncFn(&'static str, String) -> Value> Replay<'_, I> {
         self.send("read-factor", &[("factor_id", factor), forged]).await;
     }
 
+    async fn recovery(&mut self) {
+        let created = self.send("create-recovery-codes", &[]).await;
+        let code = text(&created["codes"][0]);
+        self.send("verify-recovery-code", &[("recovery_code", code)]).await;
+        self.send("verify-recovery-code", &[("recovery_code", code)]).await;
+        self.send("read-recovery-codes", &[]).await;
+        self.send("delete-recovery-codes", &[]).await;
+        self.send("read-recovery-codes", &[]).await;
+    }
+
     async fn verify(&mut self, event: &'static str, challenge: &Value, code: &str) {
         self.send(event, &[("challenge_id", text(&challenge["id"])), ("code", code)]).await;
     }
@@ -128,7 +139,7 @@ impl<I: AsyncFn(&'static str, String) -> Value> Replay<'_, I> {
 /// The function that API Gateway sends an event to.
 fn function(event: &str) -> &'static str {
     match event.split('-').next() {
-        Some("enroll") => "enroll",
+        Some("enroll" | "create") => "enroll",
         Some("challenge") => "challenge",
         Some("verify") => "verify",
         _ => "factors",

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use shared::domain::id::{ChallengeId, FactorId};
+use shared::domain::recovery::RecoveryCode;
 use shared::domain::time::Timestamp;
 use shared::domain::totp::Secret;
 use std::cmp::Reverse;
@@ -31,9 +32,12 @@ impl Names {
     pub fn learn(&mut self, answer: &Value) {
         match answer {
             Value::Array(values) => values.iter().for_each(|value| self.learn(value)),
-            Value::Object(fields) => fields.iter().for_each(|(field, value)| match value.as_str() {
-                Some(text) => self.learn_field(field, text),
-                None => self.learn(value),
+            Value::Object(fields) => fields.iter().for_each(|(field, value)| match value {
+                Value::String(text) => self.learn_field(field, text),
+                Value::Array(codes) if field == "codes" => {
+                    codes.iter().for_each(|code| self.learn_field(field, code.as_str().unwrap()));
+                }
+                _ => self.learn(value),
             }),
             _ => {}
         }
@@ -50,7 +54,8 @@ impl Names {
             "secret" if text.len() == 32 => Secret::from_base32(text).map(|_| "secret").unwrap(),
             "qr_code" => text.strip_prefix("data:image/png;base64,iVBORw0KGgo").map(|_| "image").unwrap(),
             "code" if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) => "code",
-            "created_at" | "updated_at" | "expires_at" | "retry_at" => {
+            "codes" => RecoveryCode::parse(text).map(|_| "recovery-code").unwrap(),
+            "created_at" | "updated_at" | "expires_at" | "retry_at" | "last_used_at" => {
                 self.give(text, &self.time(text));
                 return;
             }

@@ -134,11 +134,11 @@ async fn delete(args: &FactorArgs, deployment: &Deployment, console: &mut Consol
 
 async fn unlock(args: &FactorArgs, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let factor = find(args, deployment).await?;
-    match deployment.operator.unlock(factor.clone()).await? {
-        DecisionOutcome::Written((), guard) => {
+    match deployment.operator.unlock(factor).await? {
+        DecisionOutcome::Written((), unlocked) => {
             console.record(deployment, change("factor.unlocked", args))?;
             console.print_text(format_args!("{} unlocked", args.id))?;
-            console.print_json(&details(&Factor { guard, ..factor }, deployment))
+            console.print_json(&details(&unlocked, deployment))
         }
         DecisionOutcome::Deleted => Err(missing(args)),
         DecisionOutcome::Contended => Err(Error::Contended(args.id)),

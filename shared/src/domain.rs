@@ -14,6 +14,7 @@ pub mod phone;
 pub mod phone_log;
 pub mod policy;
 pub mod qr;
+pub mod recovery;
 pub mod scope;
 pub mod sms_budget;
 pub mod sms_text;

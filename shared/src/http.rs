@@ -13,6 +13,7 @@ mod audit;
 mod call;
 mod error;
 mod extract;
+mod recovery;
 mod routes;
 mod trace;
 mod wire;

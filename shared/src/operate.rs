@@ -7,11 +7,13 @@ mod config;
 mod environment;
 mod factor;
 mod keyring;
+mod sealed;
 mod sweep;
 mod table;
 
 pub use config::OperatorConfig;
 pub use environment::ChangeOutcome;
+pub use sealed::SealedItem;
 pub use sweep::{MAX_BATCH_TRIES, PagePosition, RemovedPage};
 pub use table::TableState;
 

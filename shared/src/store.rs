@@ -6,15 +6,18 @@
 mod decide;
 mod environment;
 pub(crate) mod error;
+mod guarded;
 pub(crate) mod item;
 mod keyring;
 mod list;
 mod phone_log;
+mod recovery;
 pub mod schema;
 mod table;
 
 pub use decide::{Decision, DecisionOutcome, MAX_WRITE_CONFLICTS, Seen};
 pub use error::{DamagedItem, Listing, StoreError};
+pub use guarded::Guarded;
 pub use list::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES, Page, PageStart};
 pub use phone_log::{LogChange, LogOutcome, LogWrite};
 pub(crate) use table::Table;
@@ -22,7 +25,6 @@ use table::until_known;
 
 use crate::domain::challenge::Challenge;
 use crate::domain::factor::Factor;
-use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, EnvironmentId, FactorId};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -37,11 +39,11 @@ pub struct Store {
 
 /// The outcome of writing a guard.
 #[derive(Debug)]
-pub enum WriteOutcome {
+pub enum WriteOutcome<R> {
     /// The guard was written: the verdict may be returned.
     Written,
-    /// The stored factor has another version. Carries it; `None` if it was deleted.
-    Changed(Option<Box<Factor>>),
+    /// The stored item has another version. Carries it; `None` if it was deleted.
+    Changed(Option<Box<R>>),
 }
 
 impl Store {
@@ -103,33 +105,39 @@ impl Store {
         item.map(|item| item::to_challenge(&item)).transpose()
     }
 
-    /// Replaces the guard of `seen` with `next`, unless the factor has changed: one conditional write.
+    /// Writes the guard of `next`, and what else a decision changes, unless the stored version is no longer the one that was
+    /// `seen`: one conditional write.
     ///
-    /// If the write is refused, the result carries the current factor, so that the caller can look for its own attempt: a
+    /// If the write is refused, the result carries the current item, so that the caller can look for its own attempt: a
     /// write whose response was lost is sent again, so the conflict may be with an earlier try of this very write.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the outcome of the write is unknown.
-    pub async fn settle(&self, seen: &Factor, next: &Guard) -> Result<WriteOutcome, StoreError> {
+    pub async fn settle<R: Guarded>(&self, seen: u64, next: &R) -> Result<WriteOutcome<R>, StoreError> {
         let update = || {
-            let update = self.table.client.update_item().table_name(&self.table.name);
+            let mut update = self.table.client.update_item().table_name(&self.table.name);
+            let mut changes = "SET #version = :next".to_owned();
+            for (name, value) in next.changes() {
+                changes = format!("{changes}, #{name} = :{name}");
+                update = update
+                    .expression_attribute_names(format!("#{name}"), name)
+                    .expression_attribute_values(format!(":{name}"), value);
+            }
             update
-                .set_key(Some(schema::factor_key(seen.environment, seen.id)))
-                .update_expression("SET #version = :next, #guard = :guard")
+                .set_key(Some(next.key()))
+                .update_expression(changes)
                 .condition_expression("#version = :seen")
                 .expression_attribute_names("#version", attr::VERSION)
-                .expression_attribute_names("#guard", attr::GUARD)
-                .expression_attribute_values(":seen", item::number(seen.guard.version))
-                .expression_attribute_values(":next", item::number(next.version))
-                .expression_attribute_values(":guard", item::guard::from_guard(next))
+                .expression_attribute_values(":seen", item::number(seen))
+                .expression_attribute_values(":next", item::number(next.guard().version))
                 .return_values_on_condition_check_failure(AllOld)
                 .send()
         };
         let refused = UpdateItemError::is_conditional_check_failed_exception;
         let Err(error) = until_known(update, refused).await else { return Ok(WriteOutcome::Written) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
-            let current = refused.item().map(item::to_factor).transpose()?;
+            let current = refused.item().map(R::from_item).transpose()?;
             return Ok(WriteOutcome::Changed(current.map(Box::new)));
         }
         Err(error::unavailable("write a verdict", &error))

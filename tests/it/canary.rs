@@ -11,6 +11,7 @@ use cli::serve::Outbox;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::recovery::RecoveryCode;
 use shared::domain::totp::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -82,6 +83,11 @@ pub(crate) fn remember_all_in(url: &str, answer: &Value) {
         {
             remember(url, "generic code", code.as_bytes());
         }
+    }
+    for code in answer["codes"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        remember(url, "recovery code", code.as_bytes());
+        remember(url, "recovery code", code.replace('-', "").as_bytes());
+        remember(url, "recovery code", RecoveryCode::parse(code).unwrap().expose());
     }
 }
 
@@ -213,6 +219,19 @@ async fn a8_log_01_sec_01_no_secret_is_in_a_log_line_an_error_or_an_item() {
     let request =
         app.authorized(Method::POST, "/auth/factors/enroll").body("{\"totp_secret\":\"GEZDGNBVGY3TQOJQ");
     errors += &send(request.header("content-type", "application/json")).await.text;
+
+    let recovery = "/user_management/users/u/recovery_codes";
+    let codes = app.post(recovery, json!({}), 201).await["codes"].clone();
+    let codes: Vec<&str> = codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+    for code in [codes[0], codes[0], &codes[1].to_lowercase(), "nonsense"] {
+        let request = app.authorized(Method::POST, &format!("{recovery}/verify"));
+        errors += &send(request.json(&json!({ "code": code }))).await.text;
+    }
+    for code in &codes {
+        canaries.push(Canary::new("recovery code", code.as_bytes()));
+        canaries.push(Canary::new("recovery code", code.replace('-', "").as_bytes()));
+        canaries.push(Canary::new("recovery code", RecoveryCode::parse(code).unwrap().expose()));
+    }
 
     let items = format!("{:?}", app.dump().await);
     let logs = logged();

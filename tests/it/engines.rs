@@ -4,6 +4,7 @@
 //! and `LATCHKEY_TEST_MOTO`.
 
 use crate::app::App;
+use rand::RngExt as _;
 use rand::rngs::StdRng;
 use shared::aws;
 use shared::config::Settings;
@@ -11,21 +12,22 @@ use shared::domain::api_key::ApiKey;
 use shared::domain::challenge::{Challenge, ChallengeCode, CodeMac};
 use shared::domain::environment::WrappedDataKey;
 use shared::domain::environment::{Environment, Registration, Tag, WrappedKey};
-use shared::domain::factor::{Credential, Factor, FactorType, Sealed};
+use shared::domain::factor::{Credential, Factor, FactorName, FactorType, Sealed};
 use shared::domain::guard::{Evidence, Guard};
 use shared::domain::id::{
-    ApiKeyId, AttemptId, ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId,
+    ApiKeyId, AttemptId, ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId, RecoveryCodesId,
 };
 use shared::domain::otpauth::Label;
 use shared::domain::phone::Phone;
 use shared::domain::phone_log::PhoneMacs;
 use shared::domain::phone_log::{MessageRequest, MessageState, PhoneLog, RequestMac};
 use shared::domain::policy::{MAX_API_KEYS, MAX_SMS_PER_PREFIX, Policy};
+use shared::domain::recovery::{RecoveryCodeMac, RecoveryCodes};
 use shared::domain::scope::Scope;
 use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
-use shared::operate::{ChangeOutcome, Operator};
+use shared::operate::{ChangeOutcome, Operator, SealedItem};
 use shared::store::schema::attr;
 use shared::store::{LogChange, LogOutcome, LogWrite, Page, PageStart, Store, WriteOutcome};
 use std::time::Duration;
@@ -83,6 +85,7 @@ impl Engine {
             id: FactorId::new(self.now, &mut self.rng),
             environment: self.environment,
             created_at: self.now,
+            name: Some(FactorName::parse("Work phone").unwrap()),
             user: Some(UserId::parse("jürgen 🔑").unwrap()),
             credential: Credential::Totp {
                 issuer: label("Foo & Söhne"),
@@ -98,11 +101,28 @@ impl Engine {
         Challenge::new(factor, ChallengeId::new(self.now, &mut self.rng), ChallengeCode::Sent(mac), self.now)
     }
 
-    /// The guard after one more wrong guess at a new challenge.
-    fn after_a_guess(&mut self, factor: &Factor) -> Guard {
+    /// The factor after one more wrong guess at a new challenge.
+    fn after_a_guess(&mut self, factor: &Factor) -> Factor {
         let challenge = self.challenge(factor);
         let admission = factor.guard.admit(&challenge, self.now).unwrap();
-        admission.judge(Evidence::Wrong, AttemptId::new(self.now, &mut self.rng)).1
+        let (_, guard) = admission.judge(Evidence::Wrong, AttemptId::new(self.now, &mut self.rng));
+        Factor { guard, ..factor.clone() }
+    }
+
+    fn recovery_codes(&mut self) -> RecoveryCodes {
+        let key = Sealed { key: EnvironmentKeyId::new(self.now, &mut self.rng), bytes: vec![1, 2] };
+        let guard = Guard { version: self.rng.random::<u32>().into(), ..Guard::default() };
+        RecoveryCodes {
+            id: RecoveryCodesId::new(self.now, &mut self.rng),
+            environment: self.environment,
+            user: UserId::parse("user_1").unwrap(),
+            created_at: self.now,
+            accept_on_challenges: true,
+            total: 2,
+            key,
+            codes: vec![RecoveryCodeMac([3; 32]), RecoveryCodeMac([4; 32])],
+            guard,
+        }
     }
 
     fn registration(&mut self, tag: &str) -> Registration {
@@ -155,6 +175,8 @@ contract!(
     a_secret_is_sealed_again_once_and_beside_a_guard,
     of_racing_guards_one_is_written,
     a_deleted_factor_takes_no_guard,
+    recovery_codes_replace_the_earlier_ones,
+    a_used_recovery_code_is_removed_with_its_verdict,
     a_page_follows_the_index_both_ways,
     a_message_is_reserved_once_and_its_log_comes_back,
     a_message_is_marked_over_the_log_it_was_decided_on,
@@ -205,44 +227,48 @@ async fn a_guard_is_written_over_the_version_it_was_decided_on(mut engine: Engin
     let seen = engine.factor();
     engine.store.enroll(&seen).await.unwrap();
     let next = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), WriteOutcome::Written));
-    let written = Factor { guard: next, ..seen.clone() };
+    assert!(matches!(engine.store.settle(seen.guard.version, &next).await.unwrap(), WriteOutcome::Written));
     // A refused write returns the current item.
     let late = engine.after_a_guess(&seen);
-    let WriteOutcome::Changed(Some(current)) = engine.store.settle(&seen, &late).await.unwrap() else {
+    let WriteOutcome::Changed(Some(current)) = engine.store.settle(seen.guard.version, &late).await.unwrap()
+    else {
         panic!("an outdated guard was written");
     };
-    assert_eq!(*current, written);
+    assert_eq!(*current, next);
 }
 
 async fn a_secret_is_sealed_again_once_and_beside_a_guard(mut engine: Engine) {
     let seen = engine.factor();
     engine.store.enroll(&seen).await.unwrap();
-    let old = seen.credential.secret().unwrap();
+    let item = SealedItem::Factor(Box::new(seen.clone()), seen.credential.secret().unwrap().clone());
     let next = Sealed { key: EnvironmentKeyId::new(engine.now, &mut engine.rng), bytes: vec![5] };
     let late = Sealed { bytes: vec![6], ..next.clone() };
     for sealed in [&next, &late] {
-        engine.operator.rewrap(&seen, old, sealed).await.unwrap();
+        engine.operator.rewrap(&item, sealed).await.unwrap();
     }
     // A verify that read the factor before is written all the same.
-    let guard = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &guard).await.unwrap(), WriteOutcome::Written));
+    let next_guard = engine.after_a_guess(&seen);
+    assert!(matches!(
+        engine.store.settle(seen.guard.version, &next_guard).await.unwrap(),
+        WriteOutcome::Written
+    ));
     let now = engine.store.factor(engine.environment, seen.id).await.unwrap().unwrap();
-    assert_eq!((now.credential.secret(), &now.guard), (Some(&next), &guard));
+    assert_eq!((now.credential.secret(), &now.guard), (Some(&next), &next_guard.guard));
     engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
-    engine.operator.rewrap(&seen, old, &next).await.unwrap();
+    engine.operator.rewrap(&item, &next).await.unwrap();
     assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
 }
 
 async fn of_racing_guards_one_is_written(mut engine: Engine) {
     let seen = engine.factor();
     engine.store.enroll(&seen).await.unwrap();
-    let guards: Vec<Guard> = (0..8).map(|_| engine.after_a_guess(&seen)).collect();
+    let guesses: Vec<Factor> = (0..8).map(|_| engine.after_a_guess(&seen)).collect();
     let mut racing = tokio::task::JoinSet::new();
-    for next in guards {
-        let (store, seen) = (engine.store.clone(), seen.clone());
-        racing
-            .spawn(async move { matches!(store.settle(&seen, &next).await.unwrap(), WriteOutcome::Written) });
+    for next in guesses {
+        let (store, version) = (engine.store.clone(), seen.guard.version);
+        racing.spawn(
+            async move { matches!(store.settle(version, &next).await.unwrap(), WriteOutcome::Written) },
+        );
     }
     assert_eq!(racing.join_all().await.into_iter().filter(|written| *written).count(), 1);
 }
@@ -254,8 +280,55 @@ async fn a_deleted_factor_takes_no_guard(mut engine: Engine) {
         engine.store.delete_factor(engine.environment, seen.id).await.unwrap();
     }
     let next = engine.after_a_guess(&seen);
-    assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), WriteOutcome::Changed(None)));
+    assert!(matches!(
+        engine.store.settle(seen.guard.version, &next).await.unwrap(),
+        WriteOutcome::Changed(None)
+    ));
     assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
+}
+
+async fn recovery_codes_replace_the_earlier_ones(mut engine: Engine) {
+    let (first, second) = (engine.recovery_codes(), engine.recovery_codes());
+    for set in [&first, &first, &second] {
+        engine.store.replace_recovery_codes(set).await.unwrap();
+        assert_eq!(
+            engine.store.recovery_codes(engine.environment, &set.user).await.unwrap().as_ref(),
+            Some(set)
+        );
+    }
+    // A verdict on the earlier set is not written over the later one.
+    let late = engine.store.settle(first.guard.version, &first).await.unwrap();
+    assert!(matches!(late, WriteOutcome::Changed(Some(current)) if *current == second));
+    for _ in 0..2 {
+        engine.store.delete_recovery_codes(engine.environment, &second.user).await.unwrap();
+    }
+    assert_eq!(engine.store.recovery_codes(engine.environment, &second.user).await.unwrap(), None);
+    engine.store.replace_recovery_codes(&first).await.unwrap();
+    // Of sets that are written at the same time, one is left.
+    let mut racing = tokio::task::JoinSet::new();
+    let sets: Vec<_> = (0..8).map(|_| engine.recovery_codes()).collect();
+    for set in sets.clone() {
+        let store = engine.store.clone();
+        racing.spawn(async move { store.replace_recovery_codes(&set).await.unwrap() });
+    }
+    racing.join_all().await;
+    let left = engine.store.recovery_codes(engine.environment, &first.user).await.unwrap().unwrap();
+    assert!(sets.contains(&left));
+}
+
+async fn a_used_recovery_code_is_removed_with_its_verdict(mut engine: Engine) {
+    let seen = engine.recovery_codes();
+    engine.store.replace_recovery_codes(&seen).await.unwrap();
+    let mut next = seen.clone();
+    next.guard.version += 1;
+    next.codes.pop();
+    assert!(matches!(engine.store.settle(seen.guard.version, &next).await.unwrap(), WriteOutcome::Written));
+    assert_eq!(engine.store.recovery_codes(engine.environment, &seen.user).await.unwrap(), Some(next));
+    let item = SealedItem::RecoveryCodes(Box::new(seen.clone()));
+    let resealed = Sealed { bytes: vec![6], ..seen.key.clone() };
+    engine.operator.rewrap(&item, &resealed).await.unwrap();
+    let stored = engine.store.recovery_codes(engine.environment, &seen.user).await.unwrap().unwrap();
+    assert_eq!((stored.key, stored.codes.len()), (resealed, seen.codes.len() - 1));
 }
 
 async fn a_page_follows_the_index_both_ways(mut engine: Engine) {

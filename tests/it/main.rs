@@ -41,6 +41,7 @@ mod openapi;
 mod phone;
 mod proof;
 mod races;
+mod recovery;
 mod replay;
 mod sms;
 mod supply;

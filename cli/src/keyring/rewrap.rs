@@ -8,11 +8,10 @@ use crate::error::Error;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use shared::domain::environment::Registration;
-use shared::domain::factor::Factor;
 use shared::domain::id::EnvironmentKeyId;
 use shared::domain::policy::{NEW_KEY_DELAY, RETIRED_KEY_RETENTION};
 use shared::domain::time::Timestamp;
-use shared::operate::ChangeOutcome;
+use shared::operate::{ChangeOutcome, SealedItem};
 use shared::store::{DamagedItem, Listing};
 use shared::vault::keyring::Keyring;
 use shared::vault::seal::{Seal, SealError};
@@ -151,19 +150,16 @@ impl Rewrap<'_> {
         let seal = self.keyring.seal(registration, self.deployment.now()).await?;
         let (mut from, mut resealed) = (None, 0_usize);
         loop {
-            let (factors, next) = self
-                .deployment
-                .operator
-                .factors_sealed_before(registration.environment.id, newest, from)
-                .await?;
-            self.report.failed.extend(factors.damaged.iter().map(ToString::to_string));
-            for factor in factors.readable {
-                match self.reseal(&factor, &seal).await? {
+            let (sealed, next) =
+                self.deployment.operator.sealed_before(registration.environment.id, newest, from).await?;
+            self.report.failed.extend(sealed.damaged.iter().map(ToString::to_string));
+            for item in sealed.readable {
+                match self.reseal(&item, &seal).await? {
                     Ok(()) => {
                         resealed = resealed.saturating_add(1);
                         self.bar.inc(1);
                     }
-                    Err(cause) => self.report.failed.push(format!("{}: {cause}", factor.id)),
+                    Err(cause) => self.report.failed.push(format!("{item}: {cause}")),
                 }
             }
             from = next;
@@ -173,14 +169,11 @@ impl Rewrap<'_> {
         }
     }
 
-    /// Reseals a factor's secret with the active key.
-    async fn reseal(&self, factor: &Factor, seal: &Seal) -> Result<Result<(), SealError>, Error> {
-        let Some(sealed) = factor.credential.secret() else { return Ok(Ok(())) };
-        let mut rng = self.deployment.rng()?;
-        let opened = seal.open_secret(sealed, factor.id);
-        match opened.and_then(|secret| seal.secret(&secret, factor.id, &mut rng)) {
+    /// Reseals a secret with the active key.
+    async fn reseal(&self, item: &SealedItem, seal: &Seal) -> Result<Result<(), SealError>, Error> {
+        match item.resealed(seal, &mut self.deployment.rng()?) {
             Ok(resealed) => {
-                self.deployment.operator.rewrap(factor, sealed, &resealed).await?;
+                self.deployment.operator.rewrap(item, &resealed).await?;
                 Ok(Ok(()))
             }
             Err(cause) => Ok(Err(cause)),

@@ -21,7 +21,8 @@ pub struct Challenge {
     /// The expected code.
     pub code: ChallengeCode,
     /// The factor as it was read when the challenge was made, so that a verify need not read it. It is a hint: only a write
-    /// over the factor's own version makes a decision on it true. `None` if it did not fit.
+    /// over the factor's own version makes a decision on it true. It has no name, which a verify does not need. `None` if it
+    /// did not fit.
     pub snapshot: Option<Box<Factor>>,
 }
 
@@ -54,7 +55,7 @@ impl Challenge {
             created_at: now,
             expires_at: now.plus(factor.credential.factor_type().challenge_lifetime()),
             code,
-            snapshot: Some(Box::new(factor.clone())),
+            snapshot: Some(Box::new(Factor { name: None, ..factor.clone() })),
         }
     }
 

@@ -5,6 +5,7 @@ use super::id::{EnvironmentId, EnvironmentKeyId, FactorId};
 use super::otpauth::Label;
 use super::phone::Phone;
 use super::policy::{GENERIC_CHALLENGE_TTL, SMS_CHALLENGE_TTL, TOTP_CHALLENGE_TTL};
+use super::text::is_name;
 use super::time::Timestamp;
 use super::user::UserId;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct Factor {
     pub created_at: Timestamp,
     /// The user it belongs to, if the application named one.
     pub user: Option<UserId>,
+    /// What the user calls it, such as `Work phone`.
+    pub name: Option<FactorName>,
     /// What codes are verified against.
     pub credential: Credential,
     /// The attempts, failures and used codes that limit further guesses.
@@ -36,9 +39,20 @@ pub struct FactorSummary {
     pub created_at: Timestamp,
     /// The user it belongs to, if the application named one.
     pub user: Option<UserId>,
+    /// What the user calls it.
+    pub name: Option<FactorName>,
     /// What codes are verified against, without the secret.
     pub credential: Credential<()>,
 }
+
+/// What a user calls a factor: 1 to 255 bytes of visible text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactorName(String);
+
+/// The text is not allowed as a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 255 bytes without control or format characters, and not only white space")]
+pub struct MalformedName;
 
 /// What codes of a factor are verified against, by its type. `S` is the secret: sealed in the table, `()` in a summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,8 +109,26 @@ impl Factor {
             id: self.id,
             created_at: self.created_at,
             user: self.user.clone(),
+            name: self.name.clone(),
             credential: self.credential.without_secret(),
         }
+    }
+}
+
+impl FactorName {
+    /// Validates `text`.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedName`] if the text is longer than 255 bytes, contains an invisible character, or is only white space.
+    pub fn parse(text: &str) -> Result<Self, MalformedName> {
+        if is_name(text) { Ok(Self(text.to_owned())) } else { Err(MalformedName) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Guard {
     pub recent_failures: Vec<Timestamp>,
     /// While locked, the time until which every guess is refused.
     pub locked_until: Option<Timestamp>,
+    /// The time of the latest success.
+    pub last_used_at: Option<Timestamp>,
     /// The latest accepted TOTP step. Codes of this and all earlier steps are refused as replays (RFC 6238 §5.2).
     pub last_step: Option<Step>,
     /// The attempts made at each challenge, until they are forgotten.
@@ -49,26 +51,42 @@ pub struct ChallengeAttempts {
     pub expires_at: Timestamp,
 }
 
-/// Permission for one guess at one challenge.
+/// What attempts are counted at: a challenge, or a request that verifies a recovery code without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prompt {
+    /// The challenge's ID.
+    pub id: ChallengeId,
+    /// From this time on it accepts no guess.
+    pub expires_at: Timestamp,
+}
+
+/// Permission for one guess at one prompt.
 #[derive(Debug)]
 pub struct Admission<'a> {
     guard: &'a Guard,
-    challenge: &'a Challenge,
+    prompt: Prompt,
     now: Timestamp,
 }
 
+impl From<&Challenge> for Prompt {
+    fn from(challenge: &Challenge) -> Self {
+        Self { id: challenge.id, expires_at: challenge.expires_at }
+    }
+}
+
 impl Guard {
-    /// Permission to guess at `challenge`. Depends on the time and on earlier attempts, not on the code.
+    /// Permission to guess at `prompt`. Depends on the time and on earlier attempts, not on the code.
     ///
     /// # Errors
     ///
     /// [`Refusal`] if the challenge has expired, was verified before or has no attempts left, or if the factor is
     /// locked.
-    pub fn admit<'a>(&'a self, challenge: &'a Challenge, now: Timestamp) -> Result<Admission<'a>, Refusal> {
-        if !challenge.is_open(now) {
+    pub fn admit(&self, prompt: impl Into<Prompt>, now: Timestamp) -> Result<Admission<'_>, Refusal> {
+        let prompt = prompt.into();
+        if now >= prompt.expires_at {
             return Err(Refusal::Expired);
         }
-        if let Some(spent) = self.spent.get(&challenge.id) {
+        if let Some(spent) = self.spent.get(&prompt.id) {
             if spent.verified_by.is_some() {
                 return Err(Refusal::Verified);
             }
@@ -79,7 +97,7 @@ impl Guard {
         } else {
             self.accepts_challenges(now)?;
         }
-        Ok(Admission { guard: self, challenge, now })
+        Ok(Admission { guard: self, prompt, now })
     }
 
     /// Whether a guess at a new challenge of the factor would be admitted.
@@ -94,6 +112,12 @@ impl Guard {
             return Ok(());
         }
         Err(Locked { retry_at: remembered().map(ChallengeAttempts::forgotten_at).min() })
+    }
+
+    /// Whether `challenge` was verified.
+    #[must_use]
+    pub fn has_verified(&self, challenge: ChallengeId) -> bool {
+        self.spent.get(&challenge).is_some_and(|spent| spent.verified_by.is_some())
     }
 
     /// Whether `challenge` was verified or has no attempts left.
@@ -150,9 +174,10 @@ impl Guard {
 
     /// Counts a success. The failures of the rolling window stay: otherwise each login of the user would give an
     /// attacker new guesses.
-    fn succeed(&mut self, evidence: Evidence) {
+    fn succeed(&mut self, evidence: Evidence, now: Timestamp) {
         self.failures = 0;
         self.locked_until = None;
+        self.last_used_at = Some(now);
         if let Evidence::Step(step) = evidence {
             self.last_step = Some(step);
         }
@@ -192,15 +217,15 @@ impl Admission<'_> {
         let mut guard = self.guard.clone();
         guard.version = guard.version.saturating_add(1);
         guard.spent.retain(|_, spent| spent.is_remembered(self.now));
-        let spent = guard.spent.entry(self.challenge.id).or_insert_with(|| ChallengeAttempts {
+        let spent = guard.spent.entry(self.prompt.id).or_insert_with(|| ChallengeAttempts {
             attempts: Vec::new(),
             verified_by: None,
-            expires_at: self.challenge.expires_at,
+            expires_at: self.prompt.expires_at,
         });
         spent.attempts.push(attempt);
         if verdict == Verdict::Valid {
             spent.verified_by = Some(attempt);
-            guard.succeed(evidence);
+            guard.succeed(evidence, self.now);
         } else {
             guard.fail(self.now);
         }

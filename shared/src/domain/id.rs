@@ -94,6 +94,9 @@ id!(
     /// Identifies one verify request, so that it can be found in the guard when the outcome of the write is unknown.
     AttemptId, "attempt_");
 id!(
+    /// Identifies a set of recovery codes.
+    RecoveryCodesId, "recovery_codes_");
+id!(
     /// Identifies a data key in the keyring.
     DataKeyId, "data_key_");
 id!(

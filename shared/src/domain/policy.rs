@@ -71,6 +71,19 @@ pub const TOTP_STEP: Duration = Duration::from_secs(30);
 /// Length of a new TOTP secret in bytes (RFC 4226 R6 recommends 160 bits).
 pub const TOTP_SECRET_BYTES: usize = 20;
 
+/// Number of recovery codes in a set.
+pub const RECOVERY_CODES: usize = 10;
+
+/// Length of a recovery code in random bytes: 120 bits, more than the 112 from which on a keyed MAC protects it at rest (SP
+/// 800-63B-4 §3.1.2.2, ASVS 6.5.2).
+pub const RECOVERY_CODE_BYTES: usize = 15;
+
+/// Length of a recovery code in characters of Crockford's Base32, without the dashes between groups.
+pub const RECOVERY_CODE_CHARS: usize = 24;
+
+/// How long a request that verifies a recovery code without a challenge accepts a guess: longer than a request can run.
+pub const RECOVERY_PROMPT_TTL: Duration = Duration::from_mins(1);
+
 /// Allowed lengths of an imported TOTP secret in bytes: 128 bits is the minimum of RFC 4226, 512 bits the SHA-1 block
 /// size.
 pub const IMPORTED_SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=64;

@@ -12,8 +12,9 @@ use crate::core::Caller;
 use crate::domain::challenge::Challenge;
 use crate::domain::factor::{Credential, Factor};
 use crate::domain::guard::{Locked, Verdict};
-use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId};
+use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId, RecoveryCodesId};
 use crate::domain::phone::Country;
+use crate::domain::recovery::RecoveryCodes;
 use crate::domain::sms_budget::MicroUsd;
 use crate::domain::time::Timestamp;
 use http::StatusCode;
@@ -35,6 +36,7 @@ struct AuditFields {
     challenge: Option<ChallengeId>,
     verdict: Option<Verdict>,
     lock: Option<Locked>,
+    recovery_codes: Option<(RecoveryCodesId, usize)>,
     charged: Option<MicroUsd>,
     sent: bool,
 }
@@ -61,6 +63,11 @@ impl AuditTrail {
         let mut fields = self.fields();
         fields.verdict = Some(verdict);
         fields.lock = lock;
+    }
+
+    /// Records a set of recovery codes, and how many are left.
+    pub(super) fn recovery_codes(&self, set: &RecoveryCodes) {
+        self.fields().recovery_codes = Some((set.id, set.codes.len()));
     }
 
     /// Records that the budgets were charged for a message.
@@ -110,6 +117,8 @@ impl CompletedRequest<'_> {
             country: fields.country.as_ref().map(Country::as_str),
             challenge: fields.challenge.map(Bare),
             locked_until: fields.lock.map(LockEnd),
+            recovery_codes: fields.recovery_codes.map(|(id, _)| Bare(id)),
+            recovery_codes_left: fields.recovery_codes.map(|(_, left)| left),
             message_sent: fields.sent,
             message_cost_usd: fields.charged.map(Dollars),
             table: self.table,

@@ -3,11 +3,12 @@
 use super::call::Call;
 use super::error::{Entity, Error};
 use super::extract::{Body, PathId};
-use super::routes::{ENROLL, ENROLL_FOR_USER};
+use super::recovery;
+use super::routes::{CREATE_RECOVERY_CODES, ENROLL, ENROLL_FOR_USER};
 use super::wire::{Answer, ChallengeBody, EnrollmentBody, FactorBody, TotpEnrollment, created};
 use crate::core::Core;
 use crate::domain::challenge::{Challenge, ChallengeCode};
-use crate::domain::factor::{Credential, Factor, FactorType};
+use crate::domain::factor::{Credential, Factor, FactorName, FactorType};
 use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::domain::otpauth::{self, Label};
@@ -20,11 +21,14 @@ use axum::Router;
 
 /// The routes of the enroll function.
 pub fn router(core: Core, keyring: Keyring) -> Router {
-    ENROLL.to(enroll).merge(ENROLL_FOR_USER.to(enroll_for_user)).with_state((core, keyring))
+    let recovery = CREATE_RECOVERY_CODES.to(recovery::create);
+    let routes = ENROLL.to(enroll).merge(ENROLL_FOR_USER.to(enroll_for_user)).merge(recovery);
+    routes.with_state((core, keyring))
 }
 
 async fn enroll(call: Call<Keyring>, Body(mut fields): Body) -> Result<Answer<FactorBody>, Error> {
     let user = fields.optional("user_id", UserId::parse);
+    let name = fields.optional("name", FactorName::parse);
     let factor_type = fields.required("type", FactorType::parse);
     let credential = match factor_type {
         Some(FactorType::Totp) => {
@@ -42,7 +46,7 @@ async fn enroll(call: Call<Keyring>, Body(mut fields): Body) -> Result<Answer<Fa
             Credential::GenericOtp
         }
     };
-    let (factor, enrollment) = new_factor(&call, user, credential).await?;
+    let (factor, enrollment) = new_factor(&call, Owner { user, name }, credential).await?;
     call.trail.factor(&factor);
     call.core.store.enroll(&factor).await?;
     Ok(created(FactorBody::enrolled(&factor.summary(), enrollment)))
@@ -61,11 +65,13 @@ async fn enroll_for_user(
     let account = fields.optional("totp_user", Label::parse);
     let account = account.or_else(|| Some(Label::from_user_id(&user)));
     let imported = fields.optional("totp_secret", Secret::from_base32);
+    let name = fields.optional("name", FactorName::parse);
     let (issuer, account) = fields.check(only_type.and(issuer.zip(account)))?;
 
     let secret = imported.map_or_else(|| call.core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
     let credential = Credential::Totp { issuer, account, secret };
-    let (factor, enrollment) = new_factor(&call, Some(user), credential).await?;
+    let owner = Owner { user: Some(user), name };
+    let (factor, enrollment) = new_factor(&call, owner, credential).await?;
     call.trail.factor(&factor);
     let id = ChallengeId::new(factor.created_at, &mut call.core.rng()?);
     let challenge = Challenge::new(&factor, id, ChallengeCode::Computed, factor.created_at);
@@ -80,10 +86,16 @@ async fn enroll_for_user(
     }))
 }
 
+/// Whose factor it is, and what they call it.
+struct Owner {
+    user: Option<UserId>,
+    name: Option<FactorName>,
+}
+
 /// A new factor, and the enrollment data that is shown once.
 async fn new_factor(
     call: &Call<Keyring>,
-    user: Option<UserId>,
+    Owner { user, name }: Owner,
     credential: Credential<Secret>,
 ) -> Result<(Factor, Option<TotpEnrollment>), Error> {
     let (created_at, mut rng) = (call.core.now(), call.core.rng()?);
@@ -97,7 +109,8 @@ async fn new_factor(
         Credential::Sms { phone } => (Credential::Sms { phone }, None),
         Credential::GenericOtp => (Credential::GenericOtp, None),
     };
-    Ok((Factor { id, environment, created_at, user, credential, guard: Guard::default() }, enrollment))
+    let guard = Guard::default();
+    Ok((Factor { id, environment, created_at, user, name, credential, guard }, enrollment))
 }
 
 fn totp_enrollment(issuer: &Label, account: &Label, secret: &Secret) -> Result<TotpEnrollment, Error> {

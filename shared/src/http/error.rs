@@ -98,6 +98,9 @@ pub enum Entity {
     Challenge,
     /// A user.
     User,
+    /// A user's recovery codes.
+    #[strum(to_string = "Recovery Codes")]
+    RecoveryCodes,
 }
 
 /// The JSON body of an error.

@@ -65,6 +65,23 @@ impl Fields {
         self.required(field, |text| Ok::<_, Infallible>(text.to_owned()))
     }
 
+    /// Reads an optional field that is `true` or `false`; absent is `false`. Returns `None` if it is anything else.
+    pub(super) fn flag(&mut self, field: &'static str) -> Option<bool> {
+        match self.values.get(field) {
+            None | Some(Value::Null) => Some(false),
+            Some(Value::Bool(flag)) => Some(*flag),
+            Some(_) => {
+                self.violation(field, "must be true or false");
+                None
+            }
+        }
+    }
+
+    /// The text of a field, if it parses. Unlike [`optional`](Self::optional), does not add a violation.
+    pub(super) fn matching<T, E>(&self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        self.values.get(field).and_then(Value::as_str).and_then(|text| parse(text).ok())
+    }
+
     /// Returns `parsed`, if there are no violations so far.
     pub(super) fn check<T>(&mut self, parsed: Option<T>) -> Result<T, Error> {
         parsed

@@ -3,7 +3,8 @@
 use super::call::Call;
 use super::error::{Entity, Error};
 use super::extract::{Fields, PathId, Query};
-use super::routes::{DELETE, LIST, LIST_FOR_USER, READ};
+use super::recovery;
+use super::routes::{DELETE, DELETE_RECOVERY_CODES, LIST, LIST_FOR_USER, READ, READ_RECOVERY_CODES};
 use super::wire::{Answer, FactorBody, ListBody, ListMetadata};
 use crate::core::Core;
 use crate::domain::factor::{Factor, FactorType};
@@ -22,12 +23,14 @@ pub const PAGE_SIZES: std::ops::RangeInclusive<usize> = 1..=100;
 pub fn router(core: Core) -> Router {
     let routes =
         READ.to(read).merge(DELETE.to(delete)).merge(LIST.to(list)).merge(LIST_FOR_USER.to(list_for_user));
+    let recovery = READ_RECOVERY_CODES.to(recovery::read).merge(DELETE_RECOVERY_CODES.to(recovery::delete));
+    let routes = routes.merge(recovery);
     routes.with_state((core, ()))
 }
 
 async fn read(call: Call, PathId(given): PathId) -> Result<Answer<FactorBody>, Error> {
     let factor = find(&call, &given).await?;
-    Ok(Answer(StatusCode::OK, FactorBody::new(&factor.summary())))
+    Ok(Answer(StatusCode::OK, FactorBody::read(&factor)))
 }
 
 async fn delete(call: Call, PathId(given): PathId) -> Result<StatusCode, Error> {

@@ -65,6 +65,14 @@ pub enum Operation {
     List,
     /// Delete a factor.
     Delete,
+    /// Create a user's recovery codes.
+    CreateRecoveryCodes,
+    /// Show how many of them are left.
+    ReadRecoveryCodes,
+    /// Delete them.
+    DeleteRecoveryCodes,
+    /// Verify one of them.
+    VerifyRecoveryCode,
 }
 
 macro_rules! routes {
@@ -94,6 +102,10 @@ routes! {
     DELETE: Delete "/auth/factors/{id}", Factors, Delete, Manage;
     LIST: Get "/auth/factors", Factors, List, Read;
     LIST_FOR_USER: Get "/user_management/users/{user_id}/auth_factors", Factors, List, Read;
+    CREATE_RECOVERY_CODES: Post "/user_management/users/{user_id}/recovery_codes", Enroll, CreateRecoveryCodes, Manage;
+    READ_RECOVERY_CODES: Get "/user_management/users/{user_id}/recovery_codes", Factors, ReadRecoveryCodes, Read;
+    DELETE_RECOVERY_CODES: Delete "/user_management/users/{user_id}/recovery_codes", Factors, DeleteRecoveryCodes, Manage;
+    VERIFY_RECOVERY_CODE: Post "/user_management/users/{user_id}/recovery_codes/verify", Verify, VerifyRecoveryCode, Verify;
 }
 
 impl Route {

@@ -5,14 +5,16 @@
 use super::call::Call;
 use super::error::{Entity, Error};
 use super::extract::{Body, Fields, PathId};
-use super::routes::{VERIFY, VERIFY_BY_BODY};
-use super::wire::{Answer, ChallengeBody, VerificationBody, created};
+use super::recovery;
+use super::routes::{VERIFY, VERIFY_BY_BODY, VERIFY_RECOVERY_CODE};
+use super::wire::{Answer, ChallengeBody, RecoveryCodesLeft, VerificationBody, created};
 use crate::core::Core;
 use crate::domain::challenge::{Challenge, ChallengeCode};
 use crate::domain::code::Code;
 use crate::domain::factor::{Credential, Factor, FactorType};
-use crate::domain::guard::{Evidence, Guard, Verdict};
+use crate::domain::guard::{Evidence, Verdict};
 use crate::domain::id::{AttemptId, ChallengeId};
+use crate::domain::recovery::RecoveryCode;
 use crate::domain::time::Timestamp;
 use crate::store::{Decision, DecisionOutcome, Seen};
 use crate::vault::keyring::Keyring;
@@ -21,7 +23,8 @@ use axum::Router;
 
 /// The routes of the verify function.
 pub fn router(core: Core, keyring: Keyring) -> Router {
-    VERIFY.to(verify).merge(VERIFY_BY_BODY.to(verify_by_body)).with_state((core, keyring))
+    let routes = VERIFY.to(verify).merge(VERIFY_BY_BODY.to(verify_by_body));
+    routes.merge(VERIFY_RECOVERY_CODE.to(recovery::verify)).with_state((core, keyring))
 }
 
 async fn verify(
@@ -54,6 +57,14 @@ async fn verify_challenge(
     let id = ChallengeId::parse(given).map_err(|_| unknown())?;
     let mut challenge = store.challenge(environment, id).await?.ok_or_else(unknown)?;
     call.trail.challenge(&challenge);
+    // No code of a factor has the form of a recovery code.
+    if let Some(code) = fields.matching("code", RecoveryCode::parse)
+        && let Some((verdict, remaining)) = recovery::verify_at(call, &challenge, &code).await?
+    {
+        let (challenge, valid) = (ChallengeBody::new(&challenge, None), verdict == Verdict::Valid);
+        let recovery_codes = Some(RecoveryCodesLeft { remaining });
+        return Ok(created(VerificationBody { challenge, valid, recovery_codes }));
+    }
     let seen = match challenge.snapshot.take() {
         Some(snapshot) => Seen::Snapshot(*snapshot),
         None => Seen::Read(store.factor(environment, challenge.factor).await?.ok_or_else(unknown)?),
@@ -68,7 +79,7 @@ async fn verify_challenge(
     let attempt = AttemptId::new(call.core.now(), &mut call.core.rng()?);
     let guess = Guess { call, challenge: &challenge, code: &code, attempt };
     let (verdict, guard) = match store.decide(seen, &guess).await? {
-        DecisionOutcome::Written(verdict, guard) => (verdict, guard),
+        DecisionOutcome::Written(verdict, factor) => (verdict, factor.guard),
         DecisionOutcome::Deleted => return Err(unknown()),
         DecisionOutcome::Contended => return Err(Error::busy()),
     };
@@ -79,7 +90,8 @@ async fn verify_challenge(
         FactorType::GenericOtp => Some(&code).filter(|_| valid),
         FactorType::Totp | FactorType::Sms => None,
     };
-    Ok(created(VerificationBody { challenge: ChallengeBody::new(&challenge, shown), valid }))
+    let challenge = ChallengeBody::new(&challenge, shown);
+    Ok(created(VerificationBody { challenge, valid, recovery_codes: None }))
 }
 
 /// A guess at a challenge.
@@ -91,19 +103,22 @@ struct Guess<'a> {
 }
 
 impl Decision for Guess<'_> {
+    type Record = Factor;
     type Outcome = Verdict;
     type Error = Error;
 
-    async fn decide(&self, factor: &Factor) -> Result<(Verdict, Guard), Error> {
+    async fn decide(&self, mut factor: Factor) -> Result<(Verdict, Factor), Error> {
         let now = self.call.core.now();
         let admission = factor.guard.admit(self.challenge, now);
         let admission = admission.map_err(|refusal| Error::refused(self.challenge.id, refusal))?;
-        let evidence = self.examine(factor, now).await?;
-        Ok(admission.judge(evidence, self.attempt))
+        let evidence = self.examine(&factor, now).await?;
+        let (verdict, guard) = admission.judge(evidence, self.attempt);
+        factor.guard = guard;
+        Ok((verdict, factor))
     }
 
-    fn recorded(&self, guard: &Guard) -> Option<Verdict> {
-        guard.verdict_on(self.challenge.id, self.attempt)
+    fn recorded(&self, factor: &Factor) -> Option<Verdict> {
+        factor.guard.verdict_on(self.challenge.id, self.attempt)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::domain::challenge::Challenge;
 use crate::domain::code::Code;
-use crate::domain::factor::{Credential, FactorSummary};
+use crate::domain::factor::{Credential, Factor, FactorSummary};
+use crate::domain::recovery::{RecoveryCode, RecoveryCodes};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -37,6 +38,10 @@ pub(super) struct FactorBody {
     updated_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<String>,
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     totp: Option<TotpBody>,
@@ -89,7 +94,40 @@ pub(super) struct ChallengeBody {
 pub(super) struct VerificationBody {
     pub(super) challenge: ChallengeBody,
     pub(super) valid: bool,
+    /// Present only if the code was a recovery code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recovery_codes: Option<RecoveryCodesLeft>,
 }
+
+/// How many recovery codes are left.
+#[derive(Serialize)]
+pub(super) struct RecoveryCodesLeft {
+    pub(super) remaining: usize,
+}
+
+/// A user's recovery codes. `codes` is present only when they are created.
+#[derive(Serialize)]
+pub(super) struct RecoveryCodesBody {
+    object: &'static str,
+    user_id: String,
+    total: usize,
+    remaining: usize,
+    accept_on_challenges: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    codes: Option<Vec<Shown>>,
+    created_at: String,
+    updated_at: String,
+}
+
+/// The response of a verify of a recovery code without a challenge.
+#[derive(Serialize)]
+pub(super) struct RecoveryVerificationBody {
+    pub(super) valid: bool,
+    pub(super) remaining: usize,
+}
+
+/// A recovery code in the response that shows it.
+struct Shown(Zeroizing<String>);
 
 /// A factor and its first challenge, created together.
 #[derive(Serialize)]
@@ -114,9 +152,15 @@ pub(super) struct ListMetadata {
 }
 
 impl FactorBody {
-    /// A factor as in every response except the enrollment's.
+    /// A factor as in a list.
     pub(super) fn new(factor: &FactorSummary) -> Self {
         Self::enrolled(factor, None)
+    }
+
+    /// A factor as in the response of a get, which also shows when it was last verified.
+    pub(super) fn read(factor: &Factor) -> Self {
+        let last_used_at = factor.guard.last_used_at.map(|time| time.to_string());
+        Self { last_used_at, ..Self::new(&factor.summary()) }
     }
 
     /// A factor as in the response of its enrollment.
@@ -134,6 +178,8 @@ impl FactorBody {
             created_at: factor.created_at.to_string(),
             updated_at: factor.created_at.to_string(),
             user_id: factor.user.as_ref().map(ToString::to_string),
+            name: factor.name.as_ref().map(|name| name.as_str().to_owned()),
+            last_used_at: None,
             r#type: factor.credential.factor_type().name(),
             totp,
             sms,
@@ -153,6 +199,28 @@ impl ChallengeBody {
             code: code.map(|code| code.expose().to_owned()),
             authentication_factor_id: challenge.factor.to_string(),
         }
+    }
+}
+
+impl RecoveryCodesBody {
+    /// A set, with its codes if it is new.
+    pub(super) fn new(set: &RecoveryCodes, codes: Option<&[RecoveryCode]>) -> Self {
+        Self {
+            object: "recovery_codes",
+            user_id: set.user.to_string(),
+            total: set.total,
+            remaining: set.codes.len(),
+            accept_on_challenges: set.accept_on_challenges,
+            codes: codes.map(|codes| codes.iter().map(|code| Shown(code.shown())).collect()),
+            created_at: set.created_at.to_string(),
+            updated_at: set.guard.last_used_at.unwrap_or(set.created_at).to_string(),
+        }
+    }
+}
+
+impl Serialize for Shown {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        exposed(&self.0, serializer)
     }
 }
 

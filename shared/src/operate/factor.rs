@@ -2,7 +2,6 @@
 
 use super::Operator;
 use crate::domain::factor::{Factor, FactorSummary};
-use crate::domain::guard::Guard;
 use crate::domain::id::EnvironmentId;
 use crate::domain::user::UserId;
 use crate::store::schema::attr;
@@ -37,7 +36,7 @@ impl Operator {
     /// # Errors
     ///
     /// [`StoreError`] if the outcome of the write is unknown.
-    pub async fn unlock(&self, factor: Factor) -> Result<DecisionOutcome<()>, StoreError> {
+    pub async fn unlock(&self, factor: Factor) -> Result<DecisionOutcome<(), Factor>, StoreError> {
         self.store.decide(Seen::Read(factor), &Unlock).await
     }
 }
@@ -46,15 +45,16 @@ impl Operator {
 struct Unlock;
 
 impl Decision for Unlock {
+    type Record = Factor;
     type Outcome = ();
     type Error = StoreError;
 
-    async fn decide(&self, factor: &Factor) -> Result<((), Guard), StoreError> {
-        Ok(((), factor.guard.unlock()))
+    async fn decide(&self, factor: Factor) -> Result<((), Factor), StoreError> {
+        Ok(((), Factor { guard: factor.guard.unlock(), ..factor }))
     }
 
     /// A guard without failures counts as unlocked, regardless of which write cleared them.
-    fn recorded(&self, guard: &Guard) -> Option<()> {
-        (guard.failures == 0 && guard.recent_failures.is_empty()).then_some(())
+    fn recorded(&self, factor: &Factor) -> Option<()> {
+        (factor.guard.failures == 0 && factor.guard.recent_failures.is_empty()).then_some(())
     }
 }

@@ -1,9 +1,8 @@
 //! Scans of the whole table, page by page. Functions do not have this permission.
 
-use super::Operator;
-use crate::domain::factor::Factor;
+use super::{Operator, SealedItem};
 use crate::domain::id::{EnvironmentId, EnvironmentKeyId};
-use crate::store::item::{self, Item};
+use crate::store::item::Item;
 use crate::store::schema::{self, attr};
 use crate::store::{Listing, StoreError, error};
 use aws_sdk_dynamodb::error::BuildError;
@@ -35,7 +34,7 @@ pub struct RemovedPage {
 }
 
 impl Operator {
-    /// Removes the items of an environment on one page of the table: factors, challenges and budgets. The environment
+    /// Removes the items of an environment on one page of the table: factors, challenges, recovery codes and budgets. The environment
     /// must have been erased, and its last requests answered: running requests may write more.
     ///
     /// # Errors
@@ -62,31 +61,37 @@ impl Operator {
         Ok(RemovedPage { items: found.len(), next })
     }
 
-    /// The factors of an environment that are sealed with a key older than `key`, on one page of the table.
+    /// The items of an environment whose secret is sealed with a key older than `key`, on one page of the table.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the table cannot be read.
-    pub async fn factors_sealed_before(
+    pub async fn sealed_before(
         &self,
         environment: EnvironmentId,
         key: EnvironmentKeyId,
         from: Option<PagePosition>,
-    ) -> Result<(Listing<Factor>, Option<PagePosition>), StoreError> {
-        let [factors, _] = schema::partition_prefixes(environment);
-        // IDs sort by creation time as text. Only factors with a secret, and challenges with a code, have a key
-        // attribute.
+    ) -> Result<(Listing<SealedItem>, Option<PagePosition>), StoreError> {
+        let [items, _] = schema::partition_prefixes(environment);
+        // IDs sort by creation time as text. Only factors with a secret, recovery codes, and challenges with a code have a
+        // key attribute.
         let scan = self
             .scan(from)
-            .filter_expression("begins_with(#pk, :factors) AND #sk = :factor AND #key < :key")
+            .filter_expression(
+                "begins_with(#pk, :items) AND #sk IN (:factor, :recovery_codes) AND #key < :key",
+            )
             .expression_attribute_names("#pk", attr::PK)
             .expression_attribute_names("#sk", attr::SK)
             .expression_attribute_names("#key", attr::KEY)
-            .expression_attribute_values(":factors", AttributeValue::S(factors))
+            .expression_attribute_values(":items", AttributeValue::S(items))
             .expression_attribute_values(":factor", AttributeValue::S(schema::FACTOR.to_owned()))
+            .expression_attribute_values(
+                ":recovery_codes",
+                AttributeValue::S(schema::RECOVERY_CODES.to_owned()),
+            )
             .expression_attribute_values(":key", AttributeValue::S(key.to_string()));
-        let (found, next) = page("find factors sealed with older keys", scan).await?;
-        Ok((Listing::read(&found, attr::PK, item::to_factor)?, next))
+        let (found, next) = page("find secrets sealed with older keys", scan).await?;
+        Ok((Listing::read(&found, attr::PK, SealedItem::from_item)?, next))
     }
 
     fn scan(&self, from: Option<PagePosition>) -> ScanFluentBuilder {

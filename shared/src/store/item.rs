@@ -3,9 +3,11 @@
 
 pub(crate) mod environment;
 pub(crate) mod guard;
+mod recovery;
 mod size;
 mod value;
 
+pub(crate) use recovery::{from_recovery_codes, recovery_code_macs, to_recovery_codes};
 use value::{blob, get, integer, list, mac, map, optional, parsed, put, string, timestamp, to_timestamp};
 pub(crate) use value::{bytes, number, text};
 
@@ -13,7 +15,7 @@ use super::StoreError;
 use super::schema::{self, attr};
 use crate::domain::challenge::{Challenge, ChallengeCode, CodeMac};
 use crate::domain::environment::WrappedDataKey;
-use crate::domain::factor::{Credential, Factor, FactorSummary, FactorType, Sealed};
+use crate::domain::factor::{Credential, Factor, FactorName, FactorSummary, FactorType, Sealed};
 use crate::domain::id::{ChallengeId, DataKeyId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::otpauth::Label;
 use crate::domain::phone::{Country, Phone};
@@ -37,6 +39,9 @@ pub(crate) fn from_factor(factor: &Factor) -> Item {
     if let Some(user) = &factor.user {
         put(&mut item, attr::USER, text(user));
         put(&mut item, attr::OWNER, text(schema::owner(factor.environment, user)));
+    }
+    if let Some(name) = &factor.name {
+        put(&mut item, attr::NAME, text(name.as_str()));
     }
     match &factor.credential {
         Credential::Totp { issuer, account, secret } => {
@@ -62,9 +67,14 @@ pub(crate) fn to_factor(item: &Item) -> Parsed<Factor> {
         environment: parsed(item, attr::ENVIRONMENT, EnvironmentId::parse)?,
         created_at: timestamp(item, attr::CREATED_AT)?,
         user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
+        name: to_name(item)?,
         credential: to_credential(item, to_sealed)?,
         guard: guard::to_guard(integer(item, attr::VERSION)?, map(item, attr::GUARD)?)?,
     })
+}
+
+fn to_name(item: &Item) -> Parsed<Option<FactorName>> {
+    optional(item, attr::NAME, |item, name| parsed(item, name, FactorName::parse))
 }
 
 /// Reads a credential. `secret` reads its secret.
@@ -101,6 +111,7 @@ pub(crate) fn to_summary(item: &Item) -> Parsed<FactorSummary> {
         id: parsed(item, attr::ID, FactorId::parse)?,
         created_at: timestamp(item, attr::CREATED_AT)?,
         user: optional(item, attr::USER, |item, name| parsed(item, name, UserId::parse))?,
+        name: to_name(item)?,
         credential: to_credential(item, |_| Ok(()))?,
     })
 }

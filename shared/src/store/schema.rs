@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | factor | `<environment>/auth_factor_…` | `factor` |
 //! | challenge | `<environment>/auth_challenge_…` | `challenge` |
+//! | recovery codes of a user | `<environment>/recovery_codes/<user>` | `recovery_codes` |
 //! | message log of a phone number | `sms/number/<MAC>` | `budget` |
 //! | messages per range of phone numbers | `sms/prefix/<MAC>/<hour>` | `budget` |
 //! | spending of an environment | `sms/<environment>/<day>` | `budget` |
@@ -28,6 +29,8 @@ pub const KEYRING: &str = "keyring";
 pub const ENVIRONMENTS: &str = "environments";
 /// The sort key of a factor.
 pub(crate) const FACTOR: &str = "factor";
+/// The sort key of a user's recovery codes.
+pub(crate) const RECOVERY_CODES: &str = "recovery_codes";
 
 /// Attribute names.
 pub mod attr {
@@ -42,6 +45,7 @@ pub mod attr {
     pub const CREATED_AT: &str = "created_at";
     pub const EXPIRES_AT: &str = "expires_at";
     pub const USER: &str = "user";
+    pub const NAME: &str = "name";
     pub const ISSUER: &str = "issuer";
     pub const ACCOUNT: &str = "account";
     pub const PHONE: &str = "phone";
@@ -53,12 +57,16 @@ pub mod attr {
     pub const FAILURES: &str = "failures";
     pub const RECENT_FAILURES: &str = "recent_failures";
     pub const LOCKED_UNTIL: &str = "locked_until";
+    pub const LAST_USED_AT: &str = "last_used_at";
     pub const LAST_STEP: &str = "last_step";
     pub const SPENT: &str = "spent";
     pub const ATTEMPTS: &str = "attempts";
     pub const VERIFIED_BY: &str = "verified_by";
     pub const FACTOR: &str = "factor";
     pub const CODE: &str = "code";
+    pub const CODES: &str = "codes";
+    pub const TOTAL: &str = "total";
+    pub const ACCEPT_ON_CHALLENGES: &str = "accept_on_challenges";
     pub const SNAPSHOT: &str = "snapshot";
     pub const SENDS: &str = "sends";
     pub const LAST_SEND: &str = "last_send";
@@ -78,11 +86,12 @@ pub mod attr {
 
 /// Attributes projected into the index: those that a list shows. None of them changes, so a verify never updates the
 /// index.
-pub const LISTED: [&str; 8] = [
+pub const LISTED: [&str; 9] = [
     attr::ENVIRONMENT,
     attr::TYPE,
     attr::CREATED_AT,
     attr::USER,
+    attr::NAME,
     attr::ISSUER,
     attr::ACCOUNT,
     attr::PHONE,
@@ -95,6 +104,11 @@ pub(crate) fn factor_key(environment: EnvironmentId, id: FactorId) -> Item {
 
 pub(crate) fn challenge_key(environment: EnvironmentId, id: ChallengeId) -> Item {
     key(format!("{environment}/{id}"), "challenge")
+}
+
+/// The last part of the key is the user ID as it is: nothing follows it, so no two users have the same key.
+pub(crate) fn recovery_codes_key(environment: EnvironmentId, user: &UserId) -> Item {
+    key(format!("{environment}/{RECOVERY_CODES}/{user}"), RECOVERY_CODES)
 }
 
 pub(crate) fn number_key(mac: &[u8; 32]) -> Item {

@@ -1,6 +1,12 @@
 //! Seals TOTP secrets with AES-256-GCM and stores codes as keyed MACs, each bound to its environment and factor.
 //!
+//! Recovery codes are in [`recovery`].
+//!
 //! A secret opens only for the factor it was sealed for, and a MAC matches only the challenge it was computed for.
+
+mod recovery;
+
+pub use recovery::NewRecoveryCodes;
 
 use crate::domain::challenge::CodeMac;
 use crate::domain::code::Code;
@@ -112,8 +118,8 @@ impl Seal {
     /// Never: HMAC accepts keys of any length.
     pub fn phone(&self, phone: &Phone) -> Result<PhoneMacs, SealError> {
         Ok(PhoneMacs {
-            number: mac(&self.budget, "number/", phone.as_str())?,
-            prefix: mac(&self.budget, "prefix/", phone.prefix())?,
+            number: mac(&self.budget, "number/", phone.as_str().as_bytes())?,
+            prefix: mac(&self.budget, "prefix/", phone.prefix().as_bytes())?,
         })
     }
 
@@ -124,7 +130,7 @@ impl Seal {
     /// Never: HMAC accepts keys of any length.
     pub fn request(&self, idempotency_key: &str, factor: FactorId) -> Result<RequestMac, SealError> {
         let context = format!("request/{}/{factor}/", self.environment);
-        mac(&self.budget, &context, idempotency_key).map(RequestMac)
+        mac(&self.budget, &context, idempotency_key.as_bytes()).map(RequestMac)
     }
 
     fn key(&self, id: EnvironmentKeyId) -> Result<&[u8; 32], SealError> {
@@ -136,7 +142,7 @@ impl Seal {
         format!("{TOTP_SECRET}/{}/{factor}", self.environment)
     }
 
-    /// IDs have a fixed length and a single text form, so the context is unambiguous.
+    /// The MAC of a code. IDs have a fixed length and a single text form, so the context is unambiguous.
     fn code_mac(
         &self,
         key: EnvironmentKeyId,
@@ -144,14 +150,14 @@ impl Seal {
         (factor, challenge): (FactorId, ChallengeId),
     ) -> Result<[u8; 32], SealError> {
         let context = format!("{}/{factor}/{challenge}/", self.environment);
-        mac(&cipher::derive(self.key(key)?, CODE), &context, code.expose())
+        mac(&cipher::derive(self.key(key)?, CODE), &context, code.expose().as_bytes())
     }
 }
 
-fn mac(key: &[u8; 32], context: &str, text: &str) -> Result<[u8; 32], SealError> {
+fn mac(key: &[u8; 32], context: &str, value: &[u8]) -> Result<[u8; 32], SealError> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| SealError::CannotOpen)?;
     mac.update(context.as_bytes());
-    mac.update(text.as_bytes());
+    mac.update(value);
     Ok(mac.finalize().into_bytes().into())
 }
 

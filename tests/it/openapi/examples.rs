@@ -94,12 +94,13 @@ fn stand_in(name: &str) -> String {
         return Timestamp::from_millis(BEGAN).unwrap().plus(after).to_string();
     }
     let (kind, number) = name.split_once(' ').unwrap();
-    let digit = char::from(b'0' + number.parse::<u8>().unwrap());
+    let digit = char::from(b'0' + number.parse::<u8>().unwrap() % 10);
     match kind {
         "factor" => format!("auth_factor_01KEZ0RFG07F8SMHKJ8RM9C1X{digit}"),
         "challenge" => format!("auth_challenge_01KEZ0RFG0WHKCMAJ6BG7HN7R{digit}"),
         "secret" => SECRET.to_owned(),
         "code" => "123456".to_owned(),
+        "recovery-code" => format!("4TQ8-X0ZC-9V2K-N6RD-H1EW-7P3{digit}"),
         // The first pixels of many.
         "image" => "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAlgAAAJYAQAAAACi3f8H".to_owned(),
         _ => panic!("what stands for <{name}>?"),
@@ -112,6 +113,7 @@ async fn examples() -> String {
     let mut examples = Examples { app, names, text: String::new() };
     let (totp, generic) = enroll(&mut examples).await;
     log_in(&mut examples, &totp, &generic).await;
+    recover(&mut examples, &totp).await;
     show(&mut examples, &totp).await;
     refuse(&mut examples, &generic).await;
     examples.text
@@ -155,6 +157,23 @@ async fn log_in(examples: &mut Examples, totp: &Totp, generic: &str) {
     let challenge = examples.post(path, ("ChallengeByBodyRequest", body), ("GenericChallenge", 201)).await;
     let body = json!({"authentication_challenge_id": challenge["id"], "code": challenge["code"]});
     examples.post("/auth/factors/verify", ("VerifyByBodyRequest", body), ("", 201)).await;
+}
+
+async fn recover(examples: &mut Examples, totp: &Totp) {
+    let path = format!("/user_management/users/{USER}/recovery_codes");
+    let body = json!({"accept_on_challenges": true});
+    let created = examples.post(&path, ("RecoveryCodesRequest", body), ("NewRecoveryCodes", 201)).await;
+    let verify = format!("{path}/verify");
+    let body = json!({"code": created["codes"][0]});
+    let asked = ("VerifyRecoveryCodeRequest", body.clone());
+    examples.post(&verify, asked, ("RightRecoveryCode", 201)).await;
+    examples.post(&verify, ("", body), ("UsedRecoveryCode", 201)).await;
+    let challenge =
+        examples.post(&format!("/auth/factors/{}/challenge", totp.id), ("", json!({})), ("", 201)).await;
+    let at_challenge = format!("/auth/challenges/{}/verify", challenge["id"].as_str().unwrap());
+    let body = json!({"code": created["codes"][1]});
+    examples.post(&at_challenge, ("", body), ("RightRecoveryCodeAtChallenge", 201)).await;
+    examples.get(&path, ("RecoveryCodes", 200)).await;
 }
 
 async fn show(examples: &mut Examples, totp: &Totp) {

@@ -37,12 +37,12 @@ impl Event {
 
     /// Whether the answer is the promised one, or one of the two that a delete at the same time excuses.
     fn agrees(&self, promised: &Answer, history: &[Self], lossy: bool) -> bool {
-        let deleted = |request: &Request| matches!(request, Request::Delete { .. });
+        let deleted = |request: &Request| matches!(request, Request::Delete { .. } | Request::Revoke { .. });
         let excuse = match (&self.request, self.answer.status, promised.status) {
             // Deleting twice at once is deleting once: both may be answered 204.
-            (Request::Delete { .. }, 204, 404) => true,
+            (Request::Delete { .. } | Request::Revoke { .. }, 204, 404) => true,
             // A counted guess whose response was lost is searched for in the factor; a deleted factor has no record of it.
-            (Request::Verify { .. }, 404, 201) => lossy,
+            (Request::Verify { .. } | Request::Recover { .. }, 404, 201) => lossy,
             _ => false,
         };
         self.is_unknown() || self.answer == *promised || excuse && self.meets(history, deleted)
@@ -89,7 +89,7 @@ fn by_hand(events: &[(usize, usize, &Request, u16, Option<bool>)], lossy: bool) 
             404 => "entity_not_found",
             _ => "",
         };
-        let answer = Answer { status, code: code.to_owned(), valid, retry_at: None };
+        let answer = Answer { status, code: code.to_owned(), valid, retry_at: None, remaining: None };
         Event { factor: 0, now: HOUR, asked, answered, request: request.clone(), answer }
     };
     is_linearizable(&events.iter().map(event).collect::<Vec<_>>(), lossy)

@@ -27,6 +27,8 @@ const BROKEN_WITHIN: usize = 50;
 struct Board {
     world: Arc<World>,
     factors: Vec<usize>,
+    /// The user whose recovery codes are guessed at.
+    user: usize,
     /// Each challenge that was made, with its factor.
     challenges: Mutex<Vec<(usize, usize)>>,
     history: Mutex<Vec<Event>>,
@@ -45,7 +47,27 @@ impl Board {
         status
     }
 
+    /// A request about recovery codes: one in five.
+    async fn recover(&self, deletes: bool, rng: &mut StdRng) -> u16 {
+        let user = self.user;
+        let pick = match rng.random_range(0..100_u32) {
+            0..5 if deletes => return self.ask(user, Request::Revoke { user }).await,
+            0..15 => {
+                let generation = self.world.number();
+                return self.ask(user, Request::Renew { user, generation }).await;
+            }
+            15..60 => Pick::Right,
+            60..75 => Pick::Wrong,
+            75..85 => Pick::Step(0),
+            _ => Pick::Again,
+        };
+        self.ask(user, self.world.recovery_guess(user, pick)).await
+    }
+
     async fn act(&self, deletes: bool, rng: &mut StdRng) -> u16 {
+        if rng.random_range(0..5_u32) == 0 {
+            return self.recover(deletes, rng).await;
+        }
         let factor = self.factors[rng.random_range(0..self.factors.len())];
         let newest = {
             let challenges = self.challenges.lock().unwrap();
@@ -73,7 +95,9 @@ async fn run(world: &Arc<World>, seed: u64) -> Vec<Vec<Event>> {
     let mut rng = StdRng::seed_from_u64(seed);
     let (factors, challenges, history) = (Vec::new(), Mutex::default(), Mutex::default());
     let ticks = AtomicUsize::new(0);
-    let mut board = Board { world: Arc::clone(world), factors, challenges, history, ticks };
+    let user = world.number();
+    let mut board = Board { world: Arc::clone(world), factors, user, challenges, history, ticks };
+    board.ask(user, Request::Renew { user, generation: world.number() }).await;
     let factors = rng.random_range(1..=2);
     while board.factors.len() < factors {
         let factor = world.number();
@@ -104,7 +128,7 @@ async fn run(world: &Arc<World>, seed: u64) -> Vec<Vec<Event>> {
     history.sort_by_key(|event| event.asked);
     // Each factor keeps its own promises, so each history can be judged alone (Herlihy and Wing 1990, locality).
     let of = |factor: &usize| history.iter().filter(|event| event.factor == *factor).cloned().collect();
-    board.factors.iter().map(of).collect()
+    board.factors.iter().chain([&board.user]).map(of).collect()
 }
 
 #[test]

@@ -29,6 +29,11 @@ enum Op {
     Fail(usize, usize),
     /// Right guesses in a row, each at a new challenge.
     Succeed(usize, usize),
+    /// New recovery codes, of the same user or of a new one.
+    Renew(bool),
+    /// Guesses at recovery codes in a row, each as soon as it is looked at.
+    Recover(Pick, usize),
+    Revoke,
 }
 
 fn kinds() -> impl Strategy<Value = Kind> {
@@ -43,6 +48,7 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => (-2..=2_i64).prop_map(Pick::Step),
         2 => Just(Pick::Again),
     ];
+    let recovery_picks = picks.clone();
     prop_oneof![
         1 => kinds().prop_map(Op::Enroll),
         8 => recent().prop_map(Op::Challenge),
@@ -52,6 +58,9 @@ fn ops() -> impl Strategy<Value = Op> {
         6 => (0..6_usize, -1..=1_i64).prop_map(|(point, off)| Op::AdvanceTo(point, off)),
         2 => (recent(), prop_oneof![4 => 1..8_usize, 1 => 8..24_usize]).prop_map(|(of, n)| Op::Fail(of, n)),
         1 => (recent(), 1..4_usize).prop_map(|(of, n)| Op::Succeed(of, n)),
+        2 => any::<bool>().prop_map(Op::Renew),
+        8 => (recovery_picks, prop_oneof![6 => Just(1), 1 => 2..8_usize]).prop_map(|(pick, n)| Op::Recover(pick, n)),
+        1 => Just(Op::Revoke),
     ]
 }
 
@@ -62,6 +71,8 @@ struct Play<'a> {
     factors: Vec<(usize, Kind)>,
     /// Each challenge with its factor.
     challenges: Vec<(usize, usize)>,
+    /// The user whose recovery codes are guessed at.
+    user: usize,
     asked: usize,
 }
 
@@ -155,6 +166,27 @@ impl Play<'_> {
                     }
                 }
             }
+            Op::Renew(is_new_user) => {
+                if is_new_user {
+                    self.user = self.world.number();
+                }
+                let (user, generation) = (self.user, self.world.number());
+                self.ask(Request::Renew { user, generation }).await?;
+            }
+            Op::Recover(pick, times) => {
+                for _ in 0..times {
+                    let guess = self.world.recovery_guess(self.user, pick);
+                    if let Some(retry_at) = self.foresee(&guess).retry_at
+                        && times > 1
+                    {
+                        self.world.advance_to(retry_at);
+                    }
+                    self.ask(guess).await?;
+                }
+            }
+            Op::Revoke => {
+                self.ask(Request::Revoke { user: self.user }).await?;
+            }
         }
         Ok(())
     }
@@ -163,7 +195,8 @@ impl Play<'_> {
 /// Plays a sequence on factors of its own; says how many requests it took.
 async fn play(world: &World, sequence: &[Op]) -> Result<usize, TestCaseError> {
     let spec = Spec::default();
-    let mut play = Play { world, spec, factors: Vec::new(), challenges: Vec::new(), asked: 0 };
+    let user = world.number();
+    let mut play = Play { world, spec, factors: Vec::new(), challenges: Vec::new(), user, asked: 0 };
     for op in sequence {
         play.step(op).await?;
     }
@@ -246,6 +279,26 @@ async fn a_factor_remembers_fifty_tried_challenges() {
     let forgotten =
         [Advance(20 * MINUTE - 1), Challenge(0), Advance(1), Challenge(0), Verify(0, Pick::Right)];
     written(&[vec![Enroll(Kind::Generic)], untried.into(), tried.into(), forgotten.into()].concat()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rec_06_recovery_codes_have_the_limits_of_a_factor() {
+    use Op::{Advance, Recover, Renew, Revoke};
+    let years = Advance(24 * HOUR * 365);
+    let locked =
+        [Recover(Pick::Wrong, 5), Recover(Pick::Right, 1), Advance(30 * SECOND), Recover(Pick::Right, 1)];
+    let day =
+        [Recover(Pick::Wrong, 20), Recover(Pick::Right, 1), Advance(24 * HOUR), Recover(Pick::Right, 2)];
+    let disabled = [Recover(Pick::Wrong, 100), years, Recover(Pick::Right, 1)];
+    // A new set is a new authenticator, with limits of its own.
+    let renewed =
+        [Renew(false), Recover(Pick::Step(0), 1), Recover(Pick::Right, 10), Recover(Pick::Right, 1)];
+    let revoked = [Revoke, Revoke, Recover(Pick::Again, 1), Renew(false), Recover(Pick::Again, 1)];
+    written(
+        &[vec![Renew(true)], locked.into(), day.into(), disabled.into(), renewed.into(), revoked.into()]
+            .concat(),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

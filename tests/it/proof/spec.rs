@@ -19,6 +19,15 @@ const DAY: i64 = 24 * HOUR;
 pub(crate) struct Spec {
     factors: BTreeMap<usize, Vec<Past>>,
     challenges: BTreeMap<usize, Challenge>,
+    /// The recovery codes of users, who have numbers as factors do.
+    sets: BTreeMap<usize, Set>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Set {
+    /// Which of the sets that the user ever had.
+    generation: usize,
+    past: Vec<Past>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,7 +36,7 @@ struct Challenge {
     made: i64,
 }
 
-/// A guess that was counted.
+/// A guess that was counted. At recovery codes, `challenge` is the code that was used.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Past {
     at: i64,
@@ -40,10 +49,42 @@ struct Past {
 /// What a client may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    Enroll { factor: usize, kind: Kind },
-    Challenge { factor: usize, challenge: usize },
-    Verify { challenge: usize, code: String, means: Means },
-    Delete { factor: usize },
+    Enroll {
+        factor: usize,
+        kind: Kind,
+    },
+    Challenge {
+        factor: usize,
+        challenge: usize,
+    },
+    Verify {
+        challenge: usize,
+        code: String,
+        means: Means,
+    },
+    Delete {
+        factor: usize,
+    },
+    /// New recovery codes.
+    Renew {
+        user: usize,
+        generation: usize,
+    },
+    Recover {
+        user: usize,
+        code: String,
+        means: Option<RecoveryCode>,
+    },
+    Revoke {
+        user: usize,
+    },
+}
+
+/// Which code of which set a recovery code is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecoveryCode {
+    pub(crate) generation: usize,
+    pub(crate) index: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +111,13 @@ pub(crate) struct Answer {
     /// The verdict.
     pub(crate) valid: Option<bool>,
     pub(crate) retry_at: Option<i64>,
+    /// Recovery codes that are left.
+    pub(crate) remaining: Option<u64>,
 }
 
 impl Answer {
     fn done(status: u16) -> Self {
-        Self { status, code: String::new(), valid: None, retry_at: None }
+        Self { status, code: String::new(), valid: None, retry_at: None, remaining: None }
     }
 
     fn refused(status: u16, code: &str) -> Self {
@@ -111,6 +154,18 @@ impl Spec {
                 Answer::done(201)
             }
             Request::Verify { challenge, means, .. } => self.verify(now, *challenge, means),
+            Request::Renew { user, generation } => {
+                self.sets.insert(*user, Set { generation: *generation, past: Vec::new() });
+                Answer { remaining: Some(10), ..Answer::done(201) }
+            }
+            Request::Revoke { user } => match self.sets.remove(user) {
+                Some(_) => Answer::done(204),
+                None => Answer::not_found(),
+            },
+            Request::Recover { user, means, .. } => match self.sets.get_mut(user) {
+                Some(set) => set.recover(now, *means),
+                None => Answer::not_found(),
+            },
         }
     }
 
@@ -160,13 +215,28 @@ impl Spec {
     pub(crate) fn turning_points(&self, now: i64) -> Vec<i64> {
         let lives = self.challenges.values().map(|challenge| challenge.made + CHALLENGE_LIVES);
         let remembered = self.challenges.values().map(|challenge| challenge.made + CHALLENGE_REMEMBERED);
-        let guesses = self.factors.values().flatten();
+        let guesses = self.factors.values().flatten().chain(self.sets.values().flat_map(|set| &set.past));
         let days = guesses.filter(|guess| !guess.right).map(|guess| guess.at + DAY);
-        let locks = self.factors.values().filter_map(|past| locked(past, now)?.retry_at);
+        let pasts = self.factors.values().chain(self.sets.values().map(|set| &set.past));
+        let locks = pasts.filter_map(|past| locked(past, now)?.retry_at);
         let next_step = (now / TOTP_STEP + 1) * TOTP_STEP;
         let all: BTreeSet<i64> =
             lives.chain(remembered).chain(days).chain(locks).chain([next_step]).collect();
         all.into_iter().filter(|at| now < *at).collect()
+    }
+}
+
+impl Set {
+    fn recover(&mut self, now: i64, means: Option<RecoveryCode>) -> Answer {
+        if let Some(refused) = locked(&self.past, now) {
+            return refused;
+        }
+        let used = |index| self.past.iter().any(|guess| guess.right && guess.challenge == index);
+        let own = means.filter(|code| code.generation == self.generation && !used(code.index));
+        let (right, challenge) = (own.is_some(), own.map_or(usize::MAX, |code| code.index));
+        self.past.push(Past { at: now, challenge, right, step: None });
+        let used = self.past.iter().filter(|guess| guess.right).count();
+        Answer { valid: Some(right), remaining: u64::try_from(10 - used).ok(), ..Answer::done(201) }
     }
 }
 

@@ -5,7 +5,8 @@
 
 use crate::app::{self, App, send};
 use crate::proof::loss::{self, Loss};
-use crate::proof::spec::{Answer, Kind, Means, Request, step_at};
+use crate::proof::spec::{Answer, Kind, Means, RecoveryCode, Request, step_at};
+use crate::recovery;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use reqwest::Method;
@@ -46,6 +47,16 @@ pub(crate) struct World {
 struct Names {
     factors: HashMap<usize, Factor>,
     challenges: HashMap<usize, Challenge>,
+    recovery: HashMap<usize, Recovery>,
+}
+
+/// The recovery codes of a user.
+#[derive(Default)]
+struct Recovery {
+    /// Every set that was answered, oldest first.
+    sets: Vec<(usize, Vec<String>)>,
+    /// What was accepted, the latest last.
+    accepted: Vec<String>,
 }
 
 struct Factor {
@@ -150,8 +161,11 @@ impl World {
                 json!({"type": "totp", "totp_issuer": "Foo", "totp_user": "alice"})
             }
             Request::Enroll { kind: Kind::Generic, .. } => json!({"type": "generic_otp"}),
-            Request::Verify { code, .. } => json!({ "code": code }),
-            Request::Challenge { .. } | Request::Delete { .. } => json!({}),
+            Request::Verify { code, .. } | Request::Recover { code, .. } => json!({ "code": code }),
+            Request::Challenge { .. }
+            | Request::Delete { .. }
+            | Request::Renew { .. }
+            | Request::Revoke { .. } => json!({}),
         };
         let (method, path) = self.route(request);
         let to = self.client.request(method, format!("{}{path}", self.url));
@@ -167,6 +181,7 @@ impl World {
             code: if answer.status < 300 { String::new() } else { body["code"].as_str().unwrap().to_owned() },
             valid: body["valid"].as_bool(),
             retry_at: retry_at.map(jiff::Timestamp::as_millisecond),
+            remaining: body["remaining"].as_u64(),
         }
     }
 
@@ -182,6 +197,11 @@ impl World {
             }
             Request::Delete { factor } => {
                 (Method::DELETE, format!("/auth/factors/{}", names.factors[factor].id))
+            }
+            Request::Renew { user, .. } => (Method::POST, recovery::path(&format!("user_{user}"))),
+            Request::Revoke { user } => (Method::DELETE, recovery::path(&format!("user_{user}"))),
+            Request::Recover { user, .. } => {
+                (Method::POST, format!("{}/verify", recovery::path(&format!("user_{user}"))))
             }
         }
     }
@@ -204,8 +224,38 @@ impl World {
                 let factor = names.challenges[challenge].factor;
                 names.factors.get_mut(&factor).unwrap().accepted = Some(code.clone());
             }
-            Request::Verify { .. } | Request::Delete { .. } => {}
+            Request::Renew { user, generation } => {
+                names.recovery.entry(*user).or_default().sets.push((*generation, recovery::codes_in(body)));
+            }
+            Request::Recover { user, code, .. } if body["valid"] == true => {
+                names.recovery.entry(*user).or_default().accepted.push(code.clone());
+            }
+            Request::Verify { .. }
+            | Request::Recover { .. }
+            | Request::Delete { .. }
+            | Request::Revoke { .. } => {}
         }
+    }
+
+    /// A guess at a user's recovery codes: the first of the newest set that was not accepted, one of an earlier set, or one
+    /// that was accepted before.
+    pub(crate) fn recovery_guess(&self, user: usize, pick: Pick) -> Request {
+        let mut names = self.names.lock().unwrap();
+        let Recovery { sets, accepted } = names.recovery.entry(user).or_default();
+        let unused =
+            |(_, codes): &(usize, Vec<String>)| codes.iter().find(|code| !accepted.contains(code)).cloned();
+        let code = match pick {
+            Pick::Right => sets.last().and_then(unused),
+            Pick::Wrong => None,
+            Pick::Step(_) => sets.iter().rev().nth(1).and_then(unused),
+            Pick::Again => accepted.last().cloned(),
+        };
+        let code = code.unwrap_or_else(|| "0000-0000-0000-0000-0000-0000".to_owned());
+        let means = sets.iter().find_map(|(generation, codes)| {
+            let index = codes.iter().position(|own| *own == code)?;
+            Some(RecoveryCode { generation: *generation, index })
+        });
+        Request::Recover { user, code, means }
     }
 
     /// A guess at a challenge, with what its digits mean now.

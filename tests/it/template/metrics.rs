@@ -73,7 +73,7 @@ impl Filter {
 }
 
 /// Whether a JSON filter pattern matches: the part of the syntax that the template uses. `{ a && (b || c) }`, each term a
-/// text that is equal, a text (`"*"`) or a number (`*`) that is there, or a field that is true.
+/// text that is equal, a text (`"*"`) or a number (`*`) that is there, the number 0, a field that is true, or none.
 fn matches(pattern: &str, line: &Value) -> bool {
     let inside = pattern.strip_prefix("{ ").and_then(|rest| rest.strip_suffix(" }"));
     inside.unwrap_or_else(|| panic!("{pattern}")).split(" && ").all(|clause| {
@@ -89,7 +89,9 @@ fn holds(term: &str, line: &Value) -> bool {
     let value = &line[name];
     match rest {
         "IS TRUE" => *value == true,
+        "NOT EXISTS" => value.is_null(),
         "= *" => value.is_number(),
+        "= 0" => *value == 0,
         r#"= "*""# => value.is_string(),
         _ => {
             let text = rest.strip_prefix("= \"").and_then(|rest| rest.strip_suffix('"'));
@@ -119,6 +121,10 @@ fn the_patterns_are_matched_as_cloudwatch_matches_them() {
         ("{ $.sent IS TRUE }", true),
         ("{ $.no IS TRUE }", false),
         ("{ $.missing IS TRUE }", false),
+        ("{ $.missing NOT EXISTS }", true),
+        ("{ $.ms NOT EXISTS }", false),
+        ("{ $.ms = 0 }", true),
+        ("{ $.missing = 0 }", false),
     ] {
         assert_eq!(matches(pattern, &line), expected, "{pattern}");
     }

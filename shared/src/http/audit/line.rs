@@ -1,7 +1,7 @@
 //! The fields of an audit line, in the order in which they are written. Each writes its text into the line itself.
 
 use crate::domain::guard::Locked;
-use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId};
+use crate::domain::id::{ApiKeyId, ChallengeId, EnvironmentId, FactorId, RecoveryCodesId};
 use crate::domain::sms_budget::MicroUsd;
 use crate::domain::time::Timestamp;
 use serde::{Serialize, Serializer};
@@ -32,6 +32,10 @@ pub(super) struct Line<'a> {
     pub(super) challenge: Option<Bare<ChallengeId>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) locked_until: Option<LockEnd>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recovery_codes: Option<Bare<RecoveryCodesId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) recovery_codes_left: Option<usize>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) message_sent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

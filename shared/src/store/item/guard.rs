@@ -16,6 +16,9 @@ pub(crate) fn from_guard(guard: &Guard) -> AttributeValue {
     if let Some(until) = guard.locked_until {
         put(&mut item, attr::LOCKED_UNTIL, number(until.millis()));
     }
+    if let Some(used_at) = guard.last_used_at {
+        put(&mut item, attr::LAST_USED_AT, number(used_at.millis()));
+    }
     if let Some(Step(step)) = guard.last_step {
         put(&mut item, attr::LAST_STEP, number(step));
     }
@@ -38,6 +41,7 @@ pub(crate) fn to_guard(version: u64, item: &Item) -> Parsed<Guard> {
         failures: integer(item, attr::FAILURES)?,
         recent_failures: list(item, attr::RECENT_FAILURES, to_timestamp)?,
         locked_until: optional(item, attr::LOCKED_UNTIL, timestamp)?,
+        last_used_at: optional(item, attr::LAST_USED_AT, timestamp)?,
         last_step: optional(item, attr::LAST_STEP, integer)?.map(Step),
         spent,
     })

@@ -6,7 +6,8 @@ use crate::domain::api_key::{ApiKeyEntry, ApiKeyHash};
 use crate::domain::environment::DeletionState;
 use crate::domain::environment::{DamagedEntry, Environment, Registration, Tag, WrappedKey};
 use crate::domain::guard::{ChallengeAttempts, Guard};
-use crate::domain::id::{ApiKeyId, AttemptId};
+use crate::domain::id::{ApiKeyId, AttemptId, RecoveryCodesId};
+use crate::domain::recovery::{RecoveryCodeMac, RecoveryCodes};
 use crate::domain::scope::Scope;
 use crate::domain::time::Timestamp;
 use crate::domain::totp::Step;
@@ -42,11 +43,15 @@ macro_rules! ids {
 }
 
 ids!(factor_id -> FactorId, challenge_id -> ChallengeId, environment_id -> EnvironmentId, attempt_id -> AttemptId,
-    data_key_id -> DataKeyId, environment_key_id -> EnvironmentKeyId, api_key_id -> ApiKeyId);
+    data_key_id -> DataKeyId, recovery_codes_id -> RecoveryCodesId, environment_key_id -> EnvironmentKeyId, api_key_id -> ApiKeyId);
 
 fn label() -> impl Strategy<Value = Label> {
     // Includes stored labels that predate a stricter rule.
     "\\PC{1,40}|[\u{200b}\u{202e}: \n]{1,10}".prop_map(|text| Label::stored(&text))
+}
+
+fn name() -> impl Strategy<Value = FactorName> {
+    "[a-zA-Z0-9:'äß漢]{1,60}".prop_map(|text| FactorName::parse(&text).unwrap())
 }
 
 fn user() -> impl Strategy<Value = UserId> {
@@ -79,18 +84,21 @@ fn guard() -> impl Strategy<Value = Guard> {
         prop_oneof![Just(u64::MAX), any::<u64>()],
         prop_oneof![Just(u32::MAX), any::<u32>()],
         vec(timestamp(), 0..30),
-        of(timestamp()),
+        (of(timestamp()), of(timestamp())),
         of(prop_oneof![Just(u64::MAX), any::<u64>()].prop_map(Step)),
         btree_map(challenge_id(), spent(), 0..5),
     )
-        .prop_map(|(version, failures, recent_failures, locked_until, last_step, spent)| Guard {
-            version,
-            failures,
-            recent_failures,
-            locked_until,
-            last_step,
-            spent,
-        })
+        .prop_map(
+            |(version, failures, recent_failures, (locked_until, last_used_at), last_step, spent)| Guard {
+                version,
+                failures,
+                recent_failures,
+                locked_until,
+                last_used_at,
+                last_step,
+                spent,
+            },
+        )
 }
 
 fn sealed() -> impl Strategy<Value = Sealed> {
@@ -98,16 +106,45 @@ fn sealed() -> impl Strategy<Value = Sealed> {
 }
 
 fn factor() -> impl Strategy<Value = Factor> {
-    (factor_id(), environment_id(), timestamp(), of(user()), credential(), guard()).prop_map(
-        |(id, environment, created_at, user, credential, guard)| Factor {
+    (factor_id(), environment_id(), timestamp(), (of(user()), of(name())), credential(), guard()).prop_map(
+        |(id, environment, created_at, (user, name), credential, guard)| Factor {
             id,
             environment,
             created_at,
             user,
+            name,
             credential,
             guard,
         },
     )
+}
+
+fn recovery_codes() -> impl Strategy<Value = RecoveryCodes> {
+    let codes = vec(any::<[u8; 32]>().prop_map(RecoveryCodeMac), 0..11);
+    (
+        (recovery_codes_id(), environment_id(), user()),
+        timestamp(),
+        any::<bool>(),
+        (any::<u8>(), sealed()),
+        codes,
+        guard(),
+    )
+        .prop_map(
+            |((id, environment, user), created_at, accept_on_challenges, (total, key), codes, guard)| {
+                let total = total.into();
+                RecoveryCodes {
+                    id,
+                    environment,
+                    user,
+                    created_at,
+                    accept_on_challenges,
+                    total,
+                    key,
+                    codes,
+                    guard,
+                }
+            },
+        )
 }
 
 fn challenge() -> impl Strategy<Value = Challenge> {
@@ -211,6 +248,11 @@ proptest! {
     }
 
     #[test]
+    fn any_recovery_codes_round_trip(set in recovery_codes()) {
+        prop_assert_eq!(to_recovery_codes(&from_recovery_codes(&set)).unwrap(), set);
+    }
+
+    #[test]
     fn any_phone_log_round_trips(log in phone_log()) {
         prop_assert_eq!(to_phone_log(&from_phone_log(&log)).unwrap(), log);
     }
@@ -250,15 +292,17 @@ proptest! {
         challenge in challenge(),
         registration in registration(),
         log in phone_log(),
+        set in recovery_codes(),
         at: usize,
         junk in junk(),
     ) {
         let (mut factor, mut challenge) = (from_factor(&factor), from_challenge(&challenge));
         let (mut registration, mut log) = (from_registration(&registration), from_phone_log(&log));
-        for item in [&mut factor, &mut challenge, &mut registration, &mut log] {
+        let mut set = from_recovery_codes(&set);
+        for item in [&mut factor, &mut challenge, &mut registration, &mut log, &mut set] {
             damage(item, at, &junk);
         }
         let _ = (to_factor(&factor), to_challenge(&challenge), to_phone_log(&log), to_deletion_state(&registration));
-        let _ = to_registration(&registration);
+        let _ = (to_registration(&registration), to_recovery_codes(&set));
     }
 }

@@ -1,7 +1,11 @@
 //! Sealed values open only in the context they were sealed for.
 
 use super::*;
+use crate::domain::guard::Guard;
+use crate::domain::id::RecoveryCodesId;
+use crate::domain::recovery::{RecoveryCode, RecoveryCodes};
 use crate::domain::time::Timestamp;
+use crate::domain::user::UserId;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -27,6 +31,23 @@ impl Fixture {
 
     fn factor(&mut self) -> FactorId {
         FactorId::new(Timestamp::default(), &mut self.rng)
+    }
+
+    fn recovery_codes(&mut self) -> (RecoveryCodes, Vec<RecoveryCode>) {
+        let id = RecoveryCodesId::new(Timestamp::default(), &mut self.rng);
+        let new = self.seal.new_recovery_codes(id, &mut self.rng).unwrap();
+        let set = RecoveryCodes {
+            id,
+            environment: self.seal.environment,
+            user: UserId::parse("user_1").unwrap(),
+            created_at: Timestamp::default(),
+            accept_on_challenges: false,
+            total: new.codes.len(),
+            key: new.key,
+            codes: new.macs,
+            guard: Guard::default(),
+        };
+        (set, new.codes)
     }
 
     fn challenge(&mut self) -> ChallengeId {
@@ -143,4 +164,32 @@ fn sec_03_every_factor_has_its_own_derived_key() {
         })
         .collect();
     assert_eq!(keys.len(), 1_000);
+}
+
+#[test]
+fn rec_02_a_recovery_code_is_found_only_in_its_own_set_and_environment() {
+    let mut fixture = Fixture::new();
+    let other_environment = fixture.other_environment();
+    let (set, codes) = fixture.recovery_codes();
+    let (other_set, _) = fixture.recovery_codes();
+    for (code, mac) in codes.iter().zip(&set.codes) {
+        assert_eq!(fixture.seal.recovery_code_in(&set, code).unwrap().as_ref(), Some(mac));
+        assert_eq!(fixture.seal.recovery_code_in(&other_set, code), Ok(None));
+        assert_eq!(other_environment.recovery_code_in(&set, code), Err(SealError::CannotOpen));
+    }
+    // The key of one set does not open as another's.
+    let moved = RecoveryCodes { id: other_set.id, ..set.clone() };
+    assert_eq!(fixture.seal.recovery_code_in(&moved, &codes[0]), Err(SealError::CannotOpen));
+    let used = RecoveryCodes { codes: set.codes[1..].to_vec(), ..set.clone() };
+    assert_eq!(fixture.seal.recovery_code_in(&used, &codes[0]), Ok(None));
+}
+
+#[test]
+fn rec_02_a_resealed_set_has_the_same_codes() {
+    let mut fixture = Fixture::new();
+    let (mut set, codes) = fixture.recovery_codes();
+    let resealed = fixture.seal.reseal_recovery_key(&set, &mut fixture.rng).unwrap();
+    assert_ne!(resealed.bytes, set.key.bytes);
+    set.key = resealed;
+    assert!(codes.iter().all(|code| fixture.seal.recovery_code_in(&set, code).unwrap().is_some()));
 }
