@@ -25,12 +25,14 @@ pub(crate) struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) factor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recovery_codes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) environment_key: Option<String>,
-    /// Number of resealed factors.
+    /// Number of resealed secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) factors: Option<usize>,
+    pub(crate) secrets: Option<usize>,
     /// IDs of removed keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) removed: Vec<String>,

@@ -8,7 +8,8 @@ use crate::foreground::{self, Serve};
 use crate::init::Init;
 use crate::keyring::KeyringCommand;
 use crate::keys::KeysCommand;
-use crate::{doctor, env, factors, init, keyring, keys};
+use crate::recovery::RecoveryCommand;
+use crate::{doctor, env, factors, init, keyring, keys, recovery};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -55,6 +56,9 @@ enum Command {
     /// List, show, unlock and delete factors
     #[command(subcommand)]
     Factors(FactorsCommand),
+    /// Show and revoke a user's recovery codes
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
     /// List and rotate the keys that seal secrets
     #[command(subcommand)]
     Keyring(KeyringCommand),
@@ -117,6 +121,7 @@ async fn run_command(command: &Command, deployment: &Deployment, console: &mut C
         Command::Env(command) => env::run(command, deployment, console).await,
         Command::Keys(command) => keys::run(command, deployment, console).await,
         Command::Factors(command) => factors::run(command, deployment, console).await,
+        Command::Recovery(command) => recovery::run(command, deployment, console).await,
         Command::Keyring(command) => keyring::run(command, deployment, console).await,
         Command::Doctor => match doctor::run(deployment, console).await {
             Ok(doctor::Health::Faults) => return FAULTS,

@@ -9,7 +9,9 @@ use shared::config::InvalidVariables;
 use shared::domain::environment::Tag;
 use shared::domain::id::{ApiKeyId, FactorId};
 use shared::domain::policy::MAX_API_KEYS;
+use shared::domain::text::escaped;
 use shared::domain::time::Timestamp;
+use shared::domain::user::UserId;
 use shared::ports::NoEntropy;
 use shared::store::{DamagedItem, StoreError};
 use shared::vault::keyring::KeyringError;
@@ -137,6 +139,18 @@ pub enum Error {
         /// The factor.
         id: FactorId,
     },
+    /// The user has no recovery codes.
+    #[error(
+        "the user {} has no recovery codes in the environment {tag}. Check the user ID: it is the application's, as in \
+         POST /user_management/users/ID/recovery_codes",
+        escaped(user.as_str())
+    )]
+    NoRecoveryCodes {
+        /// The environment.
+        tag: Tag,
+        /// The user.
+        user: UserId,
+    },
     /// Every write met a version conflict.
     #[error("{0} was changed by concurrent verify requests at every try. Run this again")]
     Contended(FactorId),
@@ -146,15 +160,15 @@ pub enum Error {
          `latchkey keyring rewrap`"
     )]
     KeysNotActive(Timestamp),
-    /// Some factors could not be resealed.
+    /// Some secrets could not be resealed.
     #[error(
-        "some factors could not be resealed ({factors}), so the keys they are sealed with are kept. The first error: {first}. Run \
-         `latchkey keyring rewrap` again. If the error remains, the factor's item is damaged: restore it from a backup, or \
-         delete the factor"
+        "some secrets could not be resealed ({secrets}), so the keys they are sealed with are kept. The first error: {first}. Run \
+         `latchkey keyring rewrap` again. If the error remains, the item is damaged: restore it from a backup, or \
+         delete the factor or the recovery codes"
     )]
     NotResealed {
-        /// The number of these factors.
-        factors: usize,
+        /// The number of these secrets.
+        secrets: usize,
         /// The first of them, and its error.
         first: String,
     },

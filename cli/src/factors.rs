@@ -52,6 +52,8 @@ struct FactorRow {
     factor_type: &'static str,
     created_at: String,
     user_id: Option<String>,
+    /// What the user calls it.
+    name: Option<String>,
     /// Account name and issuer, or the country and last two digits of the phone number.
     about: String,
 }
@@ -61,6 +63,7 @@ struct FactorRow {
 struct FactorDetails {
     #[serde(flatten)]
     row: FactorRow,
+    last_used_at: Option<String>,
     failures: u32,
     /// Failures of the last day, which a success does not clear.
     recent_failures: Vec<String>,
@@ -153,8 +156,10 @@ fn show(factor: &Factor, deployment: &Deployment, console: &mut Console) -> Resu
         ("factor", &details.row.id),
         ("type", &details.row.factor_type.to_owned()),
         ("about", &details.row.about),
+        ("name", details.row.name.as_ref().unwrap_or(&"none".to_owned())),
         ("user", details.row.user_id.as_ref().unwrap_or(&"none".to_owned())),
         ("created", &details.row.created_at),
+        ("used", details.last_used_at.as_ref().unwrap_or(&"never".to_owned())),
         ("failures", &format!("{} consecutive", details.failures)),
         ("", &format!("{} in the last 24 hours{recent}", details.recent_failures.len())),
         ("locked", details.locked.as_ref().unwrap_or(&"no".to_owned())),
@@ -171,6 +176,7 @@ fn details(factor: &Factor, deployment: &Deployment) -> FactorDetails {
     });
     FactorDetails {
         row: row(&factor.summary()),
+        last_used_at: guard.last_used_at.map(|time| time.to_string()),
         failures: guard.failures,
         recent_failures: guard.recent_failures.iter().map(ToString::to_string).collect(),
         locked,
@@ -184,6 +190,7 @@ fn row(factor: &FactorSummary) -> FactorRow {
         factor_type: factor.credential.factor_type().name(),
         created_at: factor.created_at.to_string(),
         user_id: factor.user.as_ref().map(ToString::to_string),
+        name: factor.name.as_ref().map(|name| name.as_str().to_owned()),
         about: match &factor.credential {
             Credential::Totp { issuer, account, secret: () } => format!("{account} at {issuer}"),
             Credential::Sms { phone } => format!("{phone:?}"),

@@ -14,4 +14,5 @@ pub mod foreground;
 pub mod init;
 pub mod keyring;
 pub mod keys;
+pub mod recovery;
 pub mod serve;

@@ -7,6 +7,7 @@ mod factors;
 mod init;
 mod keyring;
 mod keys;
+mod recovery;
 
 use crate::app::App;
 use cli::command;

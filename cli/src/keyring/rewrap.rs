@@ -1,4 +1,4 @@
-//! `latchkey keyring rewrap`: reseals all factors with the newest keys, and removes keys that are no longer used.
+//! `latchkey keyring rewrap`: reseals all secrets of factors and recovery codes with the newest keys, and removes keys that are no longer used.
 
 use super::{add_key, replaced_at};
 use crate::audit::Change;
@@ -19,13 +19,13 @@ use shared::vault::seal::{Seal, SealError};
 /// The result of a run.
 #[derive(Serialize, Default)]
 struct Report {
-    /// Number of resealed factors.
-    factors: usize,
+    /// Number of resealed secrets.
+    secrets: usize,
     /// Removed environment keys and data keys.
     removed: Vec<String>,
     /// Number of unused keys that are kept until [`RETIRED_KEY_RETENTION`] has passed.
     kept: usize,
-    /// Factors that could not be resealed, with the error of each.
+    /// Secrets that could not be resealed, with the error of each.
     #[serde(skip)]
     failed: Vec<String>,
     /// Errors of environments that were skipped.
@@ -48,7 +48,7 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
     if let Some(seals_at) = readable.iter().filter_map(|registration| active_from(registration, now)).max() {
         return Err(Error::KeysNotActive(seals_at));
     }
-    let bar = progress("factors resealed".to_owned());
+    let bar = progress("secrets resealed".to_owned());
     let mut rewrap = Rewrap { deployment, keyring, bar, report: Report::default() };
     for registration in &readable {
         rewrap.rewrap_environment(registration, console).await?;
@@ -63,8 +63,8 @@ pub(super) async fn run(deployment: &Deployment, console: &mut Console) -> Resul
 
 /// Prints the result, and fails if anything could not be done.
 fn end(report: Report, damaged: Vec<DamagedItem>, console: &mut Console) -> Result<(), Error> {
-    let (factors, removed) = (report.factors, report.removed.len());
-    console.print_text(format_args!("factors resealed: {factors}; keys removed: {removed}"))?;
+    let (secrets, removed) = (report.secrets, report.removed.len());
+    console.print_text(format_args!("secrets resealed: {secrets}; keys removed: {removed}"))?;
     if report.kept > 0 {
         let minutes = RETIRED_KEY_RETENTION.as_secs().div_euclid(60);
         console.print_text(format_args!(
@@ -74,7 +74,7 @@ fn end(report: Report, damaged: Vec<DamagedItem>, console: &mut Console) -> Resu
     }
     console.print_json(&report)?;
     let failed = report.failed.len();
-    let failed = report.failed.into_iter().next().map(|first| Error::NotResealed { factors: failed, first });
+    let failed = report.failed.into_iter().next().map(|first| Error::NotResealed { secrets: failed, first });
     let damaged = Error::check_environments(damaged).err();
     console.finish(report.skipped.into_iter().chain(failed).chain(damaged))
 }
@@ -106,7 +106,7 @@ fn active_from(registration: &Registration, now: Timestamp) -> Option<Timestamp>
 }
 
 impl Rewrap<'_> {
-    /// Reseals an environment's factors with its newest key, and removes its unused keys.
+    /// Reseals an environment's secrets with its newest key, and removes its unused keys.
     async fn rewrap_environment(
         &mut self,
         registration: &Registration,
@@ -120,9 +120,9 @@ impl Rewrap<'_> {
             return Ok(());
         }
         let failed_before = self.report.failed.len();
-        let resealed = self.reseal_factors(registration, newest.id).await?;
-        self.report.factors = self.report.factors.saturating_add(resealed);
-        // Safe because the scan has read every factor consistently, and no function seals with a key that was replaced
+        let resealed = self.reseal_secrets(registration, newest.id).await?;
+        self.report.secrets = self.report.secrets.saturating_add(resealed);
+        // Safe because the scan has read every item consistently, and no function seals with a key that was replaced
         // that long ago.
         let complete = self.report.failed.len() == failed_before;
         let removed = if complete { self.remove_environment_keys(registration).await? } else { Vec::new() };
@@ -134,15 +134,15 @@ impl Rewrap<'_> {
             event: "keyring.rewrapped",
             environment: Some(registration.environment.tag.to_string()),
             environment_key: Some(newest.id.to_string()),
-            factors: Some(resealed),
+            secrets: Some(resealed),
             removed,
             ..Change::default()
         };
         console.record(self.deployment, change)
     }
 
-    /// Reseals every factor that is sealed with a key older than `newest`. Returns their number.
-    async fn reseal_factors(
+    /// Reseals every secret that is sealed with a key older than `newest`. Returns their number.
+    async fn reseal_secrets(
         &mut self,
         registration: &Registration,
         newest: EnvironmentKeyId,

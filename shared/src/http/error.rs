@@ -145,6 +145,14 @@ impl Error {
         Self::Unavailable(Cause(Arc::new(Busy)))
     }
 
+    /// The recovery codes were replaced while one of them was verified.
+    pub(super) fn replaced() -> Self {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the recovery codes were replaced at the same time")]
+        struct Replaced;
+        Self::Unavailable(Cause(Arc::new(Replaced)))
+    }
+
     /// An earlier attempt of the same request may be sending the message right now.
     pub(super) fn outcome_pending() -> Self {
         #[derive(Debug, thiserror::Error)]

@@ -104,9 +104,9 @@ async fn settle(
     prompt: Prompt,
     code: &RecoveryCode,
 ) -> Result<(Verdict, usize), Error> {
-    let user = set.user.clone();
+    let (id, user) = (set.id, set.user.clone());
     let attempt = AttemptId::new(call.core.now(), &mut call.core.rng()?);
-    let guess = Guess { call, prompt, code, attempt };
+    let guess = Guess { call, id, prompt, code, attempt };
     match call.core.store.decide(Seen::Read(set), &guess).await? {
         DecisionOutcome::Written(verdict, set) => {
             call.trail.recovery_codes(&set);
@@ -133,6 +133,8 @@ fn parse_user(given: &str) -> Result<UserId, Error> {
 /// A guess at a set.
 struct Guess<'a> {
     call: &'a Call<Keyring>,
+    /// The set as it was read first.
+    id: RecoveryCodesId,
     prompt: Prompt,
     code: &'a RecoveryCode,
     attempt: AttemptId,
@@ -144,6 +146,10 @@ impl Decision for Guess<'_> {
     type Error = Error;
 
     async fn decide(&self, mut set: RecoveryCodes) -> Result<(Verdict, RecoveryCodes), Error> {
+        // The earlier set is gone, and with it the record of an attempt that may have been written.
+        if set.id != self.id {
+            return Err(Error::replaced());
+        }
         let admission = set.guard.admit(self.prompt, self.call.core.now());
         let admission = admission.map_err(|refusal| Error::refused(self.prompt.id, refusal))?;
         let used = self.call.seal().await?.recovery_code_in(&set, self.code)?;

@@ -121,7 +121,7 @@ async fn a_damaged_environment_keeps_no_operator_from_the_others() {
 
     // What the damaged environment's keys are wrapped by is not known: no entry of the keyring goes.
     app.advance(i64::try_from((NEW_KEY_DELAY + RETIRED_KEY_RETENTION).as_secs()).unwrap());
-    left_out(&desk, "keyring rewrap", "factors resealed: 1; keys removed: 2", damaged).await;
+    left_out(&desk, "keyring rewrap", "secrets resealed: 1; keys removed: 2", damaged).await;
     assert_eq!(app.verifies(&totp).await, 201);
     app.local.stop().await;
 
@@ -263,7 +263,7 @@ async fn a_damaged_factor_is_named_and_deleted_and_the_others_are_listed() {
         failed.err_has("latchkey factors delete ID --environment local");
     }
     let rewrap = desk.ended(1, "keyring rewrap").await;
-    rewrap.out_has("factors resealed: 1; keys removed: 0");
+    rewrap.out_has("secrets resealed: 1; keys removed: 0");
     rewrap.err_has(&format!("The first error: {bad} (its `created_at`"));
     // An application is not given a list that seems whole.
     assert_eq!(app.get("/auth/factors?user_id=u", 500).await["code"], "internal_server_error");

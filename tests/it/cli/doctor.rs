@@ -139,7 +139,7 @@ async fn each_fault_of_the_table_is_named() {
         (
             "DescribeTable",
             Reply::set("/Table/GlobalSecondaryIndexes/0/IndexName", json!("by_owner")),
-            "layout: the key of its index by_user is nothing, expected owner HASH, id RANGE; the projection of its index by_user is nothing, expected account, country, created_at, environment, issuer, phone, type, user",
+            "layout: the key of its index by_user is nothing, expected owner HASH, id RANGE; the projection of its index by_user is nothing, expected account, country, created_at, environment, issuer, name, phone, type, user",
         ),
         (
             "DescribeTable",

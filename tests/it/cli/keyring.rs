@@ -18,6 +18,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     let app = desk.serve().await;
     app.other_environment().await;
     let (early, idle) = (app.enroll_totp().await, app.enroll_totp().await);
+    let codes = app.recovery_codes("alice", json!({})).await;
     let old_key = app.sealed_with(&early).await;
     app.advance(SETTLES);
 
@@ -46,7 +47,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     assert_eq!(app.sealed_with(&idle).await, old_key);
 
     let rewrapped = desk.ended(0, "keyring rewrap").await;
-    rewrapped.out_has("factors resealed: 3; keys removed: 0");
+    rewrapped.out_has("secrets resealed: 4; keys removed: 0");
     assert_eq!(removed(&rewrapped), 0, "a key that was just replaced is kept");
     assert_eq!(app.sealed_with(&idle).await, new_key);
     app.advance(60);
@@ -56,7 +57,7 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     app.advance(KEPT);
     let retired = desk.json("keyring rewrap").await;
     assert_eq!(
-        (&retired["factors"], retired["removed"].as_array().unwrap().len()),
+        (&retired["secrets"], retired["removed"].as_array().unwrap().len()),
         (&json!(0), 3),
         "two environments' and the entry"
     );
@@ -65,9 +66,10 @@ async fn sec_07_keys_rotate_under_a_warm_server_and_retire_when_nothing_names_th
     for totp in [&early, &idle, &young, &late] {
         assert!(app.logs_in(totp).await, "after the old keys are gone");
     }
+    assert_eq!(app.recovers("alice", &codes[0]).await, (true, 9), "no one had to create new ones");
     assert_eq!(
         desk.json("keyring rewrap").await,
-        json!({"factors": 0, "removed": [], "kept": 0}),
+        json!({"secrets": 0, "removed": [], "kept": 0}),
         "nothing is left to do"
     );
     app.local.stop().await;
@@ -89,11 +91,11 @@ async fn sec_07_an_old_key_stays_while_a_factor_names_it() {
     let intact = app.damage(&damaged.id, "secret", AttributeValue::B(Blob::new([1; 50]))).await;
 
     let ended = desk.ended(1, "keyring rewrap").await;
-    ended.err_has("some factors could not be resealed (1), so the keys they are sealed with are kept");
-    ended.out_has("factors resealed: 1; keys removed: 0");
+    ended.err_has("some secrets could not be resealed (1), so the keys they are sealed with are kept");
+    ended.out_has("secrets resealed: 1; keys removed: 0");
     app.put(intact).await;
     let retired = desk.json("keyring rewrap").await;
-    assert_eq!((&retired["factors"], retired["removed"].as_array().unwrap().len()), (&json!(1), 2));
+    assert_eq!((&retired["secrets"], retired["removed"].as_array().unwrap().len()), (&json!(1), 2));
     app.advance(60);
     assert!(app.logs_in(&damaged).await && app.logs_in(&whole).await);
     app.local.stop().await;
@@ -114,7 +116,7 @@ async fn sec_07_an_interrupted_rotation_and_an_interrupted_rewrap_are_resumed() 
     assert_eq!(listed[1]["environments"], json!(["local", "other"]));
     app.advance(SETTLES);
     for moved in [3, 0] {
-        assert_eq!(desk.json("keyring rewrap").await["factors"], moved);
+        assert_eq!(desk.json("keyring rewrap").await["secrets"], moved);
     }
     app.advance(60);
     for totp in &factors {

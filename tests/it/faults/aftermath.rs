@@ -3,14 +3,15 @@
 use super::operation::{Operation, Scene, enroll_sms, factor_path, list_path};
 use super::stored;
 use crate::app::{Answer, App, Item};
+use crate::recovery::codes_in;
 use cli::serve::faults::Call;
 use serde_json::json;
 use shared::domain::id::ChallengeId;
 use tests::client::code_in;
 
 use Operation::{
-    ChallengeGeneric, ChallengeSms, ChallengeTotp, Delete, EnrollForUser, EnrollSms, EnrollTotp, Get, List,
-    VerifyRight, VerifyWrong,
+    ChallengeGeneric, ChallengeSms, ChallengeTotp, CreateRecoveryCodes, Delete, EnrollForUser, EnrollSms,
+    EnrollTotp, Get, List, RecoverRight, RecoverWrong, VerifyRight, VerifyWrong,
 };
 
 impl Operation {
@@ -50,6 +51,26 @@ impl Operation {
             Get | List => {
                 app.get(&factor_path(scene.factor()), 200).await;
             }
+            CreateRecoveryCodes => {
+                // One set is left: the earlier one, or the one that was written.
+                let replaced = applied.iter().any(|call| call.operation == "PutItem" && replaces(call));
+                let old = app.recovers(&scene.user, &scene.codes[0]).await;
+                assert_eq!(old, if answered || replaced { (false, 10) } else { (true, 9) });
+                if answered {
+                    let new = codes_in(&answer.json());
+                    assert_eq!(app.recovers(&scene.user, &new[0]).await, (true, 9));
+                }
+            }
+            RecoverRight => {
+                let again = app.recovers(&scene.user, &scene.codes[0]).await;
+                assert_eq!(again, (!(answered || written), 9), "used once");
+            }
+            RecoverWrong => {
+                let set = app.item(&format!("/{}", scene.user)).await;
+                let failures = set["guard"].as_m().unwrap()["failures"].as_n().unwrap();
+                assert_eq!(failures == "1", answered || written, "{failures} counted");
+                assert_eq!(app.recovers(&scene.user, &scene.codes[0]).await, (true, 9));
+            }
             Delete => {
                 if answered || applied.iter().any(|call| call.operation == "DeleteItem") {
                     app.get(&factor_path(scene.factor()), 404).await;
@@ -66,6 +87,11 @@ impl Operation {
         }
         works(app, self, scene).await;
     }
+}
+
+/// Whether a write of recovery codes replaces the earlier ones, and is not the first one, which finds them there.
+fn replaces(call: &Call) -> bool {
+    String::from_utf8_lossy(&call.body).contains(":replaced")
 }
 
 /// Guesses the table knows of.

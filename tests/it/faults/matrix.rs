@@ -131,6 +131,21 @@ async fn flt_01_listing_factors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn flt_01_rec_10_creating_recovery_codes() {
+    every_fault(Operation::CreateRecoveryCodes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_01_flt_02_rec_10_verifying_a_recovery_code() {
+    every_fault(Operation::RecoverRight).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_01_flt_04_rec_10_verifying_a_wrong_recovery_code() {
+    every_fault(Operation::RecoverWrong).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn flt_01_deleting_a_factor() {
     every_fault(Operation::Delete).await;
 }

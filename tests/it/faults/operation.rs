@@ -2,6 +2,7 @@
 
 use super::is_unavailable;
 use crate::app::{Answer, App, Totp};
+use crate::recovery;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -18,11 +19,14 @@ pub(super) enum Operation {
     Get,
     List,
     Delete,
+    CreateRecoveryCodes,
+    RecoverRight,
+    RecoverWrong,
 }
 
 use Operation::{
-    ChallengeGeneric, ChallengeSms, ChallengeTotp, Delete, EnrollForUser, EnrollSms, EnrollTotp, Get, List,
-    VerifyRight, VerifyWrong,
+    ChallengeGeneric, ChallengeSms, ChallengeTotp, CreateRecoveryCodes, Delete, EnrollForUser, EnrollSms,
+    EnrollTotp, Get, List, RecoverRight, RecoverWrong, VerifyRight, VerifyWrong,
 };
 
 /// What an operation is about. Every scene has a user and a number of its own.
@@ -32,6 +36,8 @@ pub(super) struct Scene {
     factor: Option<String>,
     pub(super) totp: Option<Totp>,
     challenge: Option<String>,
+    /// Recovery codes of the user.
+    pub(super) codes: Vec<String>,
 }
 
 impl Scene {
@@ -50,7 +56,7 @@ impl Scene {
 }
 
 impl Operation {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 14] = [
         EnrollTotp,
         EnrollSms,
         EnrollForUser,
@@ -62,6 +68,9 @@ impl Operation {
         Get,
         List,
         Delete,
+        CreateRecoveryCodes,
+        RecoverRight,
+        RecoverWrong,
     ];
 
     pub(super) fn decides(self) -> bool {
@@ -90,9 +99,12 @@ impl Operation {
         app.advance(24 * 60 * 60);
         let user = format!("user_{number}");
         let phone = format!("+1202555{:04}", number * 2);
-        let mut scene = Scene { user, phone, factor: None, totp: None, challenge: None };
+        let mut scene = Scene { user, phone, factor: None, totp: None, challenge: None, codes: Vec::new() };
         match self {
             EnrollTotp | EnrollSms | EnrollForUser => return scene,
+            CreateRecoveryCodes | RecoverRight | RecoverWrong => {
+                scene.codes = app.recovery_codes(&scene.user, json!({})).await;
+            }
             ChallengeSms => scene.factor = Some(enroll_sms(app, &scene.phone).await),
             ChallengeGeneric | Get | List | Delete => {
                 scene.factor = Some(app.enroll(json!({"type": "generic_otp", "user_id": scene.user})).await);
@@ -135,6 +147,14 @@ impl Operation {
             Get => app.authorized(Method::GET, &factor_path(scene.factor())),
             Delete => app.authorized(Method::DELETE, &factor_path(scene.factor())),
             List => app.authorized(Method::GET, &list_path(user)),
+            CreateRecoveryCodes => post(&recovery::path(user), json!({})),
+            RecoverRight => {
+                post(&format!("{}/verify", recovery::path(user)), json!({"code": scene.codes[0]}))
+            }
+            RecoverWrong => {
+                let unknown = json!({"code": "0000-0000-0000-0000-0000-0000"});
+                post(&format!("{}/verify", recovery::path(user)), unknown)
+            }
         }
     }
 
@@ -146,8 +166,8 @@ impl Operation {
         }
         let body = answer.expect(self.success());
         match self {
-            VerifyRight => assert_eq!(body["valid"], true),
-            VerifyWrong => assert_eq!(body["valid"], false),
+            VerifyRight | RecoverRight => assert_eq!(body["valid"], true),
+            VerifyWrong | RecoverWrong => assert_eq!(body["valid"], false),
             _ => assert!(body.get("valid").is_none()),
         }
         true

@@ -15,6 +15,7 @@ use shared::lambda::Gateway;
 use std::collections::BTreeSet;
 
 const UNKNOWN_FACTOR: &str = "auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ";
+const UNKNOWN_RECOVERY_CODE: &str = "0000-0000-0000-0000-0000-0000";
 const UNKNOWN_CHALLENGE: &str = "auth_challenge_01FZ4TS0MWPZR7GATS7KCXANQZ";
 
 /// What was answered so far.
@@ -29,12 +30,14 @@ struct Words {
     challenge: String,
     user: String,
     code: String,
+    recovery_code: String,
 }
 
 impl Words {
     fn unknown() -> Self {
         let [factor, challenge, code] = [UNKNOWN_FACTOR, UNKNOWN_CHALLENGE, "123456"].map(str::to_owned);
-        Self { factor, challenge, user: "user_1".to_owned(), code }
+        let recovery_code = UNKNOWN_RECOVERY_CODE.to_owned();
+        Self { factor, challenge, user: "user_1".to_owned(), code, recovery_code }
     }
 
     fn of(factor: &str) -> Self {
@@ -55,7 +58,8 @@ impl Words {
         match operation.id.as_str() {
             "enrollFactor" => Some(json!({"type": "generic_otp"})),
             "enrollUserFactor" => Some(json!({"type": "totp"})),
-            "challengeFactor" => Some(json!({})),
+            "challengeFactor" | "createRecoveryCodes" => Some(json!({})),
+            "verifyRecoveryCode" => Some(json!({"code": self.recovery_code})),
             "challengeFactorByBody" => Some(json!({"authentication_factor_id": self.factor})),
             "verifyChallenge" => Some(json!({"code": self.code})),
             "verifyChallengeByBody" => {
@@ -115,13 +119,17 @@ impl Given {
     async fn successes(&mut self, app: &App) {
         let factor = app.enroll(json!({"type": "generic_otp"})).await;
         self.all(app, &["enroll", "challenge"], (&Words::of(&factor), (201, "none"))).await;
-        for operation in operations(&["verify"]) {
+        for operation in operations(&["verifyChallenge"]) {
             let (challenge, code) = app.generic_challenge(&factor).await;
             let words = Words::guess(&challenge, &code);
             self.expect(operation, request(app, operation, &words), (201, "none")).await;
         }
         self.all(app, &["getFactor", "list"], (&Words::of(&factor), (200, "none"))).await;
         self.all(app, &["deleteFactor"], (&Words::of(&factor), (204, "none"))).await;
+        let words = Words::unknown();
+        self.all(app, &["createRecoveryCodes", "verifyRecoveryCode"], (&words, (201, "none"))).await;
+        self.all(app, &["readRecoveryCodes"], (&words, (200, "none"))).await;
+        self.all(app, &["deleteRecoveryCodes"], (&words, (204, "none"))).await;
     }
 
     /// What any request can be refused for.
@@ -164,7 +172,7 @@ impl Given {
         let not_an_id = Words::of("enroll");
         self.all(app, &["getFactor", "deleteFactor"], (&not_an_id, (405, "method_not_allowed"))).await;
         let unknown = Words { user: "a%07".to_owned(), ..Words::unknown() };
-        let ids = ["challengeFactor", "verify", "getFactor", "deleteFactor", "UserFactor"];
+        let ids = ["challengeFactor", "verify", "getFactor", "deleteFactor", "UserFactor", "RecoveryCode"];
         self.all(app, &ids, (&unknown, (404, "entity_not_found"))).await;
         self.unreadable_events(app).await;
     }
@@ -188,6 +196,10 @@ impl Given {
             let body = json!({"type": "other", "authentication_factor_id": sms, "sms_template": "no code"});
             self.expect(operation, post(body), (422, "invalid_request_parameters")).await;
         }
+        let create = operations(&["createRecoveryCodes"])[0];
+        let path = Words::unknown().path(create);
+        let request = app.authorized(Method::POST, &path).json(&json!({"accept_on_challenges": 1}));
+        self.expect(create, request, (422, "invalid_request_parameters")).await;
         for operation in operations(&["list"]) {
             let path = Words::unknown().path(operation);
             let query = if path.contains('?') { "&limit=0" } else { "?limit=0" };
@@ -245,16 +257,21 @@ impl Given {
         let (challenge, code) = app.generic_challenge(&factor).await;
         app.verify(&challenge, &code).await.expect(201);
         let words = Words::guess(&challenge, &code);
-        self.all(app, &["verify"], (&words, (422, "authentication_challenge_previously_verified"))).await;
+        let previously_verified = (422, "authentication_challenge_previously_verified");
+        self.all(app, &["verifyChallenge"], (&words, previously_verified)).await;
         let (challenge, code) = app.generic_challenge(&factor).await;
         app.advance(600);
         let words = Words::guess(&challenge, &code);
-        self.all(app, &["verify"], (&words, (422, "authentication_challenge_expired"))).await;
+        self.all(app, &["verifyChallenge"], (&words, (422, "authentication_challenge_expired"))).await;
         let (challenge, code) = app.generic_challenge(&factor).await;
         for _ in 0..5 {
             assert!(!app.is_valid(&challenge, other_than(&code)).await);
         }
         let words = Words { factor, ..Words::guess(&challenge, &code) };
+        app.recovery_codes(&words.user, json!({})).await;
+        for _ in 0..5 {
+            assert!(!app.recovers(&words.user, UNKNOWN_RECOVERY_CODE).await.0);
+        }
         self.all(app, &["verify", "challengeFactor"], (&words, (400, "one_time_code_too_many_attempts")))
             .await;
     }
