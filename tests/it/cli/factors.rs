@@ -20,8 +20,10 @@ async fn factors_are_listed_and_shown_without_what_is_secret() {
     factor  auth_factor_…
     type  sms
     about  US …06
+    name  none
     user  u
     created  TIME
+    used  never
     failures  0 consecutive
     0 in the last 24 hours
     locked  no
