@@ -35,7 +35,9 @@ impl Names {
             Value::Object(fields) => fields.iter().for_each(|(field, value)| match value {
                 Value::String(text) => self.learn_field(field, text),
                 Value::Array(codes) if field == "codes" => {
-                    codes.iter().for_each(|code| self.learn_field(field, code.as_str().unwrap()));
+                    for code in codes {
+                        self.learn_field(field, code.as_str().unwrap());
+                    }
                 }
                 _ => self.learn(value),
             }),

@@ -30,10 +30,10 @@ pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
 /// [`DYNAMODB_TIMEOUT`] has passed.
 pub const MAX_REPEATED_WRITES: u32 = 4;
 
-/// Maximum number of sequential DynamoDB calls of a request without version conflicts, in timeouts of a call: a verify
-/// reads the list of environments, the environment, the challenge, the factor and a new keyring entry, and writes, which
-/// takes up to two if the outcome is unknown.
-pub const MAX_DYNAMODB_CALLS: u32 = 7;
+/// Maximum number of sequential DynamoDB calls of a request without version conflicts, in timeouts of a call: a verify of a
+/// recovery code at a challenge reads the list of environments, the environment, the challenge, the factor, the recovery codes
+/// and a new keyring entry, and writes, which takes up to two if the outcome is unknown.
+pub const MAX_DYNAMODB_CALLS: u32 = 8;
 
 /// The functions' Lambda timeout (`template.yaml`).
 pub const LAMBDA_TIMEOUT: Duration = Duration::from_secs(20);

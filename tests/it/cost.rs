@@ -4,6 +4,7 @@ use crate::app::{App, Totp, logged};
 use crate::architecture::root;
 use crate::audit::bare;
 use crate::faults::{ask, assemble_with};
+use crate::recovery;
 use aws_sdk_dynamodb::config::interceptors::{
     BeforeSerializationInterceptorContextMut, FinalizerInterceptorContextRef,
 };
@@ -162,6 +163,27 @@ async fn enrolling_costs_one_write_and_its_entry_in_the_index_and_reading_half_a
     let path = format!("/auth/factors/{}", totp.id);
     assert_eq!(costs.of(app.authorized(Method::GET, &path), 200).await, "GetItem 1");
     assert_eq!(costs.of(app.authorized(Method::DELETE, &path), 204).await, "GetItem 1, DeleteItem 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_code_costs_a_read_and_a_write_and_at_a_challenge_two_reads_more() {
+    let costs = Costs::start().await;
+    let app = &costs.app;
+    let codes = recovery::path("u");
+    let create = || app.authorized(Method::POST, &codes).json(&json!({"accept_on_challenges": true}));
+    assert_eq!(costs.of(create(), 201).await, "PutItem 1");
+    assert_eq!(costs.of(create(), 201).await, "PutItem refused, PutItem 1", "in place of the earlier ones");
+    assert_eq!(costs.of(app.authorized(Method::GET, &codes), 200).await, "GetItem 1");
+    let shown = app.recovery_codes("u", json!({"accept_on_challenges": true})).await;
+    let verify = app.authorized(Method::POST, &format!("{codes}/verify")).json(&json!({"code": shown[0]}));
+    assert_eq!(costs.of(verify, 201).await, "GetItem 1, UpdateItem 1");
+
+    let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "a", "user_id": "u"});
+    let totp = Totp::of(&app.post("/auth/factors/enroll", body, 201).await);
+    assert!(app.logs_in(&totp).await);
+    let challenge = app.challenge(&totp.id).await;
+    assert_eq!(costs.verify(&challenge, &shown[1]).await, "GetItem 1, GetItem 1, GetItem 1, UpdateItem 1");
+    assert_eq!(costs.of(app.authorized(Method::DELETE, &codes), 204).await, "GetItem 1, DeleteItem 1");
 }
 
 /// A factor with long labels, or much history, makes challenges without a snapshot, so that their writes stay one unit.

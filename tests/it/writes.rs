@@ -13,9 +13,6 @@ fn right_code(server: &Server) -> String {
     Totp::of(&server.totp).code(server.clock.now(), 0)
 }
 
-/// How often a write is sent again.
-const REPEATS: usize = MAX_REPEATED_WRITES as usize;
-
 fn wrong_code(server: &Server) -> String {
     Totp::of(&server.totp).wrong_code(server.clock.now())
 }
@@ -44,7 +41,8 @@ fn one_03_a_success_spends_challenge_and_step_in_one_write_of_the_factor() {
         asked.lock().unwrap().clear();
         assert_eq!(verify(&server, &code).status, 503, "not written, not returned");
         let asked = asked.lock().unwrap();
-        assert_eq!(asked.len(), 1 + REPEATS, "the same write again: its outcome is unknown");
+        let repeats = usize::try_from(MAX_REPEATED_WRITES).unwrap();
+        assert_eq!(asked.len(), 1 + repeats, "the same write again: its outcome is unknown");
         assert!(asked.iter().all(|write| *write == asked[0]));
         assert_eq!(asked[0]["Key"]["sk"]["S"], "factor");
         let guard = asked[0]["ExpressionAttributeValues"][":guard"].to_string();
