@@ -28,9 +28,12 @@ pub(crate) struct Change {
     pub(crate) data_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) environment_key: Option<String>,
-    /// Number of resealed factors.
+    /// Number of resealed, imported or exported factors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) factors: Option<usize>,
+    /// The age recipients that an export is encrypted to; empty if it is not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recipients: Option<Vec<String>>,
     /// IDs of removed keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) removed: Vec<String>,

@@ -3,12 +3,14 @@
 use crate::console::Console;
 use crate::deployment::{Deployment, Target};
 use crate::env::EnvCommand;
+use crate::export::Export;
 use crate::factors::FactorsCommand;
 use crate::foreground::{self, Serve};
+use crate::import::Import;
 use crate::init::Init;
 use crate::keyring::KeyringCommand;
 use crate::keys::KeysCommand;
-use crate::{doctor, env, factors, init, keyring, keys};
+use crate::{doctor, env, export, factors, import, init, keyring, keys};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -55,6 +57,10 @@ enum Command {
     /// List, show, unlock and delete factors
     #[command(subcommand)]
     Factors(FactorsCommand),
+    /// Create the factors of a file from another system, or of an export
+    Import(Import),
+    /// Write all factors of an environment, with their secrets, to encrypted files
+    Export(Export),
     /// List and rotate the keys that seal secrets
     #[command(subcommand)]
     Keyring(KeyringCommand),
@@ -117,6 +123,8 @@ async fn run_command(command: &Command, deployment: &Deployment, console: &mut C
         Command::Env(command) => env::run(command, deployment, console).await,
         Command::Keys(command) => keys::run(command, deployment, console).await,
         Command::Factors(command) => factors::run(command, deployment, console).await,
+        Command::Import(import) => import::run(import, deployment, console).await,
+        Command::Export(export) => export::run(export, deployment, console).await,
         Command::Keyring(command) => keyring::run(command, deployment, console).await,
         Command::Doctor => match doctor::run(deployment, console).await {
             Ok(doctor::Health::Faults) => return FAULTS,

@@ -3,7 +3,9 @@
 mod damage;
 pub(crate) mod doctor;
 mod env;
+mod export;
 mod factors;
+mod import;
 mod init;
 mod keyring;
 mod keys;

@@ -139,7 +139,7 @@ pub(crate) fn owner(environment: EnvironmentId, user: &UserId) -> String {
     format!("{environment}/{user}")
 }
 
-fn key(pk: String, sk: &str) -> Item {
+pub(crate) fn key(pk: String, sk: &str) -> Item {
     Item::from([
         (attr::PK.to_owned(), AttributeValue::S(pk)),
         (attr::SK.to_owned(), AttributeValue::S(sk.to_owned())),
