@@ -1,5 +1,6 @@
 //! `latchkey import`: what a file has becomes factors, once, and nothing else.
 
+mod formats;
 mod refusals;
 
 use super::{Desk, Ended};

@@ -43,9 +43,12 @@ pub(super) fn parse(uri: &str) -> Result<Totp, Refusal> {
     let mut take = |name: &str| parameters.remove(name).filter(|value| !value.is_empty());
     let secret = take("secret").map(SourceSecret::Base32);
     let mut text = |name: &str| take(name).map(|value| value.to_string());
+    // The label is preferred: pquerna/otp does not encode an `&` in the parameter, and encoders of forms write a space as a
+    // plus.
+    let issuer = text("issuer").map(|issuer| issuer.replace('+', " "));
     Ok(Totp {
         secret,
-        issuer: text("issuer").or(label_issuer),
+        issuer: label_issuer.filter(|issuer| !issuer.is_empty()).or(issuer),
         account: Some(account),
         algorithm: text("algorithm"),
         digits: text("digits"),
@@ -53,7 +56,7 @@ pub(super) fn parse(uri: &str) -> Result<Totp, Refusal> {
     })
 }
 
-/// Percent-decodes a part of a URI (RFC 3986 §2.1). A plus is a plus.
+/// Percent-decodes a part of a URI (RFC 3986 §2.1).
 fn decoded(text: &str) -> Result<Zeroizing<String>, Refusal> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded
