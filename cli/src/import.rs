@@ -93,8 +93,8 @@ pub async fn run(import: &Import, deployment: &Deployment, console: &mut Console
         rules: import.rules(deployment),
         dry_run: import.dry_run,
     };
-    let mut run = Run { path: &import.path, tally, report, written: 0, shown: 0 };
-    let result = run.import(run::steps(entries, earlier, &writer.rules), &writer, import.rate, console).await;
+    let mut run = Run { path: &import.path, rate: import.rate, tally, report, written: 0, shown: 0 };
+    let result = run.import(run::steps(entries, earlier, &writer.rules), &writer, console).await;
     if !import.dry_run && run.written > 0 {
         let change = Change {
             event: "factors.imported",

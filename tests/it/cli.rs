@@ -9,6 +9,8 @@ mod import;
 mod init;
 mod keyring;
 mod keys;
+mod killed;
+mod moving;
 
 use crate::app::App;
 use cli::command;

@@ -171,7 +171,7 @@ fn parsed<T, E>(
     text.map(|text| parse(text).map_err(|_| Refusal::Invalid(field))).transpose()
 }
 
-/// A time in RFC 3339, or as PostgreSQL writes it.
+/// A time in RFC 3339, or as `PostgreSQL` writes it.
 pub(super) fn timestamp(text: &str) -> Result<Timestamp, Refusal> {
     let time: Rfc3339 = text.trim().parse().map_err(|_| Refusal::Invalid("created_at"))?;
     Timestamp::from_millis(time.as_millisecond()).map_err(|_| Refusal::Invalid("created_at"))

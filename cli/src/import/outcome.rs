@@ -1,7 +1,7 @@
 //! What became of the entries of a file.
 
 use super::format::Format;
-use super::report::Line;
+use super::report::Reported;
 use crate::console::Console;
 use crate::error::{Error, TransferError};
 use serde::{Deserialize, Serialize};
@@ -55,7 +55,7 @@ impl Tally {
     }
 
     /// Counts an entry.
-    pub(super) fn count(&mut self, line: &Line) {
+    pub(super) fn count(&mut self, line: &Reported) {
         let count = match line.outcome {
             Outcome::Created => &mut self.created,
             Outcome::Existing => &mut self.existing,

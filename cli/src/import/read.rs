@@ -102,3 +102,6 @@ impl Iterator for Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

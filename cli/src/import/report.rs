@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// A line of the report.
 #[derive(Serialize, Deserialize, PartialEq)]
-pub(super) struct Line {
+pub(super) struct Reported {
     /// The number of the line, or of the entry in a document.
     pub(super) line: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ impl Report {
     }
 
     /// Adds a line. It survives the end of this process.
-    pub(super) fn write(&mut self, line: &Line) -> Result<(), TransferError> {
+    pub(super) fn write(&mut self, line: &Reported) -> Result<(), TransferError> {
         let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut line| {
             line.push(b'\n');
             self.file.write_all(&line)
@@ -87,11 +87,11 @@ impl Earlier {
         &mut self,
         place: u64,
         external_id: Option<&str>,
-    ) -> Result<Option<Line>, TransferError> {
+    ) -> Result<Option<Reported>, TransferError> {
         let Some(line) = self.lines.next() else { return Ok(None) };
         let line = line.map_err(|source| TransferError::File { path: self.path.clone(), source })?;
-        let line: Option<Line> = serde_json::from_str(&line).ok();
-        let same = |line: &Line| line.line == place && line.external_id.as_deref() == external_id;
+        let line: Option<Reported> = serde_json::from_str(&line).ok();
+        let same = |line: &Reported| line.line == place && line.external_id.as_deref() == external_id;
         line.filter(same)
             .map(Some)
             .ok_or_else(|| TransferError::OtherReport { path: self.path.clone(), place })

@@ -4,7 +4,7 @@ use super::entry::{Record, Rules};
 use super::outcome::{Outcome, Tally};
 use super::read::{Entries, Found, Unreadable};
 use super::refusal::Refusal;
-use super::report::{Earlier, Line, Report};
+use super::report::{Earlier, Report, Reported};
 use super::writer::Writer;
 use crate::console::{Console, progress};
 use crate::error::{Error, TransferError};
@@ -26,6 +26,8 @@ const SHOWN_REFUSALS: usize = 10;
 pub(super) struct Run<'a> {
     /// The file.
     pub(super) path: &'a Path,
+    /// Maximum number of writes per second.
+    pub(super) rate: u32,
     pub(super) tally: Tally,
     pub(super) report: Option<Report>,
     /// Number of factors that this run wrote.
@@ -37,7 +39,7 @@ pub(super) struct Run<'a> {
 /// What is to be done with an entry.
 pub(super) enum Step {
     /// An earlier run imported it.
-    Done(Line),
+    Done(Reported),
     /// It cannot be imported.
     Refuse(u64, Refusal),
     /// It has to be written.
@@ -72,15 +74,14 @@ pub(super) fn steps(
 }
 
 impl Run<'_> {
-    /// Takes the steps in their order, several at once, with at most `rate` writes per second.
+    /// Takes the steps in their order, several at once, with at most `self.rate` writes per second.
     pub(super) async fn import(
         &mut self,
         steps: impl Iterator<Item = Result<Step, Stop>> + Send,
         writer: &Writer<'_>,
-        rate: u32,
         console: &mut Console,
     ) -> Result<(), Error> {
-        let mut pace = interval(Duration::from_secs(1).checked_div(rate).unwrap_or_default());
+        let mut pace = interval(Duration::from_secs(1).checked_div(self.rate).unwrap_or_default());
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let pace = Mutex::new(pace);
         let mut taken = stream::iter(steps).map(|step| take(step, writer, &pace)).buffered(CONCURRENT_WRITES);
@@ -112,7 +113,12 @@ impl Run<'_> {
     }
 
     /// Prints the first refusals.
-    fn show(&mut self, line: &Line, refusal: Option<&Refusal>, console: &mut Console) -> Result<(), Error> {
+    fn show(
+        &mut self,
+        line: &Reported,
+        refusal: Option<&Refusal>,
+        console: &mut Console,
+    ) -> Result<(), Error> {
         let reason = match (line.outcome, refusal) {
             (Outcome::Refused, Some(refusal)) => refusal.to_string(),
             (Outcome::Differs, _) => {
@@ -133,9 +139,9 @@ impl Run<'_> {
 /// A step that was taken.
 enum Taken {
     /// By an earlier run.
-    Before(Line),
+    Before(Reported),
     /// By this run.
-    Now(Line, Option<Refusal>),
+    Now(Reported, Option<Refusal>),
     /// Not at all.
     Stopped(Stop),
 }
@@ -146,7 +152,7 @@ async fn take(step: Result<Step, Stop>, writer: &Writer<'_>, pace: &Mutex<Interv
         Ok(Step::Done(line)) => Taken::Before(line),
         Ok(Step::Refuse(place, refusal)) => {
             let reason = Some(refusal.name().to_owned());
-            let line = Line {
+            let line = Reported {
                 line: place,
                 external_id: None,
                 user_id: None,
@@ -164,7 +170,7 @@ async fn take(step: Result<Step, Stop>, writer: &Writer<'_>, pace: &Mutex<Interv
                 Credential::Totp { secret, .. } => Some(secret.bits()),
                 Credential::Sms { .. } | Credential::GenericOtp => None,
             };
-            let line = Line {
+            let line = Reported {
                 line: place,
                 external_id: Some(record.external_id.to_string()),
                 user_id: record.user.as_ref().map(ToString::to_string),

@@ -17,12 +17,12 @@ struct User {
     id: Option<String>,
     username: Option<String>,
     #[serde(default)]
-    credentials: Vec<Credential>,
+    credentials: Vec<Stored>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Credential {
+struct Stored {
     id: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -59,7 +59,7 @@ pub(super) fn read(source: Source) -> Entries {
 /// The entry of an OTP credential; `None` for a password or another credential that is no second factor.
 fn entry(
     (user_id, name): (Option<String>, Option<String>),
-    credential: Credential,
+    credential: Stored,
 ) -> Result<Option<Entry>, Refusal> {
     match credential.kind.as_deref() {
         Some("otp") => {}

@@ -55,11 +55,11 @@ fn entry(line: &str) -> Result<Entry, Refusal> {
         user_id: line.user_id,
         kind,
         created_at: line.created_at,
-        guard: line.guard.map(guard).transpose()?.unwrap_or_default(),
+        guard: line.guard.as_ref().map(guard).transpose()?.unwrap_or_default(),
     })
 }
 
-fn guard(line: GuardLine) -> Result<Guard, Refusal> {
+fn guard(line: &GuardLine) -> Result<Guard, Refusal> {
     let invalid = |_| Refusal::Invalid("guard");
     if line.recent_failures.len() > MAX_RECENT_FAILURES {
         return Err(Refusal::Invalid("guard"));

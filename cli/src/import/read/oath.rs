@@ -29,7 +29,7 @@ fn entry(line: &str) -> Result<Entry, Refusal> {
         |cell: &&str| ["totp", "hotp", "ocra", "tan"].iter().any(|name| name.eq_ignore_ascii_case(cell));
     let column = cells
         .iter()
-        .position(|cell| is_type(&cell))
+        .position(is_type)
         .ok_or(Refusal::Malformed("the line has no column with the type, which is `totp`"))?;
     let cell = |index: Option<usize>| {
         index.and_then(|index| cells.get(index)).copied().filter(|cell| !cell.is_empty())

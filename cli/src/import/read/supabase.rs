@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// A row. `friendly_name` is not the account name; the table has none.
 #[derive(Deserialize)]
-struct Factor {
+struct MfaFactor {
     id: Option<String>,
     user_id: Option<String>,
     created_at: Option<String>,
@@ -26,10 +26,10 @@ pub(super) fn read(mut source: Source) -> Entries {
         start.trim_ascii_start().starts_with(b"[") || start.trim_ascii_start().starts_with(b"{")
     });
     if is_json {
-        return document::read(source, None, |factor: Factor| vec![factor.entry()]);
+        return document::read(source, None, |factor: MfaFactor| vec![factor.entry()]);
     }
     table::rows(source, |row| {
-        let factor = Factor {
+        let factor = MfaFactor {
             id: row.text("id"),
             user_id: row.text("user_id"),
             created_at: row.text("created_at"),
@@ -42,7 +42,7 @@ pub(super) fn read(mut source: Source) -> Entries {
     })
 }
 
-impl Factor {
+impl MfaFactor {
     fn entry(self) -> Result<Entry, Refusal> {
         let kind = match self.factor_type.as_deref() {
             Some("totp") => {
