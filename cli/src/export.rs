@@ -23,9 +23,6 @@ use shared::operate::PagePosition;
 use state::State;
 use std::path::PathBuf;
 
-/// Number of factors after which a part ends, at the end of a page of the table.
-const PART_FACTORS: usize = 10_000;
-
 /// The arguments of `latchkey export`.
 #[derive(Args, Debug)]
 pub struct Export {
@@ -41,6 +38,9 @@ pub struct Export {
     /// Do not encrypt. Everyone who can read the files can log in as the users
     #[arg(long, conflicts_with = "recipient")]
     plaintext_secrets: bool,
+    /// Number of factors after which the next file begins. An interrupted export repeats at most one file
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(i32).range(1..=1_000_000))]
+    file_size: i32,
     /// Format of the files
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -109,11 +109,12 @@ impl Run<'_> {
         next.parts = next.parts.saturating_add(1);
         let mut part =
             Part::create(&self.export.output, &next.part_name(next.parts), &self.export.recipient)?;
-        let mut written = 0;
+        let (mut written, enough) = (0, usize::try_from(self.export.file_size).unwrap_or(usize::MAX));
         loop {
             let from = next.next.as_ref().map(|(pk, sk)| PagePosition::after(pk, sk));
             let seal = self.seal.current(self.deployment).await?;
-            let (page, after) = self.deployment.operator.factors(seal.environment(), from).await?;
+            let (page, after) =
+                self.deployment.operator.factors(seal.environment(), from, self.export.file_size).await?;
             next.not_exported.extend(page.damaged.iter().map(ToString::to_string));
             for factor in &page.readable {
                 match line::of(factor, &seal, self.export.format) {
@@ -129,7 +130,7 @@ impl Run<'_> {
             next.next =
                 after.as_ref().and_then(PagePosition::key).map(|(pk, sk)| (pk.to_owned(), sk.to_owned()));
             next.complete = next.next.is_none();
-            if next.complete || written >= PART_FACTORS {
+            if next.complete || written >= enough {
                 break;
             }
         }

@@ -50,7 +50,11 @@ pub(super) type Entries = Box<dyn Iterator<Item = Result<Found, Unreadable>> + S
 pub(super) type Source = Box<dyn BufRead + Send>;
 
 /// Reads a file.
-pub(super) fn entries(format: Format, source: Source) -> Entries {
+pub(super) fn entries(format: Format, mut source: Source) -> Entries {
+    // A byte order mark, which Windows writes. An error is found again by the reader.
+    if source.fill_buf().is_ok_and(|start| start.starts_with("\u{feff}".as_bytes())) {
+        source.consume("\u{feff}".len());
+    }
     match format {
         Format::Ndjson => ndjson::read(source),
         Format::Otpauth => otpauth::read(source),

@@ -35,7 +35,8 @@ impl Operator {
         item::to_factor(refused.item().ok_or(StoreError::Corrupt(attr::PK))?).map(Some)
     }
 
-    /// The factors of an environment on one page of the table, read consistently, in the order of the table.
+    /// The factors of an environment among the next `items` items of the table, or fewer, read consistently and in the
+    /// order of the table.
     ///
     /// # Errors
     ///
@@ -44,10 +45,12 @@ impl Operator {
         &self,
         environment: EnvironmentId,
         from: Option<PagePosition>,
+        items: i32,
     ) -> Result<(Listing<Factor>, Option<PagePosition>), StoreError> {
         let [factors, _] = schema::partition_prefixes(environment);
         let scan = self
             .scan(from)
+            .limit(items)
             .filter_expression("begins_with(#pk, :factors) AND #sk = :factor")
             .expression_attribute_names("#pk", attr::PK)
             .expression_attribute_names("#sk", attr::SK)

@@ -42,9 +42,7 @@ fn objects(text: &str, field: Option<&str>) -> Result<Vec<Value>, Unreadable> {
         expected: "JSON",
     };
     let mut objects = Vec::new();
-    for document in
-        serde_json::Deserializer::from_str(text.trim_start_matches('\u{feff}')).into_iter::<Value>()
-    {
+    for document in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         let mut document = document.map_err(|error| syntax(&error))?;
         let listed = field.and_then(|field| document.get_mut(field)).map(Value::take).unwrap_or(document);
         match listed {

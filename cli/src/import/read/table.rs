@@ -91,7 +91,7 @@ fn row(header: &[String], record: &StringRecord) -> Row {
 }
 
 fn column_name(name: &str) -> String {
-    name.trim_start_matches('\u{feff}').trim().to_lowercase()
+    name.trim().to_lowercase()
 }
 
 /// Whether the error concerns one line, and the next one can be read.
