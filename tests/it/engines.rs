@@ -25,7 +25,7 @@ use shared::domain::scope::Scope;
 use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
-use shared::operate::{ChangeOutcome, Operator};
+use shared::operate::{ChangeOutcome, Operator, PagePosition};
 use shared::store::schema::attr;
 use shared::store::{LogChange, LogOutcome, LogWrite, Page, PageStart, Store, WriteOutcome};
 use std::time::Duration;
@@ -155,6 +155,8 @@ contract!(
     a_secret_is_sealed_again_once_and_beside_a_guard,
     of_racing_guards_one_is_written,
     a_deleted_factor_takes_no_guard,
+    an_import_replaces_no_factor,
+    every_factor_of_an_environment_is_found_page_by_page,
     a_page_follows_the_index_both_ways,
     a_message_is_reserved_once_and_its_log_comes_back,
     a_message_is_marked_over_the_log_it_was_decided_on,
@@ -256,6 +258,38 @@ async fn a_deleted_factor_takes_no_guard(mut engine: Engine) {
     let next = engine.after_a_guess(&seen);
     assert!(matches!(engine.store.settle(&seen, &next).await.unwrap(), WriteOutcome::Changed(None)));
     assert_eq!(engine.store.factor(engine.environment, seen.id).await.unwrap(), None);
+}
+
+async fn an_import_replaces_no_factor(mut engine: Engine) {
+    let factor = engine.factor();
+    assert_eq!(engine.operator.import(&factor).await.unwrap(), None);
+    let other = Factor { guard: engine.after_a_guess(&factor), ..factor.clone() };
+    assert_eq!(engine.operator.import(&other).await.unwrap(), Some(factor.clone()));
+    assert_eq!(engine.store.factor(engine.environment, factor.id).await.unwrap(), Some(factor));
+}
+
+/// An export continues at a key that another process wrote down.
+async fn every_factor_of_an_environment_is_found_page_by_page(mut engine: Engine) {
+    let mut factors: Vec<Factor> = (0..7).map(|_| engine.factor()).collect();
+    for factor in &factors {
+        engine.store.enroll(factor).await.unwrap();
+        let challenge = engine.challenge(factor);
+        engine.store.open_challenge(&challenge).await.unwrap();
+    }
+    let (mut found, mut from, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let (page, next) = engine.operator.factors(engine.environment, from, 3).await.unwrap();
+        assert!(page.damaged.is_empty() && page.readable.len() <= 3);
+        found.extend(page.readable);
+        pages += 1;
+        let Some(next) = next else { break };
+        let (pk, sk) = next.key().unwrap();
+        from = Some(PagePosition::after(pk, sk));
+    }
+    factors.sort_by_key(|factor| factor.id);
+    found.sort_by_key(|factor| factor.id);
+    assert_eq!(found, factors);
+    assert!(pages >= 5, "{pages} pages of 14 items");
 }
 
 async fn a_page_follows_the_index_both_ways(mut engine: Engine) {

@@ -1,6 +1,7 @@
 //! Enrolling a factor.
 
 use crate::app::{App, Totp, send};
+use crate::audit::{bare, lines_with};
 use reqwest::Method;
 use serde_json::json;
 
@@ -132,6 +133,11 @@ async fn otp_03_a_secret_of_80_bits_is_imported_and_the_minimum_can_be_raised() 
     let app = App::start().await;
     let totp = Totp::of(&app.post(path, body("JBSWY3DPEHPK3PXP"), 201).await["authentication_factor"]);
     assert!(app.logs_in(&totp).await);
+    let long = Totp::of(
+        &app.post(path, body("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), 201).await["authentication_factor"],
+    );
+    let is_short = |factor: &Totp| lines_with(bare(&factor.id))[0]["short_secret"].clone();
+    assert_eq!((is_short(&totp), is_short(&long)), (json!(true), json!(null)));
 
     let app = App::start_with(&[("LATCHKEY_TOTP_IMPORT_MIN_BITS", "112")]).await;
     let refused = app.post(path, body("JBSWY3DPEHPK3PXP"), 422).await;

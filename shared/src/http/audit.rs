@@ -37,6 +37,7 @@ struct AuditFields {
     lock: Option<Locked>,
     charged: Option<MicroUsd>,
     sent: bool,
+    short_secret: bool,
 }
 
 impl AuditTrail {
@@ -71,6 +72,11 @@ impl AuditTrail {
     /// Records that the message was sent.
     pub(super) fn sent(&self) {
         self.fields().sent = true;
+    }
+
+    /// Records that a secret with fewer bits than RFC 4226 requires was imported.
+    pub(super) fn short_secret(&self) {
+        self.fields().short_secret = true;
     }
 
     fn fields(&self) -> MutexGuard<'_, AuditFields> {
@@ -110,6 +116,7 @@ impl CompletedRequest<'_> {
             country: fields.country.as_ref().map(Country::as_str),
             challenge: fields.challenge.map(Bare),
             locked_until: fields.lock.map(LockEnd),
+            short_secret: fields.short_secret,
             message_sent: fields.sent,
             message_cost_usd: fields.charged.map(Dollars),
             table: self.table,

@@ -12,7 +12,7 @@ use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::domain::otpauth::{self, Label};
 use crate::domain::phone::{Phone, PhoneError};
-use crate::domain::policy::{IMPORTED_SECRET_BYTES, SecretBits};
+use crate::domain::policy::{IMPORTED_SECRET_BYTES, SHORT_SECRET, SecretBits};
 use crate::domain::qr;
 use crate::domain::totp::Secret;
 use crate::domain::user::UserId;
@@ -65,6 +65,9 @@ async fn enroll_for_user(
         fields.optional("totp_secret", |text| imported_secret(text, call.core.policy.totp_import_min));
     let (issuer, account) = fields.check(only_type.and(issuer.zip(account)))?;
 
+    if imported.as_ref().is_some_and(|secret| secret.bits() < SHORT_SECRET) {
+        call.trail.short_secret();
+    }
     let secret = imported.map_or_else(|| call.core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
     let credential = Credential::Totp { issuer, account, secret };
     let (factor, enrollment) = new_factor(&call, Some(user), credential).await?;
