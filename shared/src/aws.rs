@@ -25,9 +25,14 @@ pub const MAX_DYNAMODB_TRIES: u32 = 3;
 /// The longest pause before the first retry. It doubles with each retry.
 pub const DYNAMODB_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Maximum number of sequential DynamoDB calls of a request without version conflicts: a verify reads the list of
-/// environments, the environment, the challenge, the factor and a new keyring entry, writes, and re-reads the factor if
-/// the outcome is unknown.
+/// Maximum number of times that a conditional write is sent again while its outcome is unknown, each with its own tries.
+/// After the first, none is sent once
+/// [`DYNAMODB_TIMEOUT`] has passed.
+pub const MAX_REPEATED_WRITES: u32 = 4;
+
+/// Maximum number of sequential DynamoDB calls of a request without version conflicts, in timeouts of a call: a verify
+/// reads the list of environments, the environment, the challenge, the factor and a new keyring entry, and writes, which
+/// takes up to two if the outcome is unknown.
 pub const MAX_DYNAMODB_CALLS: u32 = 7;
 
 /// The functions' Lambda timeout (`template.yaml`).

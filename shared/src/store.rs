@@ -18,6 +18,7 @@ pub use error::{DamagedItem, Listing, StoreError};
 pub use list::{LIST_QUERY_LIMIT, MAX_LIST_QUERIES, Page, PageStart};
 pub use phone_log::{LogChange, LogOutcome, LogWrite};
 pub(crate) use table::Table;
+use table::until_known;
 
 use crate::domain::challenge::Challenge;
 use crate::domain::factor::Factor;
@@ -39,10 +40,8 @@ pub struct Store {
 pub enum WriteOutcome {
     /// The guard was written: the verdict may be returned.
     Written,
-    /// Version conflict: nothing was written. Carries the current factor; `None` if it was deleted.
+    /// The stored factor has another version. Carries it; `None` if it was deleted.
     Changed(Option<Box<Factor>>),
-    /// The outcome is unknown. Carries the factor as it was re-read afterwards, and the error of the write.
-    Unknown(Option<Box<Factor>>, StoreError),
 }
 
 impl Store {
@@ -106,35 +105,34 @@ impl Store {
 
     /// Replaces the guard of `seen` with `next`, unless the factor has changed: one conditional write.
     ///
-    /// If the write is refused or its outcome is unknown, the result carries the current factor, so that the caller can
-    /// look for its own attempt. The SDK retries a write whose response was lost, so the conflict may be with the first
-    /// try of this very write.
+    /// If the write is refused, the result carries the current factor, so that the caller can look for its own attempt: a
+    /// write whose response was lost is sent again, so the conflict may be with an earlier try of this very write.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the outcome of the write is unknown and the factor cannot be re-read.
+    /// [`StoreError`] if the outcome of the write is unknown.
     pub async fn settle(&self, seen: &Factor, next: &Guard) -> Result<WriteOutcome, StoreError> {
-        let update = self
-            .table
-            .client
-            .update_item()
-            .table_name(&self.table.name)
-            .set_key(Some(schema::factor_key(seen.environment, seen.id)))
-            .update_expression("SET #version = :next, #guard = :guard")
-            .condition_expression("#version = :seen")
-            .expression_attribute_names("#version", attr::VERSION)
-            .expression_attribute_names("#guard", attr::GUARD)
-            .expression_attribute_values(":seen", item::number(seen.guard.version))
-            .expression_attribute_values(":next", item::number(next.version))
-            .expression_attribute_values(":guard", item::guard::from_guard(next))
-            .return_values_on_condition_check_failure(AllOld);
-        let Err(error) = update.send().await else { return Ok(WriteOutcome::Written) };
+        let update = || {
+            let update = self.table.client.update_item().table_name(&self.table.name);
+            update
+                .set_key(Some(schema::factor_key(seen.environment, seen.id)))
+                .update_expression("SET #version = :next, #guard = :guard")
+                .condition_expression("#version = :seen")
+                .expression_attribute_names("#version", attr::VERSION)
+                .expression_attribute_names("#guard", attr::GUARD)
+                .expression_attribute_values(":seen", item::number(seen.guard.version))
+                .expression_attribute_values(":next", item::number(next.version))
+                .expression_attribute_values(":guard", item::guard::from_guard(next))
+                .return_values_on_condition_check_failure(AllOld)
+                .send()
+        };
+        let refused = UpdateItemError::is_conditional_check_failed_exception;
+        let Err(error) = until_known(update, refused).await else { return Ok(WriteOutcome::Written) };
         if let Some(UpdateItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() {
             let current = refused.item().map(item::to_factor).transpose()?;
             return Ok(WriteOutcome::Changed(current.map(Box::new)));
         }
-        let current = self.factor(seen.environment, seen.id).await?;
-        Ok(WriteOutcome::Unknown(current.map(Box::new), error::unavailable("write a verdict", &error)))
+        Err(error::unavailable("write a verdict", &error))
     }
 
     /// Deletes a factor. Its challenges can no longer be verified. Idempotent.

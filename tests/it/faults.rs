@@ -51,6 +51,12 @@ fn read_consistently(operation: Operation, calls: &[Call]) {
     }
 }
 
+/// Whether a call is the first of an operation since the plan was set, with all of its tries.
+fn first_call(operation: &'static str) -> impl FnMut(&Call) -> bool + Send {
+    let mut first = None;
+    move |call| call.operation == operation && *first.get_or_insert(call.number) == call.number
+}
+
 /// A factor as the table holds it.
 async fn stored(app: &App, factor: &str) -> Option<Factor> {
     let store = &app.local.core.store;

@@ -6,6 +6,7 @@
 mod contract;
 mod examples;
 mod given;
+mod reference;
 mod wrong;
 
 use crate::app::{Answer, App};

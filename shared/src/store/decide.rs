@@ -53,8 +53,8 @@ impl Store {
     /// A snapshot may be out of date. A decision on it is written only over the same version of the factor. If the decision
     /// fails, for example because the snapshot is locked, the factor is read and decided on instead.
     ///
-    /// After a conflict or an unknown outcome, the current guard is first searched for the decision: the SDK may have
-    /// written it in a try whose response was lost.
+    /// After a conflict, the current guard is first searched for the decision: it may have been written in a try whose
+    /// response was lost.
     ///
     /// # Errors
     ///
@@ -64,8 +64,6 @@ impl Store {
         seen: Seen,
         decision: &D,
     ) -> Result<DecisionOutcome<D::Outcome>, D::Error> {
-        let already_written =
-            |guard: &Guard| Some(DecisionOutcome::Written(decision.recorded(guard)?, guard.clone()));
         let (mut factor, mut read) = match seen {
             Seen::Read(factor) => (factor, true),
             Seen::Snapshot(factor) => (factor, false),
@@ -83,14 +81,11 @@ impl Store {
             read = true;
             factor = match self.settle(&factor, &next).await? {
                 WriteOutcome::Written => return Ok(DecisionOutcome::Written(outcome, next)),
-                WriteOutcome::Unknown(current, error) => {
-                    return current.and_then(|current| already_written(&current.guard)).ok_or(error.into());
-                }
                 WriteOutcome::Changed(None) => return Ok(DecisionOutcome::Deleted),
                 WriteOutcome::Changed(Some(current)) => *current,
             };
-            if let Some(outcome) = already_written(&factor.guard) {
-                return Ok(outcome);
+            if let Some(outcome) = decision.recorded(&factor.guard) {
+                return Ok(DecisionOutcome::Written(outcome, factor.guard));
             }
         }
         Ok(DecisionOutcome::Contended)

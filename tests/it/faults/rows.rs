@@ -1,7 +1,7 @@
 //! The rows that ask for more than one failing call, for time, or for none.
 
 use super::operation::Operation;
-use super::{ask, assemble, is_unavailable, read_consistently, stored};
+use super::{ask, assemble, first_call, is_unavailable, read_consistently, stored};
 use crate::app::{App, logged, send};
 use cli::serve::faults::{Call, Fault, Faults, QUICK};
 use reqwest::Method;
@@ -11,7 +11,7 @@ use serde_json::json;
 async fn flt_02_a_write_whose_response_was_lost_counts_once() {
     use Fault::{ServerError, TimeoutAfter as ResponseLost, TimeoutBefore as RequestLost};
     let app = App::start_with_faults(Faults::none()).await;
-    // The client tries three times; after that the store itself looks what became of the write.
+    // The client tries three times; after that the store repeats the call.
     for faults in [
         vec![ResponseLost],
         vec![RequestLost],
@@ -24,9 +24,8 @@ async fn flt_02_a_write_whose_response_was_lost_counts_once() {
         let (totp, challenge) = app.challenged().await;
         let code = app.code_of(&totp, 0);
         let planned = faults.clone();
-        app.faults().plan(move |call| {
-            (call.operation == "UpdateItem").then(|| planned.get(call.tries - 1).copied()).flatten()
-        });
+        let mut first = first_call("UpdateItem");
+        app.faults().plan(move |call| first(call).then(|| planned.get(call.tries - 1).copied()).flatten());
         assert!(app.is_valid(&challenge, &code).await, "{faults:?}");
         let calls = app.faults().calls();
         let write = calls.iter().find(|call| call.operation == "UpdateItem").unwrap();
@@ -42,9 +41,9 @@ async fn flt_03_of_parallel_verifies_whose_responses_are_lost_one_succeeds() {
     for lost_tries in [1, usize::MAX].repeat(5) {
         let (totp, challenge) = app.challenged().await;
         let code = app.code_of(&totp, 0);
-        app.faults().plan(move |call| {
-            (call.operation == "UpdateItem" && call.tries <= lost_tries).then_some(Fault::TimeoutAfter)
-        });
+        let mut first = first_call("UpdateItem");
+        app.faults()
+            .plan(move |call| (first(call) && call.tries <= lost_tries).then_some(Fault::TimeoutAfter));
         let verify = || app.verify(&challenge, &code);
         let (first, second, third) = tokio::join!(verify(), verify(), verify());
         let answers = [first, second, third];
@@ -58,6 +57,33 @@ async fn flt_03_of_parallel_verifies_whose_responses_are_lost_one_succeeds() {
         }
         let guard = stored(&app, &totp.id).await.unwrap().guard;
         assert_eq!(guard.spent.values().map(|spent| spent.attempts.len()).sum::<usize>(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flt_02_an_enrollment_whose_responses_were_lost_makes_one_factor() {
+    let app = App::start_with_faults(Faults::none()).await;
+    for (number, lost) in [1, 3].into_iter().enumerate() {
+        let user = format!("user_{number}");
+        let route = format!("/user_management/users/{user}/auth_factors");
+        // The factor is the second item; the response of each of its first calls is lost, all tries of it.
+        let mut calls = Vec::new();
+        app.faults().plan(move |call| {
+            if call.operation == "PutItem" && !calls.contains(&call.number) {
+                calls.push(call.number);
+            }
+            let nth = calls.iter().position(|seen| *seen == call.number);
+            nth.is_some_and(|nth| (1..=lost).contains(&nth)).then_some(Fault::TimeoutAfter)
+        });
+        let request = app.authorized(Method::POST, &route).json(&json!({"type": "totp"}));
+        let enrolled = send(request).await.expect(201)["authentication_factor"]["id"].clone();
+        assert_eq!(app.faults().injected()[&Fault::TimeoutAfter], 3 * u64::try_from(lost).unwrap());
+        app.faults().plan(|_| None);
+        let list = send(app.authorized(Method::GET, &route)).await.expect(200)["data"].clone();
+        assert_eq!(
+            list.as_array().unwrap().iter().map(|factor| &factor["id"]).collect::<Vec<_>>(),
+            [&enrolled]
+        );
     }
 }
 
@@ -165,7 +191,8 @@ async fn flt_01_a_table_that_falls_silent_gives_503_or_the_verdict_it_wrote() {
     is_unavailable(&app.verify(&challenge, &code).await);
     app.faults().plan(|call| (call.operation == "UpdateItem").then_some(Fault::SilenceBefore));
     is_unavailable(&app.verify(&challenge, &code).await);
-    app.faults().plan(|call| (call.operation == "UpdateItem").then_some(Fault::SilenceAfter));
+    let mut first = first_call("UpdateItem");
+    app.faults().plan(move |call| first(call).then_some(Fault::SilenceAfter));
     assert!(app.is_valid(&challenge, &code).await, "its write is found again");
     app.faults().plan(|_| None);
     assert_eq!(app.verify(&challenge, &code).await.status, 422);

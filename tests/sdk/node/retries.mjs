@@ -67,19 +67,21 @@ await dev("faults", { share: 0 });
 assert.ok(faults > 0, "no call failed");
 
 const outbox = await dev("sms");
-const counts = { "calls that failed in the end": 0, "left-over factors": 0, "guesses spent twice": 0 };
+const counts = { "calls that failed in the end": 0 };
 const never = {
   "texts promised and not sent": 0,
   "second texts": 0,
   "cooldowns without a text": 0,
   "lost verdicts": 0,
   "wrong codes accepted": 0,
+  "left-over factors": 0,
+  "guesses spent twice": 0,
 };
 for (const { userId, phone, challengeId, enrolled, wrong, right, text } of flows) {
   counts["calls that failed in the end"] += [enrolled, wrong, right, text].filter((end) => end?.error).length;
   const factors = (await get(`/user_management/users/${userId}/auth_factors`)).data.length;
-  counts["left-over factors"] += factors - (enrolled.value ? 1 : 0);
-  if (wrong) counts["guesses spent twice"] += Math.max(0, 4 - (await guessesLeft(challengeId)));
+  never["left-over factors"] += factors - (enrolled.value ? 1 : 0);
+  if (wrong) never["guesses spent twice"] += Math.max(0, 4 - (await guessesLeft(challengeId)));
   never["wrong codes accepted"] += wrong?.value?.valid ? 1 : 0;
   // A call that ends in 503 loses no verdict: the application knows that it has to ask again.
   never["lost verdicts"] += right?.value?.valid === false || (right?.error && right.error.status < 500) ? 1 : 0;
@@ -93,5 +95,3 @@ const list = (counted) => Object.entries(counted).map(([what, count]) => `${coun
 const share = Number(process.env.LATCHKEY_FAULTS);
 console.log(`node-${version}, ${flows.length} flows, ${faults} faults at ${share}: ${list(never)}; ${list(counts)}`);
 assert.deepEqual(Object.values(never).filter((count) => count > 0), []);
-// What a lost answer can leave behind (docs/COMPATIBILITY.md): rarer than the faults.
-assert.ok(counts["left-over factors"] <= share * FLOWS && counts["guesses spent twice"] <= share * FLOWS);
