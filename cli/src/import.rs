@@ -23,14 +23,14 @@ use crate::deployment::{Deployment, FreshSeal};
 use crate::error::{Error, TransferError};
 use clap::Args;
 use entry::Rules;
-use format::{DETECTED_BYTES, Format};
+use format::Format;
 use outcome::Tally;
 use read::{Entries, Source};
 use report::{Earlier, Report};
 use run::Run;
 use shared::domain::environment::Tag;
 use shared::domain::otpauth::Label;
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
 use std::path::PathBuf;
 use tokio::sync::Mutex;
 use writer::Writer;
@@ -81,7 +81,7 @@ pub struct Import {
 pub async fn run(import: &Import, deployment: &Deployment, console: &mut Console) -> Result<(), Error> {
     let registration = deployment.environment(&import.environment).await?;
     let identities = import.identity.as_deref().map(source::identities).transpose()?.unwrap_or_default();
-    let source = BufReader::with_capacity(DETECTED_BYTES, source::open(&import.path, identities)?);
+    let source = source::open(&import.path, identities)?;
     let (format, entries) = import.entries(source, console)?;
     let (earlier, report) = import.report()?;
     let mut tally = Tally::new(format, import.dry_run);
@@ -110,11 +110,7 @@ pub async fn run(import: &Import, deployment: &Deployment, console: &mut Console
 
 impl Import {
     /// The entries of the file, and its format.
-    fn entries(
-        &self,
-        mut source: BufReader<Source>,
-        console: &mut Console,
-    ) -> Result<(Format, Entries), Error> {
+    fn entries(&self, mut source: Source, console: &mut Console) -> Result<(Format, Entries), Error> {
         let failed = |source| TransferError::File { path: self.path.clone(), source };
         let start = source.fill_buf().map_err(failed)?;
         let format = self.format.or_else(|| Format::detect(start));
@@ -125,7 +121,7 @@ impl Import {
                 format.name()
             ))?;
         }
-        Ok((format, read::entries(format, Box::new(source))))
+        Ok((format, read::entries(format, source)))
     }
 
     fn rules(&self, deployment: &Deployment) -> Rules {

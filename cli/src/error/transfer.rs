@@ -20,7 +20,7 @@ pub enum TransferError {
     )]
     UnknownFormat(PathBuf),
     /// The file is not of its format, or damaged.
-    #[error("{} cannot be read further: {cause}. What came before it was imported; if the format is wrong, name it with --format", path.display())]
+    #[error("{} cannot be read further: {cause}. If its format is another one, name it with --format", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

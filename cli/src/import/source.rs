@@ -1,5 +1,6 @@
 //! Where entries are read from: a file, standard input, or the directory that `latchkey export` wrote; encrypted or not.
 
+use super::format::DETECTED_BYTES;
 use super::read::Source;
 use crate::error::TransferError;
 use age::{Decryptor, Identity, IdentityFile};
@@ -28,14 +29,19 @@ pub(super) fn identities(path: &Path) -> Result<Identities, TransferError> {
 /// Opens a file, standard input, or the parts of an export in their order.
 pub(super) fn open(path: &Path, identities: Identities) -> Result<Source, TransferError> {
     if path.as_os_str() == STDIN {
-        return decrypted(path, &identities, Box::new(BufReader::new(io::stdin())));
+        return decrypted(path, &identities, buffered(io::stdin()));
     }
     if !path.is_dir() {
-        return decrypted(path, &identities, Box::new(BufReader::new(open_file(path)?)));
+        return decrypted(path, &identities, buffered(open_file(path)?));
     }
     let parts = crate::export::complete_parts(path)?;
     let concatenated = Concatenated { parts: parts.into_iter(), identities, current: Box::new(io::empty()) };
-    Ok(Box::new(BufReader::new(concatenated)))
+    Ok(buffered(concatenated))
+}
+
+/// A buffer in which the start of a file is long enough to detect its format.
+fn buffered(file: impl Read + Send + 'static) -> Source {
+    Box::new(BufReader::with_capacity(DETECTED_BYTES, file))
 }
 
 fn open_file(path: &Path) -> Result<File, TransferError> {
@@ -58,7 +64,7 @@ fn decrypted(path: &Path, identities: &Identities, mut file: Source) -> Result<S
     });
     let opened = opened
         .map_err(|error| TransferError::CannotDecrypt { path: path.to_owned(), cause: error.to_string() })?;
-    Ok(Box::new(BufReader::new(opened)))
+    Ok(buffered(opened))
 }
 
 /// Files one after the other. Each is opened when the one before it ends.
@@ -76,7 +82,7 @@ impl Read for Concatenated {
                 return Ok(read);
             }
             let Some(part) = self.parts.next() else { return Ok(0) };
-            let file = Box::new(BufReader::new(File::open(&part)?));
+            let file = buffered(File::open(&part)?);
             self.current = decrypted(&part, &self.identities, file).map_err(io::Error::other)?;
         }
     }
