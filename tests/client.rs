@@ -16,6 +16,7 @@ pub struct Client {
 }
 
 /// An enrolled TOTP factor, with the secret that its authenticator app holds.
+#[derive(Clone)]
 pub struct Totp {
     /// The factor's ID.
     pub id: String,

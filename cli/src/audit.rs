@@ -33,6 +33,12 @@ pub(crate) struct Change {
     /// Number of resealed secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) secrets: Option<usize>,
+    /// Number of imported or exported factors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) factors: Option<usize>,
+    /// The age recipients that an export is encrypted to; empty if it is not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recipients: Option<Vec<String>>,
     /// IDs of removed keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) removed: Vec<String>,

@@ -3,13 +3,15 @@
 use crate::console::Console;
 use crate::deployment::{Deployment, Target};
 use crate::env::EnvCommand;
+use crate::export::Export;
 use crate::factors::FactorsCommand;
 use crate::foreground::{self, Serve};
+use crate::import::Import;
 use crate::init::Init;
 use crate::keyring::KeyringCommand;
 use crate::keys::KeysCommand;
 use crate::recovery::RecoveryCommand;
-use crate::{doctor, env, factors, init, keyring, keys, recovery};
+use crate::{doctor, env, export, factors, import, init, keyring, keys, recovery};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -59,6 +61,10 @@ enum Command {
     /// Show and revoke a user's recovery codes
     #[command(subcommand)]
     Recovery(RecoveryCommand),
+    /// Create the factors of a file from another system, or of an export
+    Import(Import),
+    /// Write all factors of an environment, with their secrets, to encrypted files
+    Export(Export),
     /// List and rotate the keys that seal secrets
     #[command(subcommand)]
     Keyring(KeyringCommand),
@@ -122,6 +128,8 @@ async fn run_command(command: &Command, deployment: &Deployment, console: &mut C
         Command::Keys(command) => keys::run(command, deployment, console).await,
         Command::Factors(command) => factors::run(command, deployment, console).await,
         Command::Recovery(command) => recovery::run(command, deployment, console).await,
+        Command::Import(import) => import::run(import, deployment, console).await,
+        Command::Export(export) => export::run(export, deployment, console).await,
         Command::Keyring(command) => keyring::run(command, deployment, console).await,
         Command::Doctor => match doctor::run(deployment, console).await {
             Ok(doctor::Health::Faults) => return FAULTS,

@@ -1,5 +1,9 @@
 //! The deployment that a command works on: on AWS, or in a data directory of `latchkey serve`.
 
+mod fresh_seal;
+
+pub(crate) use fresh_seal::FreshSeal;
+
 use crate::error::Error;
 use crate::serve::{self, TABLE, engine};
 use aws_config::SdkConfig;

@@ -1,8 +1,10 @@
 //! Errors of commands. A message says what happened, why, and what to type next.
 
 mod hint;
+mod transfer;
 
 pub use hint::hint;
+pub use transfer::TransferError;
 
 use crate::serve::ServeError;
 use shared::config::InvalidVariables;
@@ -16,6 +18,7 @@ use shared::ports::NoEntropy;
 use shared::store::{DamagedItem, StoreError};
 use shared::vault::keyring::KeyringError;
 use shared::vault::kms::KmsError;
+use shared::vault::seal::SealError;
 use std::io;
 use std::path::PathBuf;
 
@@ -172,12 +175,18 @@ pub enum Error {
         /// The first of them, and its error.
         first: String,
     },
+    /// Factors could not be imported or exported.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// A DynamoDB call failed, or an item is damaged.
     #[error("{0}. {hint}", hint = hint::store(.0))]
     Store(#[from] StoreError),
     /// The keyring cannot be read or unwrapped.
     #[error("{0}{hint}", hint = hint::keyring(.0))]
     Keyring(#[from] KeyringError),
+    /// A secret cannot be sealed or opened.
+    #[error("{0}. Restore the environment's item and the table's keyring items from a backup")]
+    Seal(#[from] SealError),
     /// A KMS call failed.
     #[error("{0}. {hint}", hint = hint::kms(.0))]
     Kms(#[from] KmsError),

@@ -10,9 +10,11 @@ use shared::domain::environment::Tag;
 use shared::domain::factor::{Credential, Factor, FactorSummary};
 use shared::domain::guard::Locked;
 use shared::domain::id::FactorId;
+use shared::domain::policy::SHORT_SECRET;
 use shared::domain::text::escaped;
 use shared::domain::user::UserId;
 use shared::store::{DamagedItem, DecisionOutcome, StoreError};
+use shared::vault::seal::Seal;
 
 /// The subcommands of `latchkey factors`.
 #[derive(Subcommand, Debug)]
@@ -70,6 +72,10 @@ struct FactorDetails {
     /// `None` if the factor is not locked.
     locked: Option<String>,
     sealed_with: Option<String>,
+    /// Length of the secret of an authenticator app.
+    secret_bits: Option<usize>,
+    /// Whether the secret is shorter than RFC 4226 requires.
+    short_secret: bool,
 }
 
 impl Row for FactorRow {
@@ -152,6 +158,8 @@ fn show(factor: &Factor, deployment: &Deployment, console: &mut Console) -> Resu
     let details = details(factor, deployment);
     let recent =
         details.recent_failures.last().map_or_else(String::new, |last| format!(", the latest at {last}"));
+    let short = if details.short_secret { ", short: see docs/SECURITY.md#short-secrets" } else { "" };
+    let secret = details.secret_bits.map(|bits| format!("{bits} bits{short}"));
     for (what, value) in [
         ("factor", &details.row.id),
         ("type", &details.row.factor_type.to_owned()),
@@ -166,6 +174,9 @@ fn show(factor: &Factor, deployment: &Deployment, console: &mut Console) -> Resu
     ] {
         console.print_text(format_args!("{what:<8}  {}", escaped(value)))?;
     }
+    if let Some(secret) = secret {
+        console.print_text(format_args!("{:<8}  {secret}", "secret"))?;
+    }
     console.print_json(&details)
 }
 
@@ -174,6 +185,7 @@ fn details(factor: &Factor, deployment: &Deployment) -> FactorDetails {
     let locked = guard.accepts_challenges(deployment.now()).err().map(|Locked { retry_at }| {
         retry_at.map_or_else(|| "until an operator unlocks it".to_owned(), |at| format!("until {at}"))
     });
+    let bits = factor.credential.secret().map(Seal::secret_bits);
     FactorDetails {
         row: row(&factor.summary()),
         last_used_at: guard.last_used_at.map(|time| time.to_string()),
@@ -181,6 +193,8 @@ fn details(factor: &Factor, deployment: &Deployment) -> FactorDetails {
         recent_failures: guard.recent_failures.iter().map(ToString::to_string).collect(),
         locked,
         sealed_with: factor.credential.secret().map(|secret| secret.key.to_string()),
+        secret_bits: bits.map(|bits| bits.0),
+        short_secret: bits.is_some_and(|bits| bits < SHORT_SECRET),
     }
 }
 

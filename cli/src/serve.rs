@@ -18,7 +18,7 @@ mod in_process;
 pub mod kms;
 pub mod listen;
 mod options;
-mod private;
+pub(crate) mod private;
 mod running;
 mod sns;
 mod token;

@@ -7,7 +7,8 @@ pub use reader::InvalidVariables;
 use crate::aws::{EndpointUrls, FunctionAccess, TrustedRoots};
 use crate::domain::phone::Country;
 use crate::domain::policy::{
-    Countries, DEFAULT_SMS_DAILY_BUDGET, DEFAULT_SMS_MAX_PRICE, LOCAL_SMS_DAILY_BUDGET, Policy, Skew,
+    Countries, DEFAULT_IMPORT_MIN, DEFAULT_SMS_DAILY_BUDGET, DEFAULT_SMS_MAX_PRICE, LOCAL_SMS_DAILY_BUDGET,
+    MAX_IMPORT_MIN, Policy, SecretBits, Skew,
 };
 use crate::domain::sms_budget::MicroUsd;
 use crate::domain::sms_text::SmsTemplate;
@@ -39,7 +40,7 @@ pub struct Config {
 }
 
 /// Every variable the code reads. A test compares the list with `template.yaml` and docs/CONFIGURATION.md.
-pub const VARIABLES: [&str; 12] = [
+pub const VARIABLES: [&str; 13] = [
     "LATCHKEY_TABLE",
     "LATCHKEY_KMS_KEY_ID",
     "LATCHKEY_SMS_COUNTRIES",
@@ -50,6 +51,7 @@ pub const VARIABLES: [&str; 12] = [
     "LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD",
     "LATCHKEY_SMS_TEMPLATE",
     "LATCHKEY_TOTP_SKEW",
+    "LATCHKEY_TOTP_IMPORT_MIN_BITS",
     "LATCHKEY_TRUSTED_ROOTS",
     "LATCHKEY_LOG",
 ];
@@ -114,6 +116,9 @@ impl Settings {
                 totp_skew: reader
                     .parsed("LATCHKEY_TOTP_SKEW", "must be 0 or 1", skew)
                     .unwrap_or(Skew::OneStep),
+                totp_import_min: reader
+                    .parsed("LATCHKEY_TOTP_IMPORT_MIN_BITS", "must be a number from 80 to 160", import_min)
+                    .unwrap_or(DEFAULT_IMPORT_MIN),
                 sms_countries: reader
                     .parsed("LATCHKEY_SMS_COUNTRIES", "must be ISO codes like US,CA", listed_countries)
                     .unwrap_or(countries),
@@ -163,6 +168,11 @@ fn skew(text: &str) -> Option<Skew> {
         "1" => Some(Skew::OneStep),
         _ => None,
     }
+}
+
+fn import_min(text: &str) -> Option<SecretBits> {
+    let bits = SecretBits(text.parse().ok()?);
+    (DEFAULT_IMPORT_MIN..=MAX_IMPORT_MIN).contains(&bits).then_some(bits)
 }
 
 fn listed_countries(text: &str) -> Option<Countries> {

@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod challenge;
 pub mod code;
 pub mod environment;
+pub mod external_id;
 pub mod factor;
 pub mod guard;
 pub mod id;

@@ -1,4 +1,5 @@
-//! Operations for operators: create the table, change environments and the keyring, scan the whole table.
+//! Operations for operators: create the table, change environments and the keyring, scan the whole table, import and
+//! export factors.
 //!
 //! All of them need an [`Operator`], which is created from an SDK client. A handler has no SDK client and cannot obtain
 //! one, so no request can perform these operations.
@@ -10,12 +11,14 @@ mod keyring;
 mod sealed;
 mod sweep;
 mod table;
+mod transfer;
 
 pub use config::OperatorConfig;
 pub use environment::ChangeOutcome;
 pub use sealed::SealedItem;
 pub use sweep::{MAX_BATCH_TRIES, PagePosition, RemovedPage};
 pub use table::TableState;
+pub use transfer::ExportItem;
 
 use crate::store::{Store, Table};
 use aws_sdk_dynamodb::Client;

@@ -3,10 +3,14 @@
 mod damage;
 pub(crate) mod doctor;
 mod env;
+mod export;
 mod factors;
+mod import;
 mod init;
 mod keyring;
 mod keys;
+mod killed;
+mod moving;
 mod recovery;
 
 use crate::app::App;

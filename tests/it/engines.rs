@@ -27,7 +27,7 @@ use shared::domain::scope::Scope;
 use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
-use shared::operate::{ChangeOutcome, Operator, SealedItem};
+use shared::operate::{ChangeOutcome, ExportItem, Operator, PagePosition, SealedItem};
 use shared::store::schema::attr;
 use shared::store::{LogChange, LogOutcome, LogWrite, Page, PageStart, Store, WriteOutcome};
 use std::time::Duration;
@@ -177,6 +177,8 @@ contract!(
     a_deleted_factor_takes_no_guard,
     recovery_codes_replace_the_earlier_ones,
     a_used_recovery_code_is_removed_with_its_verdict,
+    an_import_replaces_no_factor,
+    every_factor_of_an_environment_is_found_page_by_page,
     a_page_follows_the_index_both_ways,
     a_message_is_reserved_once_and_its_log_comes_back,
     a_message_is_marked_over_the_log_it_was_decided_on,
@@ -329,6 +331,45 @@ async fn a_used_recovery_code_is_removed_with_its_verdict(mut engine: Engine) {
     engine.operator.rewrap(&item, &resealed).await.unwrap();
     let stored = engine.store.recovery_codes(engine.environment, &seen.user).await.unwrap().unwrap();
     assert_eq!((stored.key, stored.codes.len()), (resealed, seen.codes.len() - 1));
+}
+
+async fn an_import_replaces_no_factor(mut engine: Engine) {
+    let factor = engine.factor();
+    assert_eq!(engine.operator.import(&factor).await.unwrap(), None);
+    let other = engine.after_a_guess(&factor);
+    assert_eq!(engine.operator.import(&other).await.unwrap(), Some(factor.clone()));
+    assert_eq!(engine.store.factor(engine.environment, factor.id).await.unwrap(), Some(factor));
+}
+
+/// An export continues at a key that another process wrote down.
+async fn every_factor_of_an_environment_is_found_page_by_page(mut engine: Engine) {
+    let mut factors: Vec<Factor> = (0..7).map(|_| engine.factor()).collect();
+    for factor in &factors {
+        engine.store.enroll(factor).await.unwrap();
+        let challenge = engine.challenge(factor);
+        engine.store.open_challenge(&challenge).await.unwrap();
+    }
+    let codes = engine.recovery_codes();
+    engine.store.replace_recovery_codes(&codes).await.unwrap();
+    let (mut found, mut sets, mut from, mut pages) = (Vec::new(), Vec::new(), None, 0);
+    loop {
+        let (page, next) = engine.operator.export(engine.environment, from, 3).await.unwrap();
+        assert!(page.damaged.is_empty() && page.readable.len() <= 3);
+        for item in page.readable {
+            match item {
+                ExportItem::Factor(factor) => found.push(*factor),
+                ExportItem::RecoveryCodes(set) => sets.push(*set),
+            }
+        }
+        pages += 1;
+        let Some(next) = next else { break };
+        let (pk, sk) = next.key().unwrap();
+        from = Some(PagePosition::after(pk, sk));
+    }
+    factors.sort_by_key(|factor| factor.id);
+    found.sort_by_key(|factor| factor.id);
+    assert_eq!((found, sets), (factors, vec![codes]));
+    assert!(pages >= 5, "{pages} pages of 15 items");
 }
 
 async fn a_page_follows_the_index_both_ways(mut engine: Engine) {

@@ -1,6 +1,7 @@
 //! Enrolling a factor.
 
 use crate::app::{App, Totp, send};
+use crate::audit::{bare, lines_with};
 use reqwest::Method;
 use serde_json::json;
 
@@ -113,6 +114,7 @@ async fn a_users_labels_default_and_a_secret_can_be_imported() {
     insta::assert_snapshot!(app.named(&[factor]), @r#"{"created_at":"<+0 ms>","id":"<factor 1>","object":"authentication_factor","totp":{"issuer":"local","qr_code":"<image 1>","secret":"<secret 1>","uri":"otpauth://totp/local:a_b%20c?secret=<secret 1>&issuer=local&algorithm=SHA1&digits=6&period=30","user":"a_b c"},"type":"totp","updated_at":"<+0 ms>","user_id":"a:b c"}"#);
     for (body, field) in [
         (json!({"type": "totp", "totp_secret": "short"}), "totp_secret"),
+        (json!({"type": "totp", "totp_secret": "JBSWY3DPEHPK3"}), "totp_secret"),
         (json!({"type": "totp", "totp_secret": 1}), "totp_secret"),
         // F19: a placeholder.
         (json!({"type": "totp", "totp_secret": "A".repeat(32)}), "totp_secret"),
@@ -121,6 +123,27 @@ async fn a_users_labels_default_and_a_secret_can_be_imported() {
     ] {
         assert_eq!(app.post(path, body, 422).await["errors"][0]["field"], field);
     }
+}
+
+/// OTP-03: what otplib generates by default, and the example of WorkOS's document.
+#[tokio::test(flavor = "multi_thread")]
+async fn otp_03_a_secret_of_80_bits_is_imported_and_the_minimum_can_be_raised() {
+    let path = "/user_management/users/u/auth_factors";
+    let body = |secret: &str| json!({"type": "totp", "totp_secret": secret});
+    let app = App::start().await;
+    let totp = Totp::of(&app.post(path, body("JBSWY3DPEHPK3PXP"), 201).await["authentication_factor"]);
+    assert!(app.logs_in(&totp).await);
+    let long = Totp::of(
+        &app.post(path, body("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), 201).await["authentication_factor"],
+    );
+    let is_short = |factor: &Totp| lines_with(bare(&factor.id))[0]["short_secret"].clone();
+    assert_eq!((is_short(&totp), is_short(&long)), (json!(true), json!(null)));
+
+    let app = App::start_with(&[("LATCHKEY_TOTP_IMPORT_MIN_BITS", "112")]).await;
+    let refused = app.post(path, body("JBSWY3DPEHPK3PXP"), 422).await;
+    let rule = "totp_secret must be Base32 of 14 to 64 bytes that are not all the same";
+    assert_eq!(refused["errors"], json!([{"field": "totp_secret", "code": rule}]));
+    app.post(path, body("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"), 201).await;
 }
 
 /// F17: an id with characters that no label may hold enrolls as before, under a label of its own.

@@ -258,7 +258,7 @@ fn the_documents_patterns_accept_what_the_code_accepts() {
         assert!(phone(text) || Phone::parse(text).is_err(), "{text}");
     }
     let secret = allows("schemas/EnrollUserRequest/properties/totp_secret");
-    for bytes in [15, 16, 20, 64, 65] {
+    for bytes in [9, 10, 16, 20, 64, 65] {
         let text: String = "ABCDEFGH".chars().cycle().take(base32(bytes) / 8 * 8).collect();
         let text = text + &"A".repeat(base32(bytes) % 8);
         assert_eq!(secret(&text), Secret::from_base32(&text).is_ok(), "{bytes} bytes");

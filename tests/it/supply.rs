@@ -18,10 +18,11 @@ const MEMBERS: [&str; 9] = [
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it. Each version of the Python SDK has one, too:
 /// [`python_lists`].
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
     ".ci/requirements",
     ".ci/requirements-checkov",
     "benches/peers/python/requirements",
+    "tests/formats/python/requirements",
     "tests/it/phone/requirements",
     "tests/openapi/requirements",
     "tests/services/requirements",
@@ -214,7 +215,7 @@ fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
     for script in
         [".ci/run", ".ci/release", ".ci/tools", "tests/lambda/run", "tests/rig/run", "tests/sdk/run"]
             .into_iter()
-            .chain(["benches/setup", "tests/it/phone/run", "tests/openapi/run"])
+            .chain(["benches/setup", "tests/formats/run", "tests/it/phone/run", "tests/openapi/run"])
             .chain(["tests/services/run", "tests/services/start"])
     {
         for install in read(script).replace("\\\n", "").lines().filter(|line| line.contains("pip\" ")) {

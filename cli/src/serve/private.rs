@@ -18,7 +18,7 @@ const OTHERS_BITS: u32 = 0o077;
 const OTHERS_WRITE_BITS: u32 = 0o022;
 
 /// Creates a directory if it does not exist. Refuses one that other users own or can write to.
-pub(super) fn create_dir(path: &Path) -> Result<(), ServeError> {
+pub(crate) fn create_dir(path: &Path) -> Result<(), ServeError> {
     let failed = |source| ServeError::Data { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
     let (link, dir) = (path.symlink_metadata().map_err(failed)?, path.metadata().map_err(failed)?);
@@ -53,7 +53,7 @@ pub(super) fn restrict(path: &Path) -> Result<(), ServeError> {
 }
 
 /// Writes a file atomically, even if the process is killed.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
     let temporary = path.with_extension("new");
     remove(&temporary)
         .and_then(|()| create_new(&temporary))
@@ -66,7 +66,7 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
 }
 
 /// Creates a file that must not exist.
-pub(super) fn create_new(path: &Path) -> io::Result<File> {
+pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     OpenOptions::new().create_new(true).write(true).mode(OWNER_ONLY).open(path)
 }
 

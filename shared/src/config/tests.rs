@@ -32,6 +32,7 @@ fn every_variable_changes_the_configuration() {
         ("LATCHKEY_SMS_ENVIRONMENT_DAILY_BUDGET_USD", "5"),
         ("LATCHKEY_SMS_TEMPLATE", "Foo Corp: {{code}}"),
         ("LATCHKEY_TOTP_SKEW", "0"),
+        ("LATCHKEY_TOTP_IMPORT_MIN_BITS", "112"),
         ("LATCHKEY_TRUSTED_ROOTS", "system"),
         ("LATCHKEY_LOG", "warn"),
         ("AWS_REGION", "eu-central-1"),
@@ -57,6 +58,7 @@ fn all_invalid_variables_are_reported_together() {
     let result = read(&[
         ("LATCHKEY_TABLE", ""),
         ("LATCHKEY_TOTP_SKEW", "2"),
+        ("LATCHKEY_TOTP_IMPORT_MIN_BITS", "79"),
         ("LATCHKEY_SMS_COUNTRIES", "US,Canada"),
         ("LATCHKEY_SMS_MAX_PRICE_USD", "-1"),
         ("LATCHKEY_SMS_TEMPLATE", "no code"),
@@ -71,6 +73,7 @@ fn all_invalid_variables_are_reported_together() {
       LATCHKEY_TRUSTED_ROOTS must be amazon or system
       LOG_SENSITIVE_BODIES must not be set: it makes the SDK log codes and secrets
       LATCHKEY_TOTP_SKEW must be 0 or 1
+      LATCHKEY_TOTP_IMPORT_MIN_BITS must be a number from 80 to 160
       LATCHKEY_SMS_COUNTRIES must be ISO codes like US,CA
       LATCHKEY_SMS_MAX_PRICE_USD must be US dollars above 0, like 0.10
       LATCHKEY_SMS_TEMPLATE must contain {{code}} exactly once and no control or format characters, and fit one SMS

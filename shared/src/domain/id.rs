@@ -84,6 +84,16 @@ macro_rules! id {
 id!(
     /// Identifies a factor.
     FactorId, "auth_factor_");
+impl FactorId {
+    /// The identifier of a factor that was imported, made of a digest instead of random bits. Its time is the start of
+    /// 1970, because the same digest must always give the same identifier.
+    #[must_use]
+    pub(crate) fn imported(digest: [u8; 10]) -> Self {
+        let bits = digest.iter().fold(0, |bits: u128, byte| (bits << 8) | u128::from(*byte));
+        Self(Ulid::from_parts(0, bits))
+    }
+}
+
 id!(
     /// Identifies a challenge.
     ChallengeId, "auth_challenge_");

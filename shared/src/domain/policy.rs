@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Policy {
     /// Accepted clock skew of authenticator apps.
     pub totp_skew: Skew,
+    /// Minimum length of an imported TOTP secret.
+    pub totp_import_min: SecretBits,
     /// Countries that text messages may be sent to.
     pub sms_countries: Countries,
     /// Maximum price of one message.
@@ -62,6 +64,24 @@ impl Skew {
     }
 }
 
+/// The length of a TOTP secret in bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretBits(pub usize);
+
+impl SecretBits {
+    /// The length of `bytes` bytes.
+    #[must_use]
+    pub const fn of_bytes(bytes: usize) -> Self {
+        Self(bytes.saturating_mul(8))
+    }
+
+    /// The number of bytes that have at least this many bits.
+    #[must_use]
+    pub const fn to_bytes(self) -> usize {
+        self.0.div_ceil(8)
+    }
+}
+
 /// Number of digits of every code (RFC 4226 R4 and SP 800-63B-4 §3.1.3.2: at least six).
 pub const CODE_DIGITS: usize = 6;
 
@@ -84,9 +104,19 @@ pub const RECOVERY_CODE_CHARS: usize = 24;
 /// How long a request that verifies a recovery code without a challenge accepts a guess: longer than a request can run.
 pub const RECOVERY_PROMPT_TTL: Duration = Duration::from_mins(1);
 
-/// Allowed lengths of an imported TOTP secret in bytes: 128 bits is the minimum of RFC 4226, 512 bits the SHA-1 block
+/// Allowed lengths of an imported TOTP secret in bytes: 80 bits is what many systems generate, 512 bits the SHA-1 block
 /// size.
-pub const IMPORTED_SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=64;
+pub const IMPORTED_SECRET_BYTES: std::ops::RangeInclusive<usize> = 10..=64;
+
+/// Default minimum length of an imported TOTP secret. Shorter than the standards require, because a user whose secret is
+/// refused has no second factor until they enroll again.
+pub const DEFAULT_IMPORT_MIN: SecretBits = SecretBits(80);
+
+/// The highest minimum that an operator can set: the length of a new secret.
+pub const MAX_IMPORT_MIN: SecretBits = SecretBits(160);
+
+/// A secret with fewer bits is reported as short (RFC 4226 R6; SP 800-63B-4 §3.1.4.1 requires 112 bits).
+pub const SHORT_SECRET: SecretBits = SecretBits(128);
 
 /// How long a TOTP challenge can be verified after its creation.
 pub const TOTP_CHALLENGE_TTL: Duration = Duration::from_mins(10);

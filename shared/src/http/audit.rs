@@ -39,6 +39,7 @@ struct AuditFields {
     recovery_codes: Option<(RecoveryCodesId, usize)>,
     charged: Option<MicroUsd>,
     sent: bool,
+    short_secret: bool,
 }
 
 impl AuditTrail {
@@ -80,6 +81,11 @@ impl AuditTrail {
         self.fields().sent = true;
     }
 
+    /// Records that a secret with fewer bits than RFC 4226 requires was imported.
+    pub(super) fn short_secret(&self) {
+        self.fields().short_secret = true;
+    }
+
     fn fields(&self) -> MutexGuard<'_, AuditFields> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,6 +125,7 @@ impl CompletedRequest<'_> {
             locked_until: fields.lock.map(LockEnd),
             recovery_codes: fields.recovery_codes.map(|(id, _)| Bare(id)),
             recovery_codes_left: fields.recovery_codes.map(|(_, left)| left),
+            short_secret: fields.short_secret,
             message_sent: fields.sent,
             message_cost_usd: fields.charged.map(Dollars),
             table: self.table,

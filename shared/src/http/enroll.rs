@@ -13,6 +13,7 @@ use crate::domain::guard::Guard;
 use crate::domain::id::{ChallengeId, FactorId};
 use crate::domain::otpauth::{self, Label};
 use crate::domain::phone::{Phone, PhoneError};
+use crate::domain::policy::{IMPORTED_SECRET_BYTES, SHORT_SECRET, SecretBits};
 use crate::domain::qr;
 use crate::domain::totp::Secret;
 use crate::domain::user::UserId;
@@ -64,10 +65,14 @@ async fn enroll_for_user(
     let issuer = issuer.or_else(|| Label::parse(call.caller.environment.tag.as_str()).ok());
     let account = fields.optional("totp_user", Label::parse);
     let account = account.or_else(|| Some(Label::from_user_id(&user)));
-    let imported = fields.optional("totp_secret", Secret::from_base32);
+    let imported =
+        fields.optional("totp_secret", |text| imported_secret(text, call.core.policy.totp_import_min));
     let name = fields.optional("name", FactorName::parse);
     let (issuer, account) = fields.check(only_type.and(issuer.zip(account)))?;
 
+    if imported.as_ref().is_some_and(|secret| secret.bits() < SHORT_SECRET) {
+        call.trail.short_secret();
+    }
     let secret = imported.map_or_else(|| call.core.rng().map(|mut rng| Secret::random(&mut rng)), Ok)?;
     let credential = Credential::Totp { issuer, account, secret };
     let owner = Owner { user: Some(user), name };
@@ -126,6 +131,15 @@ fn phone(core: &Core, number: &str) -> Result<Phone, Error> {
         PhoneError::NotSupported => Error::PhoneNotSupported,
     })?;
     if core.policy.sms_countries.allow(phone.country()) { Ok(phone) } else { Err(Error::PhoneNotSupported) }
+}
+
+/// A secret that the application imports. The rule is the same for every reason, as in docs/openapi.yaml.
+fn imported_secret(text: &str, min: SecretBits) -> Result<Secret, String> {
+    let rule = |_| {
+        let (least, most) = (min.to_bytes(), IMPORTED_SECRET_BYTES.end());
+        format!("must be Base32 of {least} to {most} bytes that are not all the same")
+    };
+    Secret::import_base32(text, min).map_err(rule)
 }
 
 fn only_totp(text: &str) -> Result<(), &'static str> {

@@ -22,9 +22,7 @@ pub enum SealedItem {
 
 impl SealedItem {
     pub(super) fn from_item(item: &Item) -> Result<Self, StoreError> {
-        let is_factor =
-            item.get(attr::SK).and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == schema::FACTOR);
-        if !is_factor {
+        if !schema::is_factor(item) {
             return item::to_recovery_codes(item).map(|set| Self::RecoveryCodes(Box::new(set)));
         }
         let factor = item::to_factor(item)?;

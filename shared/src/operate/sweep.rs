@@ -24,6 +24,22 @@ const BATCH_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct PagePosition(Item);
 
+impl PagePosition {
+    /// The position after the item with this key, as [`key`](Self::key) returns it.
+    #[must_use]
+    pub fn after(pk: &str, sk: &str) -> Self {
+        Self(schema::key(pk.to_owned(), sk))
+    }
+
+    /// The key of the item after which the page starts: its partition key and its sort key. `None` if the table has
+    /// other keys.
+    #[must_use]
+    pub fn key(&self) -> Option<(&str, &str)> {
+        let text = |name| self.0.get(name).and_then(|value| value.as_s().ok()).map(String::as_str);
+        text(attr::PK).zip(text(attr::SK))
+    }
+}
+
 /// The result of removing one page.
 #[derive(Debug, Clone)]
 pub struct RemovedPage {
@@ -94,7 +110,7 @@ impl Operator {
         Ok((Listing::read(&found, attr::PK, SealedItem::from_item)?, next))
     }
 
-    fn scan(&self, from: Option<PagePosition>) -> ScanFluentBuilder {
+    pub(super) fn scan(&self, from: Option<PagePosition>) -> ScanFluentBuilder {
         let from = from.map(|PagePosition(key)| key);
         self.table
             .client
@@ -139,7 +155,7 @@ impl Operator {
     }
 }
 
-async fn page(
+pub(super) async fn page(
     operation: &'static str,
     scan: ScanFluentBuilder,
 ) -> Result<(Vec<Item>, Option<PagePosition>), StoreError> {

@@ -148,12 +148,17 @@ pub(crate) fn data_key_key(id: DataKeyId) -> Item {
     key(KEYRING.to_owned(), &id.to_string())
 }
 
+/// Whether an item is a factor.
+pub(crate) fn is_factor(item: &Item) -> bool {
+    item.get(attr::SK).and_then(|sk| sk.as_s().ok()).is_some_and(|sk| sk == FACTOR)
+}
+
 /// The index's partition: the user within the environment.
 pub(crate) fn owner(environment: EnvironmentId, user: &UserId) -> String {
     format!("{environment}/{user}")
 }
 
-fn key(pk: String, sk: &str) -> Item {
+pub(crate) fn key(pk: String, sk: &str) -> Item {
     Item::from([
         (attr::PK.to_owned(), AttributeValue::S(pk)),
         (attr::SK.to_owned(), AttributeValue::S(sk.to_owned())),

@@ -18,6 +18,10 @@ pub type Key = Zeroizing<[u8; 32]>;
 /// The version: first byte of every sealed value, so that the format can change.
 const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 12;
+const TAG_BYTES: usize = 16;
+
+/// How much longer a sealed value is than its plaintext.
+pub const SEAL_BYTES: usize = 1 + NONCE_BYTES + TAG_BYTES;
 
 /// Generates a random key.
 pub fn random_key(rng: &mut impl CryptoRng) -> Key {

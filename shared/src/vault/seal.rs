@@ -14,6 +14,7 @@ use crate::domain::factor::Sealed;
 use crate::domain::id::{ChallengeId, EnvironmentId, EnvironmentKeyId, FactorId};
 use crate::domain::phone::Phone;
 use crate::domain::phone_log::{PhoneMacs, RequestMac};
+use crate::domain::policy::SecretBits;
 use crate::domain::totp::Secret;
 use crate::vault::cipher::{self, Key};
 use crate::vault::keyring::EnvironmentKey;
@@ -61,6 +62,12 @@ impl Seal {
         Self { environment, keys, current, budget: cipher::derive(deployment, BUDGET) }
     }
 
+    /// The environment.
+    #[must_use]
+    pub const fn environment(&self) -> EnvironmentId {
+        self.environment
+    }
+
     /// Seals the TOTP secret of `factor`.
     ///
     /// # Errors
@@ -74,6 +81,12 @@ impl Seal {
     ) -> Result<Sealed, SealError> {
         let bytes = cipher::seal(self.key(self.current)?, &self.secret_context(factor), secret.expose(), rng);
         Ok(Sealed { key: self.current, bytes: bytes.ok_or(SealError::CannotOpen)? })
+    }
+
+    /// The length of a sealed TOTP secret, which needs no key.
+    #[must_use]
+    pub const fn secret_bits(sealed: &Sealed) -> SecretBits {
+        SecretBits::of_bytes(sealed.bytes.len().saturating_sub(cipher::SEAL_BYTES))
     }
 
     /// Opens the TOTP secret of `factor`.

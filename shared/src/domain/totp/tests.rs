@@ -127,6 +127,27 @@ fn base32_is_parsed_in_either_case_and_refused_if_it_is_not_a_secret() {
     assert!(Secret::from_base32(&long).is_err());
 }
 
+/// OTP-03: generated secrets are longer; what another system generated is taken from 80 bits on, or from the operator's
+/// minimum.
+#[test]
+fn otp_03_an_imported_secret_has_80_bits_or_the_minimum_that_is_configured() {
+    let import = |bytes: usize, min| {
+        let bytes: Vec<u8> = (0..bytes).map(|n| u8::try_from(n).unwrap()).collect();
+        Secret::import_base32(&totp_rs::Secret::new(bytes.as_slice().into()).to_base32(), SecretBits(min))
+            .map(|secret| secret.bits())
+    };
+    assert_eq!(import(10, 80), Ok(SecretBits(80)));
+    assert_eq!(import(9, 80), Err(UnusableSecret::Short(SecretBits(72), SecretBits(80))));
+    assert_eq!(import(9, 0), Err(UnusableSecret::Short(SecretBits(72), SecretBits(80))), "never fewer");
+    assert_eq!(import(15, 128), Err(UnusableSecret::Short(SecretBits(120), SecretBits(128))));
+    assert_eq!(import(14, 112), Ok(SecretBits(112)));
+    assert_eq!(import(13, 111), Err(UnusableSecret::Short(SecretBits(104), SecretBits(111))));
+    assert_eq!(import(64, 160), Ok(SecretBits(512)));
+    assert_eq!(import(65, 80), Err(UnusableSecret::Long));
+    // The example of WorkOS's own document.
+    assert_eq!(Secret::from_base32("JBSWY3DPEHPK3PXP").unwrap().expose(), b"Hello!\xde\xad\xbe\xef");
+}
+
 /// F19: a placeholder is not a secret. One that was imported before this rule still works.
 #[test]
 fn a_secret_of_one_repeated_byte_is_not_imported() {

@@ -37,6 +37,8 @@ pub(super) struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) recovery_codes_left: Option<usize>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) short_secret: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) message_sent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_cost_usd: Option<Dollars>,
