@@ -21,7 +21,8 @@ async fn an_export_is_encrypted_private_and_complete() {
     let uri = format!("otpauth://totp/Foo%20Corp:alice?secret={SECRET}");
     assert_eq!(desk.import(&uri, "").await.code, 0);
     let sms = app.enroll(json!({"type": "sms", "phone_number": "+15005550006", "user_id": "bob"})).await;
-    let generic = app.enroll(json!({"type": "generic_otp"})).await;
+    let generic = app.enroll(json!({"type": "generic_otp", "name": "Mail: work"})).await;
+    let recovery = app.recovery_codes("alice", json!({})).await;
     assert!(app.app_logs_in("alice", &secret(SECRET)).await);
     app.other_environment().await;
 
@@ -30,6 +31,7 @@ async fn an_export_is_encrypted_private_and_complete() {
     let line = format!("export --environment local --output {}", dir.display());
     let ended = desk.ended(0, &format!("{line} --recipient {recipient}")).await;
     ended.out_has("factors exported: 3, in 1 files of");
+    ended.out_has("users whose recovery codes cannot be moved, and who need new ones: 1");
     let changes = ended.changes();
     assert_eq!(
         (&changes[0]["event"], &changes[1]["event"]),
@@ -58,24 +60,35 @@ async fn an_export_is_encrypted_private_and_complete() {
     assert!(!ended.out.contains(SECRET) && !ended.err.contains(SECRET));
     let mut lines = lines_of(&clear.join("part-000001.ndjson"));
     lines.sort_by_key(|line| line["type"].to_string());
-    assert_eq!(lines[0], json!({"id": generic, "type": "generic_otp", "created_at": lines[0]["created_at"]}));
-    assert_eq!((&lines[1]["id"], &lines[1]["phone_number"]), (&json!(sms), &json!("+15005550006")));
-    let totp = &lines[2];
+    let created_at = &lines[0]["created_at"];
+    assert_eq!(
+        lines[0],
+        json!({"id": generic, "type": "generic_otp", "name": "Mail: work", "created_at": created_at, "verified": false})
+    );
+    let created_at = &lines[1]["created_at"];
+    assert_eq!(
+        lines[1],
+        json!({"type": "recovery_codes", "user_id": "alice", "total": 10, "remaining": 10, "created_at": created_at})
+    );
+    let text = fs::read_to_string(clear.join("part-000001.ndjson")).unwrap();
+    assert!(recovery.iter().all(|code| !text.contains(code) && !text.contains(&code.replace('-', ""))));
+    assert_eq!((&lines[2]["id"], &lines[2]["phone_number"]), (&json!(sms), &json!("+15005550006")));
+    let totp = &lines[3];
     assert_eq!(
         (&totp["secret"], &totp["issuer"], &totp["user"], &totp["user_id"], &totp["verified"]),
         (&json!(SECRET), &json!("Foo Corp"), &json!("alice"), &json!("alice"), &json!(true))
     );
-    assert!(totp["guard"]["last_step"].is_u64());
+    assert!(totp["guard"]["last_step"].is_u64() && totp["guard"]["last_used_at"].is_string());
 
-    // Encrypted and clear are the same to an import.
+    // Encrypted and clear are the same to an import. It names the recovery codes that it cannot have.
     let encrypted = desk
         .ended(
-            0,
+            1,
             &format!("import {} --environment local --dry-run --keep-ids --identity {key}", dir.display()),
         )
         .await;
     let plain =
-        desk.ended(0, &format!("import {} --environment local --dry-run --keep-ids", clear.display())).await;
+        desk.ended(1, &format!("import {} --environment local --dry-run --keep-ids", clear.display())).await;
     assert_eq!(encrypted.out, plain.out);
     encrypted.out_has("would be created: 0; imported before: 3");
     let ended = desk.ended(1, &format!("import {} --environment local --dry-run", dir.display())).await;

@@ -17,7 +17,7 @@ struct Users {
 
 async fn enroll(app: &App) -> Users {
     let totp = async |user: &str| {
-        let body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": user, "user_id": user});
+        let body = json!({"type": "totp", "totp_issuer": "Foo", "totp_user": user, "user_id": user, "name": "Phone"});
         Totp::of(&app.post("/auth/factors/enroll", body, 201).await)
     };
     Users {
