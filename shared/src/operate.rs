@@ -10,7 +10,7 @@ mod keyring;
 mod sweep;
 mod table;
 
-pub use config::OperatorConfig;
+pub use config::{OperatorConfig, may_have_colors};
 pub use environment::ChangeOutcome;
 pub use sweep::{MAX_BATCH_TRIES, PagePosition, RemovedPage};
 pub use table::TableState;

@@ -24,6 +24,8 @@ const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
 #[derive(Serialize)]
 struct ClockBody {
     now: String,
+    /// How far it is ahead of the machine's clock.
+    offset_seconds: i64,
 }
 
 /// The request to move the clock.
@@ -41,7 +43,7 @@ struct FaultsBody {
 }
 
 /// A JSON body. An invalid one is refused with the API's error format.
-struct JsonBody<T>(T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Error;
@@ -102,7 +104,7 @@ async fn clear(State(outbox): State<Outbox>) -> Result<StatusCode, Error> {
 }
 
 async fn now(State(clock): State<LocalClock>) -> Json<ClockBody> {
-    Json(ClockBody { now: clock.now().to_string() })
+    Json(ClockBody { now: clock.now().to_string(), offset_seconds: clock.offset() })
 }
 
 async fn advance(

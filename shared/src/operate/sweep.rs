@@ -62,6 +62,28 @@ impl Operator {
         Ok(RemovedPage { items: found.len(), next })
     }
 
+    /// The factors of an environment, on one page of the table.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the table cannot be read.
+    pub async fn factors(
+        &self,
+        environment: EnvironmentId,
+        from: Option<PagePosition>,
+    ) -> Result<(Listing<Factor>, Option<PagePosition>), StoreError> {
+        let [factors, _] = schema::partition_prefixes(environment);
+        let scan = self
+            .scan(from)
+            .filter_expression("begins_with(#pk, :factors) AND #sk = :factor")
+            .expression_attribute_names("#pk", attr::PK)
+            .expression_attribute_names("#sk", attr::SK)
+            .expression_attribute_values(":factors", AttributeValue::S(factors))
+            .expression_attribute_values(":factor", AttributeValue::S(schema::FACTOR.to_owned()));
+        let (found, next) = page("list factors", scan).await?;
+        Ok((Listing::read(&found, attr::PK, item::to_factor)?, next))
+    }
+
     /// The factors of an environment that are sealed with a key older than `key`, on one page of the table.
     ///
     /// # Errors
