@@ -139,10 +139,15 @@ fn startup_message(local: &Local, options: &Options) -> String {
         "in the outbox; /_dev is off, because other machines could use it (turn it on with --expose-dev)"
             .to_owned()
     };
+    let console = if options.has_console() {
+        format!("Console   {url}/  (open it in a browser to try the API and read messages)\n\n")
+    } else {
+        String::new()
+    };
     let faults = if local.faults.is_some() { "Faults    on: some requests answer 503\n" } else { "" };
     let (dynamodb, kms, sns) = (&local.dynamodb_url, &local.kms_url, &local.sns_url);
     format!(
-        r#"listening on {url}
+        r#"{console}listening on {url}
 
 API key   {key}{stored_in}
 DynamoDB  {dynamodb}  (table {table})

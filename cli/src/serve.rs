@@ -154,6 +154,13 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         let proxied = Route::Through(url);
         routes = ServiceRoutes { dynamodb: proxied.clone(), kms: proxied.clone(), sns: proxied };
     }
+    // Without `--faults`, they can be turned on later.
+    let faults = options.faults.clone().unwrap_or_else(Faults::off);
+    let routes = ServiceRoutes {
+        dynamodb: routes.dynamodb.with_faults(&faults),
+        kms: routes.kms.with_faults(&faults),
+        sns: routes.sns.with_faults(&faults),
+    };
     let store = Store::new(aws::dynamodb(&routes.dynamodb.sdk()), TABLE.to_owned());
     let keyring = Keyring::new(root_key(&routes.kms), store.clone());
     if let Err(error) = keyring.load().await {
@@ -166,7 +173,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let sms = Sms::new(aws::sns(&routes.sns.sdk()), options.settings.sms.clone());
     let mut api_routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
-        api_routes = api_routes.merge(dev_router(outbox.clone(), clock.clone(), options.faults.clone()));
+        api_routes = api_routes.merge(dev_router(outbox.clone(), clock.clone(), faults));
     }
     if options.has_console() {
         api_routes = api_routes.merge(console::router(console));

@@ -36,10 +36,10 @@ const DEV: &str = "/_dev/";
 
 /// The feed of one server. Cheap to clone; clones are the same feed.
 #[derive(Clone, Default)]
-pub struct Feed(Arc<Mutex<Readers>>);
+pub struct Feed(Arc<Mutex<FeedState>>);
 
 #[derive(Default)]
-struct Readers {
+struct FeedState {
     recent: VecDeque<Bytes>,
     readers: Vec<mpsc::Sender<Bytes>>,
     printer: Option<Printer>,
@@ -57,7 +57,7 @@ impl Feed {
     /// A feed whose requests `printer` prints, too.
     #[must_use]
     pub fn new(printer: Option<Printer>) -> Self {
-        Self(Arc::new(Mutex::new(Readers { printer, ..Readers::default() })))
+        Self(Arc::new(Mutex::new(FeedState { printer, ..FeedState::default() })))
     }
 
     /// The recent requests, then everything that happens from now on, as server-sent events.
@@ -101,12 +101,12 @@ impl Feed {
         state.send(&event);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Readers> {
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Readers {
+impl FeedState {
     /// Sends an event to every reader. One that is too slow, or gone, is dropped: nothing waits for it.
     fn send(&mut self, event: &Bytes) {
         self.readers.retain(|reader| reader.try_send(event.clone()).is_ok());

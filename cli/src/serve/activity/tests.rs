@@ -39,7 +39,7 @@ async fn only_the_latest_requests_are_kept() {
 async fn a_reader_that_does_not_read_is_dropped_and_nothing_waits_for_it() {
     let feed = Feed::default();
     let (mut slow, mut other) = (feed.read(), feed.read());
-    for number in 0..MAX_RECENT + MAX_BEHIND + 1 {
+    for number in 0..=MAX_RECENT + MAX_BEHIND {
         feed.answered(&answered(number));
         assert!(next(&mut other).await.unwrap().contains(&format!(r#""number":{number}}}"#)));
     }

@@ -27,7 +27,7 @@ pub(super) struct ListQuery {
 
 /// The factors of the page's environment, newest first.
 #[derive(Serialize)]
-pub(super) struct Factors {
+pub(super) struct FactorList {
     factors: Vec<FactorBody>,
     /// Factors whose items cannot be read.
     damaged: Vec<String>,
@@ -69,7 +69,7 @@ struct ChallengeBody {
 pub(super) async fn list(
     State(console): State<Console>,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Factors>, Error> {
+) -> Result<Json<FactorList>, Error> {
     let environment = environment(&console).await?;
     let mut listing = match query.user_id.filter(|user| !user.is_empty()) {
         Some(user) => {
@@ -80,7 +80,7 @@ pub(super) async fn list(
     };
     listing.readable.sort_unstable_by_key(|factor| std::cmp::Reverse(factor.id));
     let (now, more) = (console.clock.now(), listing.readable.len() > MAX_LISTED);
-    Ok(Json(Factors {
+    Ok(Json(FactorList {
         factors: listing.readable.iter().take(MAX_LISTED).map(|factor| body(factor, now)).collect(),
         damaged: listing.damaged.iter().map(ToString::to_string).collect(),
         more,
