@@ -16,15 +16,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The arguments of `latchkey serve`.
 #[derive(Parser, Debug)]
 pub struct Serve {
-    /// Address to listen on. If it is not a loopback address, other machines can connect to the API, and /_dev is
-    /// turned off
+    /// Address to listen on. If it is not a loopback address, other machines can connect to the API, and the console and
+    /// /_dev are turned off
     #[arg(long, default_value = "127.0.0.1")]
     addr: IpAddr,
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
     /// Turn on /_dev even if --addr is not a loopback address: other machines can then read messages and move the clock
-    /// without a key
+    /// without a key. The console stays off
     #[arg(long)]
     expose_dev: bool,
     /// Directory for the table, root.key and api-key

@@ -29,20 +29,25 @@ export function show(region, kind, ...content) {
   region.replaceChildren(...content);
 }
 
-/** A button that copies a text. `label` says what. */
+/** A button that copies a text. `label` says what, and contains what the button shows. */
 export function copyButton(label, text, shown = 'Copy') {
-  const button = h('button', { type: 'button', className: 'small', 'aria-label': label, onclick: copy }, shown);
+  const button = h('button', { type: 'button', className: 'small', onclick: copy });
+  const say = (word, name = word) => {
+    button.textContent = word;
+    button.setAttribute('aria-label', name);
+  };
   async function copy() {
     try {
       await navigator.clipboard.writeText(typeof text === 'function' ? text() : text);
-      button.textContent = 'Copied';
+      say('Copied');
       announce('Copied');
     } catch {
-      button.textContent = 'Not allowed';
+      say('Not allowed');
       announce('The browser does not allow this page to copy');
     }
-    setTimeout(() => (button.textContent = shown), 1500);
+    setTimeout(say, 1500, shown, label);
   }
+  say(shown, label);
   return button;
 }
 

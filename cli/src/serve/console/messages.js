@@ -32,7 +32,7 @@ function row({ to, message, sent_at }) {
   return h('li', { className: 'card' },
     h('div', { className: 'bar' }, h('strong', {}, to), time(sent_at)),
     h('p', { className: 'text' }, message),
-    code && copyButton(`Copy the code ${code}`, code, `Copy ${code}`));
+    code && copyButton(`Copy ${code}, the code of this message`, code, `Copy ${code}`));
 }
 
 async function clear() {

@@ -53,7 +53,7 @@ async function currentTotpCode() {
   return tried.filled.code;
 }
 
-/** Whether the step can be taken. A button that cannot be used says so, and stays where the keyboard finds it. */
+/** Whether the step can be taken. */
 function enable(step, possible) {
   $(`#step-${step}`).classList.toggle('waiting', !possible);
   for (const control of $$(`#step-${step} :is(button, input)`)) control.disabled = !possible;
@@ -84,7 +84,6 @@ async function enroll(form) {
   enable('challenge', true);
   $('#template-field').hidden = type !== 'sms';
   show($('#enroll-outcome'), 'good', `Enrolled ${answer.id}.`);
-  $('#challenge-button').focus();
 }
 
 async function challenge(form) {
