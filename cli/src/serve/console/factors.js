@@ -48,6 +48,7 @@ function grouped(factors) {
   return users;
 }
 
+/** A factor. What belongs to a user and to none of their factors, such as recovery codes, is not shown yet. */
 function card(factor) {
   const { id, type, about, created_at, failures, failures_today, max_failures_today, locked, locked_until, challenges } = factor;
   const lock = locked && h('span', { className: 'tag bad' }, 'Locked', locked_until ? [' until ', time(locked_until), ' UTC'] : '');

@@ -23,12 +23,12 @@ function node({ operation, path, body }) {
     enroll: () => {
       const options = [['type', body.type], ['issuer', body.totp_issuer], ['user', body.totp_user], ['phoneNumber', body.phone_number]];
       const about = body.user_id ? '// This method takes no user ID: store the ID of the factor with your user.\n' : '';
-      return `${about}const factor = await workos.multiFactorAuth.enrollFactor(${object(options)});`;
+      return `${about}const factor = await workos.multiFactorAuth.enrollFactor(${object(options)});\nconsole.log(factor);`;
     },
     challenge: () => `const challenge = await workos.multiFactorAuth.challengeFactor(${object([
-      ['authenticationFactorId', id(path)], ['smsTemplate', body.sms_template]])});`,
+      ['authenticationFactorId', id(path)], ['smsTemplate', body.sms_template]])});\nconsole.log(challenge);`,
     verify: () => `const { valid } = await workos.multiFactorAuth.verifyChallenge(${object([
-      ['authenticationChallengeId', id(path)], ['code', body.code]])});`,
+      ['authenticationChallengeId', id(path)], ['code', body.code]])});\nconsole.log(valid);`,
     delete: () => `await workos.multiFactorAuth.deleteFactor(${js(id(path))});`,
   }[operation]();
   return `// npm install @workos-inc/node
@@ -43,10 +43,10 @@ function python({ operation, path, body }) {
   const call = {
     enroll: () => `factor = workos.multi_factor_auth.enroll_factor(\n    ${named([
       ['type', body.type], ['totp_issuer', body.totp_issuer], ['totp_user', body.totp_user],
-      ['phone_number', body.phone_number], ['user_id', body.user_id]]).join(', ')},\n)`,
+      ['phone_number', body.phone_number], ['user_id', body.user_id]]).join(', ')},\n)\nprint(factor)`,
     challenge: () => `challenge = workos.multi_factor_auth.challenge_factor(${[
-      quoted(id(path)), ...named([['sms_template', body.sms_template]])].join(', ')})`,
-    verify: () => `answer = workos.multi_factor_auth.verify_challenge(${quoted(id(path))}, code=${quoted(body.code)})`,
+      quoted(id(path)), ...named([['sms_template', body.sms_template]])].join(', ')})\nprint(challenge)`,
+    verify: () => `answer = workos.multi_factor_auth.verify_challenge(${quoted(id(path))}, code=${quoted(body.code)})\nprint(answer.valid)`,
     delete: () => `workos.multi_factor_auth.delete_factor(${quoted(id(path))})`,
   }[operation]();
   return `# pip install workos
