@@ -3,7 +3,7 @@
 //
 // `--write-docs` also writes the images of docs/images.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ const SMALL = { width: 360, height: 740 };
 const browser = await launch();
 
 /** A tab at the console. What the page reports as an error fails the test. */
-async function tab(options = {}) {
+async function tab(options = {}, url = CONSOLE) {
   const context = await browser.newContext({ viewport: WIDE, permissions: ['clipboard-read', 'clipboard-write'], ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
@@ -35,7 +35,7 @@ async function tab(options = {}) {
     const isAnswer = message.text().startsWith('Failed to load resource');
     if (message.type() === 'error' && !isAnswer) check('the page reports no errors', false, message.text());
   });
-  await page.goto(CONSOLE);
+  await page.goto(url);
   await page.getByText('connected', { exact: true }).waitFor();
   return page;
 }
@@ -265,6 +265,37 @@ async function keys() {
   await page.context().close();
 }
 
+/** A server that is stopped and started again, with another key: the page says so, and goes on. */
+async function restart() {
+  const serve = async (port) => {
+    const server = spawn(process.env.LATCHKEY_BIN ?? 'target/debug/latchkey', ['serve', '--in-memory', '--port', port]);
+    server.stderr.resume();
+    let greeting = '';
+    for await (const part of server.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+      greeting += part;
+      if (greeting.includes('totp_user')) break;
+    }
+    const stop = () => new Promise((resolve) => server.once('exit', resolve) && server.kill());
+    return { url: greeting.match(/^Console +(\S+)/)[1], stop };
+  };
+  const first = await serve('0');
+  const page = await tab({}, first.url);
+  await page.getByRole('button', { name: 'Enroll', exact: true }).click();
+  await said('a factor is enrolled', page, '#enroll-outcome', 'Enrolled');
+  await first.stop();
+  await said('a server that has stopped is noticed', page, '#connection', 'not connected');
+  await page.getByRole('button', { name: 'Challenge', exact: true }).click();
+  await said('a request to it says so', page, '#challenge-outcome', 'The server does not answer');
+  const second = await serve(new URL(first.url).port);
+  await said('the next one is found', page, '#connection', /^connected$/);
+  await page.getByRole('button', { name: 'Challenge', exact: true }).click();
+  await said('which does not have the factor', page, '#challenge-outcome', 'not found');
+  await page.getByRole('button', { name: 'Enroll', exact: true }).click();
+  await said('and whose key the page has', page, '#enroll-outcome', 'Enrolled');
+  await page.context().close();
+  await second.stop();
+}
+
 /** No violation of accessibility rules. */
 async function axe(page, where) {
   await page.evaluate(AXE);
@@ -373,6 +404,7 @@ if (process.env.LATCHKEY_CONSOLE) {
   await faults();
   await looks();
   await keys();
+  await restart();
 }
 await browser.close();
 finish();

@@ -36,13 +36,15 @@ const DEV: &str = "/_dev/";
 
 /// The feed of one server. Cheap to clone; clones are the same feed.
 #[derive(Clone, Default)]
-pub struct Feed(Arc<Mutex<FeedState>>);
+pub struct Feed {
+    printer: Option<Printer>,
+    state: Arc<Mutex<FeedState>>,
+}
 
 #[derive(Default)]
 struct FeedState {
     recent: VecDeque<Bytes>,
     readers: Vec<mpsc::Sender<Bytes>>,
-    printer: Option<Printer>,
     closed: bool,
 }
 
@@ -57,7 +59,7 @@ impl Feed {
     /// A feed whose requests `printer` prints, too.
     #[must_use]
     pub fn new(printer: Option<Printer>) -> Self {
-        Self(Arc::new(Mutex::new(FeedState { printer, ..FeedState::default() })))
+        Self { printer, state: Arc::default() }
     }
 
     /// The recent requests, then everything that happens from now on, as server-sent events.
@@ -87,13 +89,13 @@ impl Feed {
     }
 
     fn answered(&self, answered: &Answered) {
-        let mut state = self.lock();
-        if let Some(printer) = &state.printer {
+        if let Some(printer) = &self.printer {
             printer.print(answered);
         }
         let Answered { status, line } = answered;
         let data = format!(r#"{{"status":{},"line":{line}}}"#, status.as_u16());
         let event = Bytes::from(format!("event: request\ndata: {data}\n\n"));
+        let mut state = self.lock();
         if state.recent.len() >= MAX_RECENT {
             state.recent.pop_front();
         }
@@ -102,7 +104,7 @@ impl Feed {
     }
 
     fn lock(&self) -> MutexGuard<'_, FeedState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

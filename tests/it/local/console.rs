@@ -47,10 +47,11 @@ async fn the_page_and_its_files_are_small_and_load_nothing_else() {
 
     let mut served = BTreeSet::new();
     for entry in fs::read_dir(root().join("cli/src/serve/console")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name == "index.html" || name.ends_with(".rs") {
+        let path = entry.unwrap().path();
+        if path.ends_with("index.html") || path.extension().is_some_and(|extension| extension == "rs") {
             continue;
         }
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         let file = get(&app, &format!("/_dev/console/{name}")).await;
         assert_eq!(file.status(), 200, "{name}");
         assert!(file.headers().contains_key("content-security-policy"));
@@ -154,7 +155,7 @@ async fn factors_are_shown_with_their_locks_and_unlocked() {
     app.enroll(json!({"type": "generic_otp"})).await;
     let wrong = crate::app::other_than(&app.last_code());
     for _ in 0..5 {
-        assert!(!app.is_valid(&challenge, &wrong).await);
+        assert!(!app.is_valid(&challenge, wrong).await);
     }
     let (_, all) = dev(&app, Method::GET, "factors", None).await;
     assert_eq!(all["factors"].as_array().unwrap().len(), 2);
@@ -213,7 +214,7 @@ async fn what_happens_is_reported_as_it_happens() {
     let mut stream = get(&app, "/_dev/events").await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
     let before = events(&mut stream, 1).await;
-    assert!(before.starts_with(r#"event: request"#) && before.contains(r#""status":201"#), "{before}");
+    assert!(before.starts_with("event: request") && before.contains(r#""status":201"#), "{before}");
     assert!(before.contains(r#""operation":"enroll""#), "{before}");
 
     app.challenge(&factor).await;

@@ -34,7 +34,7 @@ async fn a_request_is_a_line_for_people() {
     let challenge = app.challenge(&factor).await;
     let code = app.last_code();
     for _ in 0..5 {
-        app.verify(&challenge, &other_than(&code)).await.expect(201);
+        app.verify(&challenge, other_than(&code)).await.expect(201);
     }
     app.verify(&challenge, &code).await.expect(400);
     app.get(&format!("/auth/factors/{factor}"), 200).await;

@@ -1,6 +1,6 @@
 // Factors: who has which, what was tried at them, and how to unlock or delete one.
 
-import { $, announce, confirmed, copyable, h, onSubmit, show, time } from './dom.js';
+import { $, $$, announce, confirmed, copyable, h, onSubmit, show, time } from './dom.js';
 import { call, dev, explain, listen } from './api.js';
 
 const NAMES = { totp: 'Authenticator app', sms: 'Text message', generic_otp: 'Code you deliver' };
@@ -33,13 +33,14 @@ function loadSoon() {
 
 function render(factors) {
   const focused = document.activeElement?.dataset.focus;
-  const users = Map.groupBy ? Map.groupBy(factors, ({ user_id }) => user_id ?? '') : grouped(factors);
-  $('#factor-list').replaceChildren(...[...users].map(([name, owned]) =>
+  const open = $$('#factor-list details[open]').map(({ dataset }) => dataset.focus);
+  $('#factor-list').replaceChildren(...[...byUser(factors)].map(([name, owned]) =>
     h('section', { className: 'group' }, h('h3', {}, name || 'Without a user'), h('ul', { className: 'list' }, owned.map(card)))));
+  for (const name of open) $(`#factor-list [data-focus="${name}"]`)?.setAttribute('open', '');
   if (focused) $(`#factor-list [data-focus="${focused}"]`)?.focus();
 }
 
-function grouped(factors) {
+function byUser(factors) {
   const users = new Map();
   for (const factor of factors) {
     const name = factor.user_id ?? '';
@@ -57,7 +58,7 @@ function card(factor) {
     about && h('p', {}, about),
     h('p', {}, copyable('the factor ID', id)),
     h('p', {}, `Failures: ${failures} in a row, ${failures_today} of at most ${max_failures_today} in 24 hours.`),
-    challenges.length > 0 && h('details', {}, h('summary', {}, `Challenges tried: ${challenges.length}`), h('ul', {}, challenges.map(attempt))),
+    challenges.length > 0 && h('details', { 'data-focus': `tried ${id}` }, h('summary', {}, `Challenges tried: ${challenges.length}`), h('ul', {}, challenges.map(attempt))),
     h('div', { className: 'buttons' },
       h('button', { type: 'button', 'data-focus': `unlock ${id}`, 'aria-label': `Unlock ${id}`, onclick: () => unlock(id) }, 'Unlock'),
       h('button', { type: 'button', className: 'danger', 'aria-label': `Delete ${id}`, onclick: () => remove(id) }, 'Delete')));
@@ -81,7 +82,10 @@ async function unlock(id) {
 async function remove(id) {
   if (!(await confirmed(`Delete ${id}? Its challenges can no longer be verified.`, 'Delete'))) return;
   const { ok, status, answer } = await call('delete', 'DELETE', `/auth/factors/${id}`);
-  if (!ok) return show($('#factor-outcome'), 'bad', explain(status, answer));
+  if (!ok) {
+    show($('#factor-outcome'), 'bad', explain(status, answer));
+    return;
+  }
   await load();
   show($('#factor-outcome'), 'good', `Deleted ${id}.`);
   $('#h-factors').focus();

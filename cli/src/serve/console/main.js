@@ -51,6 +51,7 @@ listen('connection', (connected) => {
   $('#connection').textContent = connected ? 'connected' : 'not connected: is the server running?';
   $('#connection').className = connected ? 'tag good' : 'tag bad';
   if (connected && session.url) openSession();
+  if (connected) $('#start-outcome').replaceChildren();
 });
 $('#renew').addEventListener('click', renew);
 $('#skip').addEventListener('click', (event) => {
@@ -58,6 +59,8 @@ $('#skip').addEventListener('click', (event) => {
   $('main section:not([hidden]) h2').focus();
 });
 addEventListener('hashchange', () => open(true));
+// What went wrong in no pane in particular, such as a list that could not be loaded.
+addEventListener('unhandledrejection', ({ reason }) => show($('#start-outcome'), 'bad', reason.message));
 
 try {
   await openSession();

@@ -45,9 +45,12 @@ const TYPES = {
 /** The current code. If its step was accepted before, the code of the next step, which is accepted a little early. */
 async function currentTotpCode() {
   const now = serverNow();
-  const step = Math.max(stepAt(now), (tried.lastStep ?? 0) + 1);
-  if (step > stepAt(now) + 1) {
-    throw new Error(`The current code was used before. The next one comes in ${untilNextStep(now)} s: wait, or turn the clock.`);
+  const current = stepAt(now);
+  const step = Math.max(current, (tried.lastStep ?? 0) + 1);
+  if (step > current + 1) {
+    throw new Error(step > current + 2
+      ? 'The clock was turned back: codes of a later time were used already. Turn it forward, or enroll another factor.'
+      : `This code and the next one were used before. The one after them comes in ${untilNextStep(now)} s: wait, or turn the clock.`);
   }
   tried.filled = { step, code: await totpCode(tried.factor.totp.secret, step) };
   return tried.filled.code;
