@@ -135,8 +135,8 @@ async function tour(name, hands, phone) {
   await use.fill(page.getByLabel('User ID (empty for all)'), `user_${name}`);
   await use.press(page.getByRole('button', { name: 'Show', exact: true }));
   const card = page.locator('#factor-list li.card').filter({ hasText: locked });
-  await card.getByText('Locked').waitFor();
-  check(step('the lock is shown with its failures'), (await card.textContent()).includes('Failures: 5 in a row'));
+  await said(step('the lock is shown'), page, '#factor-list .tag.bad', 'Locked until');
+  check(step('and its failures'), (await card.textContent()).includes('Failures: 5 in a row'));
   await use.press(page.getByRole('button', { name: `Unlock ${locked}` }));
   await said(step('it is unlocked'), page, '#factor-outcome', `Unlocked ${locked}`);
   check(step('it is not shown as locked any more'), (await card.getByText('Locked').count()) === 0);

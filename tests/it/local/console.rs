@@ -44,6 +44,7 @@ async fn the_page_and_its_files_are_small_and_load_nothing_else() {
     }
     assert!(!texts.contains("<style") && !texts.contains("style=") && !texts.contains("onclick"));
     assert_eq!(texts.matches("<script").count(), 1);
+    assert!(texts.lines().count() <= 250);
 
     let mut served = BTreeSet::new();
     for entry in fs::read_dir(root().join("cli/src/serve/console")).unwrap() {

@@ -62,26 +62,26 @@ function enable(step, possible) {
   for (const control of $$(`#step-${step} :is(button, input)`)) control.disabled = !possible;
 }
 
-/** Forgets the outcomes of the steps from this one on. */
-function reset(from) {
-  for (const step of ['challenge', 'verify'].slice(from)) {
-    $(`#${step}-outcome`).replaceChildren();
-    $(`#${step}-exchange`).replaceChildren();
+const STEPS = ['enroll', 'challenge', 'verify'];
+
+/** Begins a step: what it and the steps after it have led to is no longer true. */
+function begin(step) {
+  const later = STEPS.slice(STEPS.indexOf(step));
+  for (const name of later) {
+    $(`#${name}-outcome`).replaceChildren();
+    $(`#${name}-exchange`).replaceChildren();
   }
+  for (const name of later.slice(1)) enable(name, false);
 }
 
 async function enroll(form) {
   const { type, user_id } = form;
+  begin('enroll');
+  $('#enroll-result').replaceChildren();
   const exchange = await call('enroll', 'POST', '/auth/factors/enroll', { type, ...TYPES[type].body(form), ...(user_id && { user_id }) });
   showExchange($('#enroll-exchange'), exchange);
-  reset(0);
-  enable('verify', false);
   const { status, answer } = exchange;
-  if (status !== 201) {
-    enable('challenge', false);
-    $('#enroll-result').replaceChildren();
-    return show($('#enroll-outcome'), 'bad', explain(status, answer));
-  }
+  if (status !== 201) return show($('#enroll-outcome'), 'bad', explain(status, answer));
   Object.assign(tried, { factor: answer, challenge: null, lastStep: null, filled: null });
   $('#enroll-result').replaceChildren(...TYPES[type].enrolled(answer));
   enable('challenge', true);
@@ -90,14 +90,14 @@ async function enroll(form) {
 }
 
 async function challenge(form) {
+  begin('challenge');
   const body = tried.factor.type === 'sms' && form.sms_template ? { sms_template: form.sms_template } : {};
   const exchange = await call('challenge', 'POST', `/auth/factors/${tried.factor.id}/challenge`, body);
   showExchange($('#challenge-exchange'), exchange);
-  reset(1);
   const { status, answer } = exchange;
-  enable('verify', status === 201);
   if (status !== 201) return show($('#challenge-outcome'), 'bad', ...refusal(status, answer));
   tried.challenge = answer;
+  enable('verify', true);
   const until = answer.expires_at ? [' It expires at ', time(answer.expires_at), ' UTC.'] : [];
   show($('#challenge-outcome'), 'good', `Challenge opened. ${TYPES[tried.factor.type].challenged(answer)}`, ...until);
   $('#code').value = '';
@@ -115,6 +115,7 @@ async function fillIn() {
 }
 
 async function verify({ code = '' }) {
+  begin('verify');
   const exchange = await call('verify', 'POST', `/auth/challenges/${tried.challenge.id}/verify`, { code });
   showExchange($('#verify-exchange'), exchange);
   const { status, answer } = exchange;
