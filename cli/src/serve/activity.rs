@@ -2,7 +2,7 @@
 //! terminal prints.
 //!
 //! The audit line of a request is written inside `shared`, as a log event. [`LogWriter`] receives it in the task that
-//! handles the request, and leaves it where [`observe`] finds it together with the answer's status.
+//! handles the request, and leaves it where `observe` finds it together with the answer's status.
 
 mod log;
 mod text;
