@@ -45,7 +45,7 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Serve the API on this machine, with its table, its keys and an outbox for text messages (the default)
+    /// Serve the API and a console on this machine, with its table, its keys and an outbox for text messages (the default)
     Serve(Serve),
     /// Create what a deployment needs: table, keyring, an environment and its first API key. Safe to run again
     Init(Init),

@@ -19,7 +19,7 @@ use indicatif::ProgressBar;
 use part::Part;
 use serde::{Deserialize, Serialize};
 use shared::domain::environment::Tag;
-use shared::operate::{ExportItem, PagePosition};
+use shared::operate::{PagePosition, UserItem};
 use state::State;
 use std::path::PathBuf;
 
@@ -114,12 +114,12 @@ impl Run<'_> {
             let from = next.next.as_ref().map(|(pk, sk)| PagePosition::after(pk, sk));
             let seal = self.seal.current(self.deployment).await?;
             let (page, after) =
-                self.deployment.operator.export(seal.environment(), from, self.export.file_size).await?;
+                self.deployment.operator.user_items(seal.environment(), from, self.export.file_size).await?;
             next.not_exported.extend(page.damaged.iter().map(ToString::to_string));
             for item in &page.readable {
                 let factor = match item {
-                    ExportItem::Factor(factor) => factor,
-                    ExportItem::RecoveryCodes(set) => {
+                    UserItem::Factor(factor) => factor,
+                    UserItem::RecoveryCodes(set) => {
                         next.recovery_codes_lost = next.recovery_codes_lost.saturating_add(1);
                         if let Some(line) = line::of_recovery_codes(set, self.export.format) {
                             part.write_line(&line)?;

@@ -1,12 +1,14 @@
 //! `latchkey serve`: its options, its startup message, and how it stops.
 
 use crate::console::Console;
+use crate::serve::activity::{LogFormat, Printer, log_writer};
 use crate::serve::faults::Faults;
 use crate::serve::{Local, Options, ServeError, kms, start};
 use clap::Parser;
 use shared::config::Settings;
 use shared::logs;
-use std::io;
+use shared::operate::may_have_colors;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,15 +16,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// The arguments of `latchkey serve`.
 #[derive(Parser, Debug)]
 pub struct Serve {
-    /// Address to listen on. If it is not a loopback address, other machines can connect to the API, and /_dev is
-    /// turned off
+    /// Address to listen on. If it is not a loopback address, other machines can connect to the API, and the console and
+    /// /_dev are turned off
     #[arg(long, default_value = "127.0.0.1")]
     addr: IpAddr,
     /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
     /// Turn on /_dev even if --addr is not a loopback address: other machines can then read messages and move the clock
-    /// without a key
+    /// without a key. The console stays off
     #[arg(long)]
     expose_dev: bool,
     /// Directory for the table, root.key and api-key
@@ -44,6 +46,10 @@ pub struct Serve {
     /// against errors. The same calls fail after every start
     #[arg(long, value_name = "RATE", value_parser = fault_rate)]
     faults: Option<f64>,
+    /// Form of the log on standard error: `text` prints a short line per request for people, `json` the audit line
+    /// [default: `text` on a terminal, otherwise `json`]
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
+    log_format: Option<LogFormat>,
 }
 
 /// A fixed seed, so that a test of an application against faults is reproducible.
@@ -63,7 +69,10 @@ pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn 
     let settings = Settings::from_env_for_local()?;
     // The engine logs failed conditions as warnings, but they are expected.
     let log = format!("dynoxide=error,{}", settings.log);
-    tracing::subscriber::set_global_default(logs::subscriber(&log, io::stderr)?)?;
+    let terminal = io::stderr().is_terminal();
+    let format = arguments.log_format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
+    tracing::subscriber::set_global_default(logs::subscriber(&log, log_writer(format, io::stderr))?)?;
+    let color = terminal && may_have_colors();
     let mut signals = StopSignals::new()?;
     let options = Options {
         addr: arguments.addr,
@@ -74,6 +83,7 @@ pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn 
         sns_port: arguments.sns_port,
         expose_dev: arguments.expose_dev,
         faults: arguments.faults.map(|rate| Faults::random(rate, FAULTS_SEED)),
+        printer: (format == LogFormat::Text).then(|| Printer::new(color, print_on_stderr)),
         settings,
     };
     let local = start(options.clone()).await?;
@@ -85,6 +95,11 @@ pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn 
         () = signals.received() => {}
     }
     Ok(())
+}
+
+/// Prints a line. If standard error is closed, there is nowhere to report it.
+fn print_on_stderr(line: &str) {
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// The signals that stop the server: Ctrl-C (SIGINT) and SIGTERM, as sent by `kill` and by container runtimes.
@@ -124,10 +139,15 @@ fn startup_message(local: &Local, options: &Options) -> String {
         "in the outbox; /_dev is off, because other machines could use it (turn it on with --expose-dev)"
             .to_owned()
     };
+    let console = if options.has_console() {
+        format!("Console   {url}/  (open it in a browser to try the API and read messages)\n\n")
+    } else {
+        String::new()
+    };
     let faults = if local.faults.is_some() { "Faults    on: some requests answer 503\n" } else { "" };
     let (dynamodb, kms, sns) = (&local.dynamodb_url, &local.kms_url, &local.sns_url);
     format!(
-        r#"listening on {url}
+        r#"{console}listening on {url}
 
 API key   {key}{stored_in}
 DynamoDB  {dynamodb}  (table {table})

@@ -5,7 +5,9 @@
 //! The engine, the root key and the outbox are served on ports for other processes; this process calls them without a
 //! connection.
 
+pub mod activity;
 mod clock;
+mod console;
 mod data_dir;
 mod dev;
 mod dynamo;
@@ -31,9 +33,11 @@ pub use error::ServeError;
 pub use options::Options;
 pub use sns::{Message, Outbox};
 
+use activity::Feed;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use console::{Console, ConsoleKey};
 use data_dir::DataDir;
 use engine::Engine;
 use faults::Faults;
@@ -87,6 +91,7 @@ pub struct Local {
     pub operator: Operator,
     /// The injected faults, if any.
     pub faults: Option<Faults>,
+    feed: Feed,
     routes: ServiceRoutes,
     api: RunningTasks,
     /// Requests in progress, including those whose client has disconnected.
@@ -120,7 +125,9 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let outbox = Outbox::open(engine.data.as_ref().map(DataDir::outbox_file), clock.clone())?;
     let sns = Listener::loopback(options.sns_port, Some(engine.token.clone())).await?;
     let sns_url = sns.url().to_owned();
-    let sns = engine.serve(sns, sns::router(outbox.clone()));
+    let feed = Feed::new(options.printer.clone());
+    let announced = from_fn_with_state(feed.clone(), activity::announce_message);
+    let sns = engine.serve(sns, sns::router(outbox.clone()).layer(announced));
     let mut routes = ServiceRoutes {
         dynamodb: Route::Inside(engine.dynamodb.clone()),
         kms: Route::Inside(engine.kms.clone()),
@@ -132,6 +139,9 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let first_start = FirstStart { data: engine.data.as_ref(), operator: &operator, clock: &clock };
     let keyring = first_start.open_keyring(&root_key(&routes.kms)).await?;
     let api_key = first_start.open_environment(&keyring).await?;
+    let key = ConsoleKey::new(api_key.clone(), engine.data.as_ref().map(DataDir::api_key_file));
+    let services = (root_key(&routes.kms), clock.clone(), feed.clone());
+    let console = Console::new(url.clone(), operator.clone(), services, key);
 
     // Startup calls the services directly. From here on, calls go through the fault proxy.
     let endpoints = Endpoints { dynamodb: dynamodb_url.clone(), kms: kms_url.clone(), sns: sns_url.clone() };
@@ -144,6 +154,13 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         let proxied = Route::Through(url);
         routes = ServiceRoutes { dynamodb: proxied.clone(), kms: proxied.clone(), sns: proxied };
     }
+    // Without `--faults`, they can be turned on later.
+    let faults = options.faults.clone().unwrap_or_else(Faults::off);
+    let routes = ServiceRoutes {
+        dynamodb: routes.dynamodb.with_faults(&faults),
+        kms: routes.kms.with_faults(&faults),
+        sns: routes.sns.with_faults(&faults),
+    };
     let store = Store::new(aws::dynamodb(&routes.dynamodb.sdk()), TABLE.to_owned());
     let keyring = Keyring::new(root_key(&routes.kms), store.clone());
     if let Err(error) = keyring.load().await {
@@ -156,12 +173,17 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
     let sms = Sms::new(aws::sns(&routes.sns.sdk()), options.settings.sms.clone());
     let mut api_routes = http::all_routes(&core, &keyring, sms);
     if options.has_dev() {
-        api_routes = api_routes.merge(dev_router(outbox.clone(), clock.clone(), options.faults.clone()));
+        api_routes = api_routes.merge(dev_router(outbox.clone(), clock.clone(), faults));
+    }
+    if options.has_console() {
+        api_routes = api_routes.merge(console::router(console));
     }
     let requests = TaskTracker::new();
-    let app =
-        http::app(core.clone(), api_routes).layer(from_fn_with_state(requests.clone(), run_to_completion));
-    let refusals = http::error_app(core.clone(), || http::Error::ForeignOrigin);
+    let observed = from_fn_with_state(feed.clone(), activity::observe);
+    let app = http::app(core.clone(), api_routes)
+        .layer(observed.clone())
+        .layer(from_fn_with_state(requests.clone(), run_to_completion));
+    let refusals = http::error_app(core.clone(), || http::Error::ForeignOrigin).layer(observed);
     let mut api = RunningTasks::default();
     api.spawn(|stopped| listener.serve(app, refusals, stopped));
     engine.collect_expired(clock.clone());
@@ -179,6 +201,7 @@ pub async fn start(options: Options) -> Result<Local, ServeError> {
         keyring,
         operator,
         faults,
+        feed,
         routes,
         api,
         requests,
@@ -198,6 +221,7 @@ impl Local {
 
     /// Finishes the requests in progress and stops.
     pub async fn stop(self) {
+        self.feed.close();
         self.api.stop().await;
         self.requests.close();
         let _ = timeout(SHUTDOWN_GRACE, self.requests.wait()).await;

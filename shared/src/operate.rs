@@ -13,12 +13,12 @@ mod sweep;
 mod table;
 mod transfer;
 
-pub use config::OperatorConfig;
+pub use config::{OperatorConfig, may_have_colors};
 pub use environment::ChangeOutcome;
 pub use sealed::SealedItem;
 pub use sweep::{MAX_BATCH_TRIES, PagePosition, RemovedPage};
 pub use table::TableState;
-pub use transfer::ExportItem;
+pub use transfer::UserItem;
 
 use crate::store::{Store, Table};
 use aws_sdk_dynamodb::Client;

@@ -3,6 +3,7 @@
 use crate::canary::{Watch, remember, remember_all_in};
 use crate::openapi::is_allowed;
 use aws_sdk_dynamodb::types::AttributeValue;
+use cli::serve::activity::{LogFormat, log_writer};
 use cli::serve::faults::Faults;
 use cli::serve::kms::KEY_ID;
 use cli::serve::{self, Local, Options};
@@ -341,7 +342,10 @@ pub(crate) fn logged() -> String {
 fn capture_logs() {
     static STARTED: OnceLock<()> = OnceLock::new();
     STARTED.get_or_init(|| {
-        tracing::subscriber::set_global_default(logs::subscriber("trace", || Capture).unwrap()).unwrap();
+        tracing::subscriber::set_global_default(
+            logs::subscriber("trace", log_writer(LogFormat::Json, || Capture)).unwrap(),
+        )
+        .unwrap();
     });
 }
 

@@ -86,7 +86,7 @@ async fn a12_net_10_every_refusal_has_the_contracts_shape() {
         }
     }
     for (method, path, status, code) in [
-        (Method::GET, "/", 404, "route_not_found"),
+        (Method::GET, "/nothing", 404, "route_not_found"),
         (Method::GET, "/auth", 404, "route_not_found"),
         (Method::POST, "/auth/factors/enroll/", 404, "route_not_found"),
         (Method::GET, "/auth/factors/enroll/x", 404, "route_not_found"),

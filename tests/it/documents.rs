@@ -108,7 +108,7 @@ fn thr_16_the_odds_are_recomputed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tour_of_the_readme_ends_in_a_verified_code() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, tour) = readme.split_once("paste this as it stands:\n\n```sh\n").unwrap();
+    let (_, tour) = readme.split_once("as it stands:\n\n```sh\n").unwrap();
     let (tour, _) = tour.split_once("```").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let app = App::start_in(Some(dir.path().join(".latchkey"))).await;

@@ -27,7 +27,7 @@ use shared::domain::scope::Scope;
 use shared::domain::sms_budget::MicroUsd;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
-use shared::operate::{ChangeOutcome, ExportItem, Operator, PagePosition, SealedItem};
+use shared::operate::{ChangeOutcome, Operator, PagePosition, SealedItem, UserItem};
 use shared::store::schema::attr;
 use shared::store::{LogChange, LogOutcome, LogWrite, Page, PageStart, Store, WriteOutcome};
 use std::time::Duration;
@@ -353,12 +353,12 @@ async fn every_factor_of_an_environment_is_found_page_by_page(mut engine: Engine
     engine.store.replace_recovery_codes(&codes).await.unwrap();
     let (mut found, mut sets, mut from, mut pages) = (Vec::new(), Vec::new(), None, 0);
     loop {
-        let (page, next) = engine.operator.export(engine.environment, from, 3).await.unwrap();
+        let (page, next) = engine.operator.user_items(engine.environment, from, 3).await.unwrap();
         assert!(page.damaged.is_empty() && page.readable.len() <= 3);
         for item in page.readable {
             match item {
-                ExportItem::Factor(factor) => found.push(*factor),
-                ExportItem::RecoveryCodes(set) => sets.push(*set),
+                UserItem::Factor(factor) => found.push(*factor),
+                UserItem::RecoveryCodes(set) => sets.push(*set),
             }
         }
         pages += 1;

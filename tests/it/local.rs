@@ -1,10 +1,12 @@
 //! The local server on a developer's machine: what web pages, other users and half-open connections get from it.
 
 mod connections;
+mod console;
 mod files;
 mod pages;
 mod process;
 mod start;
+mod terminal;
 mod users;
 
 use crate::app::client;

@@ -295,7 +295,7 @@ async fn what_every_route_refuses(wire: &mut Transcript) {
     }
     wire.heading("Shapes");
     for (method, path) in [
-        (Method::GET, "/"),
+        (Method::GET, "/nothing"),
         (Method::GET, "/auth/factors/enroll"),
         (Method::PUT, "/auth/factors/enroll"),
         (Method::PATCH, "/auth/challenges/a/verify"),

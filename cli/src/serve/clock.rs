@@ -63,7 +63,8 @@ impl LocalClock {
         self.offset_seconds.subscribe()
     }
 
-    fn offset(&self) -> i64 {
+    /// How many seconds it is ahead of the machine's clock.
+    pub(super) fn offset(&self) -> i64 {
         *self.offset_seconds.borrow()
     }
 }

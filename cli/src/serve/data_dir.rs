@@ -122,9 +122,13 @@ impl DataDir {
         self.path.join(TOKEN)
     }
 
+    pub(super) fn api_key_file(&self) -> PathBuf {
+        self.path.join(API_KEY)
+    }
+
     /// The API key, if there is one.
     pub(super) fn api_key(&self) -> Result<Option<ApiKey>, ServeError> {
-        let path = self.path.join(API_KEY);
+        let path = self.api_key_file();
         match fs::read_to_string(&path) {
             Ok(text) => ApiKey::parse(text.trim()).map(Some).map_err(|_| {
                 let source = io::Error::other("it does not hold an API key; delete it to get a new one");
@@ -136,6 +140,6 @@ impl DataDir {
     }
 
     pub(super) fn write_api_key(&self, key: &ApiKey) -> Result<(), ServeError> {
-        write_file(&self.path.join(API_KEY), format!("{}\n", key.expose()).as_bytes())
+        write_file(&self.api_key_file(), format!("{}\n", key.expose()).as_bytes())
     }
 }

@@ -24,6 +24,8 @@ const OPENAPI: &str = include_str!("../../../docs/openapi.yaml");
 #[derive(Serialize)]
 struct ClockBody {
     now: String,
+    /// How far it is ahead of the machine's clock.
+    offset_seconds: i64,
 }
 
 /// The request to move the clock.
@@ -40,8 +42,15 @@ struct FaultsBody {
     seed: u64,
 }
 
+/// The plan of the faults.
+#[derive(Serialize)]
+struct PlanBody {
+    /// The share of the calls that fail.
+    share: Option<f64>,
+}
+
 /// A JSON body. An invalid one is refused with the API's error format.
-struct JsonBody<T>(T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = Error;
@@ -59,22 +68,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// `/_dev/sms`, `/_dev/clock` and `/_dev/openapi.yaml`; `/_dev/faults` on a server that was started with faults.
-pub fn router(outbox: Outbox, clock: LocalClock, faults: Option<Faults>) -> Router {
+/// `/_dev/sms`, `/_dev/clock`, `/_dev/faults` and `/_dev/openapi.yaml`.
+pub fn router(outbox: Outbox, clock: LocalClock, faults: Faults) -> Router {
     let sms = Router::new().route("/_dev/sms", get(messages).delete(clear)).with_state(outbox);
     let time = Router::new().route("/_dev/clock", get(now).post(advance)).with_state(clock);
-    let router = sms.merge(time).route("/_dev/openapi.yaml", get(openapi));
-    match faults {
-        Some(faults) => router.merge(fault_router(faults)),
-        None => router,
-    }
+    let faults = Router::new()
+        .route("/_dev/faults", get(injected).post(inject))
+        .route("/_dev/faults/plan", get(plan))
+        .with_state(faults);
+    sms.merge(time).merge(faults).route("/_dev/openapi.yaml", get(openapi))
 }
 
-/// `/_dev/faults`: counts the injected faults, and sets the fraction of calls that fail.
-fn fault_router(faults: Faults) -> Router {
-    Router::new().route("/_dev/faults", get(injected).post(inject)).with_state(faults)
-}
-
+/// How many faults were injected since the plan was set, by fault.
 async fn injected(State(faults): State<Faults>) -> Json<BTreeMap<String, u64>> {
     let injected = faults.injected().into_iter();
     Json(injected.map(|(fault, count)| (format!("{fault:?}"), count)).collect())
@@ -86,6 +91,10 @@ async fn inject(
 ) -> StatusCode {
     faults.plan_random(share, seed);
     StatusCode::NO_CONTENT
+}
+
+async fn plan(State(faults): State<Faults>) -> Json<PlanBody> {
+    Json(PlanBody { share: faults.share() })
 }
 
 async fn openapi() -> impl IntoResponse {
@@ -102,7 +111,7 @@ async fn clear(State(outbox): State<Outbox>) -> Result<StatusCode, Error> {
 }
 
 async fn now(State(clock): State<LocalClock>) -> Json<ClockBody> {
-    Json(ClockBody { now: clock.now().to_string() })
+    Json(ClockBody { now: clock.now().to_string(), offset_seconds: clock.offset() })
 }
 
 async fn advance(

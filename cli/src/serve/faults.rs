@@ -3,7 +3,10 @@
 //! The faults are those of calls to AWS. A failed condition is not a fault: it is a regular response that only the
 //! table can give.
 
+mod inject;
 pub mod proxy;
+
+pub(super) use inject::Service;
 
 use axum::body::Bytes;
 use http::HeaderValue;
@@ -63,14 +66,16 @@ type Plan = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
 
 struct State {
     plan: Plan,
+    /// The share of a random plan.
+    share: Option<f64>,
     started: usize,
     calls: VecDeque<Call>,
     injected: BTreeMap<Fault, u64>,
 }
 
 impl State {
-    fn new(plan: Plan) -> Self {
-        Self { plan, started: 0, calls: VecDeque::new(), injected: BTreeMap::new() }
+    fn new(plan: Plan, share: Option<f64>) -> Self {
+        Self { plan, share, started: 0, calls: VecDeque::new(), injected: BTreeMap::new() }
     }
 }
 
@@ -95,19 +100,36 @@ impl Faults {
 
     /// Faults as returned by `plan`, which is called for every try.
     pub fn planned(plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(State::new(Box::new(plan)))))
+        Self(Arc::new(Mutex::new(State::new(Box::new(plan), None))))
+    }
+
+    /// No faults, and calls are not recorded, until another plan is set.
+    #[must_use]
+    pub fn off() -> Self {
+        Self::random(0.0, 0)
     }
 
     /// Fails a random fraction `share` of the calls, from 0 to 1, including their retries. The same seed fails the same
     /// calls of a sequence.
     #[must_use]
     pub fn random(share: f64, seed: u64) -> Self {
-        Self::planned(random(share, seed))
+        Self(Arc::new(Mutex::new(State::new(Box::new(random(share, seed)), Some(share)))))
     }
 
     /// Sets a random plan as in [`random`](Self::random), and clears the recorded calls.
     pub fn plan_random(&self, share: f64, seed: u64) {
-        self.plan(random(share, seed));
+        *self.lock() = State::new(Box::new(random(share, seed)), Some(share));
+    }
+
+    /// The share of the calls that a random plan fails; `None` if the plan is another one.
+    #[must_use]
+    pub fn share(&self) -> Option<f64> {
+        self.lock().share
+    }
+
+    /// Whether the plan fails no call at all.
+    pub(super) fn are_off(&self) -> bool {
+        self.share().is_some_and(|share| share <= 0.0)
     }
 
     /// The number of injected faults since the plan was set, by fault.
@@ -118,7 +140,7 @@ impl Faults {
 
     /// Sets another plan and clears the recorded calls.
     pub fn plan(&self, plan: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
-        *self.lock() = State::new(Box::new(plan));
+        *self.lock() = State::new(Box::new(plan), None);
     }
 
     /// The latest calls since the plan was set, oldest first.
@@ -129,7 +151,7 @@ impl Faults {
 
     /// Records a try and chooses its fault. Returns its call. All tries of a call have the same SDK invocation ID.
     fn record_try(&self, id: Option<&HeaderValue>, operation: impl FnOnce() -> String, body: &Bytes) -> Call {
-        let State { plan, started, calls, injected } = &mut *self.lock();
+        let State { plan, started, calls, injected, .. } = &mut *self.lock();
         let tried = calls.iter().position(|call| id.is_some() && call.id.as_ref() == id);
         let mut call = tried.and_then(|at| calls.remove(at)).unwrap_or_else(|| {
             let number = *started;

@@ -2,13 +2,14 @@
 //! requests without it.
 //!
 //! A browser sends requests to any port of this machine on behalf of any page. The `Origin` header identifies pages of
-//! another origin, and the `Host` header those whose domain was made to resolve to this machine (DNS rebinding). SDKs
-//! are not affected. No port sends CORS headers, so pages cannot read responses either.
+//! another origin, and the `Host` header those whose domain was made to resolve to this machine (DNS rebinding). Some
+//! requests have no `Origin`, such as those for images and frames: `Sec-Fetch-Site` identifies these. SDKs are not
+//! affected. No port sends CORS headers, so pages cannot read responses either.
 
 use super::token::Token;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
-use http::{Request, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 use std::net::IpAddr;
 
 /// The access rules of one port.
@@ -24,7 +25,7 @@ impl AccessGuard {
     /// Whether to accept a request. Removes the token from its path.
     pub(super) fn admits<B>(&self, request: &mut Request<B>) -> bool {
         let own = host(request).filter(|host| self.is_this_server(host));
-        if !own.is_some_and(|own| is_same_origin(request, &own)) {
+        if !own.is_some_and(|own| is_same_origin(request, &own)) || is_from_another_site(request) {
             return false;
         }
         let path = self.without_token(request.uri());
@@ -67,6 +68,22 @@ fn is_same_origin<B>(request: &Request<B>, own: &Authority) -> bool {
         .get_all(ORIGIN)
         .iter()
         .all(|origin| origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()))
+}
+
+/// Whether a page of another origin causes a request (Fetch Metadata). A link that leads here is followed: the page that
+/// has the link cannot read where it leads.
+fn is_from_another_site<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let from_another_site =
+        headers.get_all("sec-fetch-site").iter().any(|site| site != "same-origin" && site != "none");
+    let follows_a_link = request.method() == Method::GET
+        && has(headers, "sec-fetch-mode", "navigate")
+        && has(headers, "sec-fetch-dest", "document");
+    from_another_site && !follows_a_link
+}
+
+fn has(headers: &HeaderMap, name: &str, value: &str) -> bool {
+    headers.get(name).is_some_and(|given| given == value)
 }
 
 #[cfg(test)]
@@ -165,6 +182,36 @@ mod tests {
         }
         let two = [("host", "localhost"), ("origin", "http://localhost"), ("origin", "https://evil.example")];
         assert!(admitted(&LOOPBACK, "/", &two).is_none());
+    }
+
+    /// F2: what a browser says of requests without an `Origin`.
+    #[test]
+    fn only_links_may_lead_here_from_pages_of_another_site() {
+        let is_admitted = |site: &str, mode: &str, dest: &str| {
+            let request = Request::get("/").header("host", "127.0.0.1:8787").header("sec-fetch-site", site);
+            let request = request.header("sec-fetch-mode", mode).header("sec-fetch-dest", dest);
+            LOOPBACK.admits(&mut request.body(()).unwrap())
+        };
+        for site in ["same-origin", "none"] {
+            assert!(
+                is_admitted(site, "navigate", "document") && is_admitted(site, "cors", "empty"),
+                "{site}"
+            );
+        }
+        // Another port of this machine is the same site.
+        for site in ["cross-site", "same-site"] {
+            assert!(is_admitted(site, "navigate", "document"), "{site}");
+            for (mode, dest) in [
+                ("no-cors", "image"),
+                ("no-cors", "script"),
+                ("no-cors", "empty"),
+                ("cors", "empty"),
+                ("navigate", "iframe"),
+                ("navigate", "embed"),
+            ] {
+                assert!(!is_admitted(site, mode, dest), "{site} {mode} {dest}");
+            }
+        }
     }
 
     /// F7

@@ -1,5 +1,6 @@
 //! Options of the local server.
 
+use super::activity::Printer;
 use super::faults::Faults;
 use shared::config::Settings;
 use std::net::{IpAddr, Ipv4Addr};
@@ -24,6 +25,8 @@ pub struct Options {
     pub expose_dev: bool,
     /// Faults to inject into the server's calls to its table, keys and outbox.
     pub faults: Option<Faults>,
+    /// Prints a line per request of the API, for people; `None` if the log has the audit lines as they are.
+    pub printer: Option<Printer>,
     /// The settings from environment variables.
     pub settings: Settings,
 }
@@ -41,6 +44,7 @@ impl Options {
             sns_port: 0,
             expose_dev: false,
             faults: None,
+            printer: None,
             settings,
         }
     }
@@ -48,5 +52,10 @@ impl Options {
     /// Whether the server has `/_dev`, with which anyone can read messages and move the clock without a key.
     pub(crate) fn has_dev(&self) -> bool {
         self.addr.is_loopback() || self.expose_dev
+    }
+
+    /// Whether the server has the console, which hands out the API key.
+    pub(crate) fn has_console(&self) -> bool {
+        self.addr.is_loopback()
     }
 }

@@ -37,3 +37,9 @@ impl OperatorConfig {
         reader.finish(operator)
     }
 }
+
+/// Whether the output on a terminal may have colors: the user has not set `NO_COLOR` (<https://no-color.org>).
+#[must_use]
+pub fn may_have_colors() -> bool {
+    Reader::new(&process).text("NO_COLOR").is_none()
+}

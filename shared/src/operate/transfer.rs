@@ -12,16 +12,16 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 
-/// What an export reads.
+/// An item that belongs to a user.
 #[derive(Debug)]
-pub enum ExportItem {
+pub enum UserItem {
     /// A factor.
     Factor(Box<Factor>),
-    /// A user's recovery codes, which cannot be moved: they are MACs.
+    /// Recovery codes, which cannot be moved: they are MACs.
     RecoveryCodes(Box<RecoveryCodes>),
 }
 
-impl ExportItem {
+impl UserItem {
     fn from_item(item: &Item) -> Result<Self, StoreError> {
         if schema::is_factor(item) {
             item::to_factor(item).map(|factor| Self::Factor(Box::new(factor)))
@@ -62,12 +62,12 @@ impl Operator {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the table cannot be read.
-    pub async fn export(
+    pub async fn user_items(
         &self,
         environment: EnvironmentId,
         from: Option<PagePosition>,
         items: i32,
-    ) -> Result<(Listing<ExportItem>, Option<PagePosition>), StoreError> {
+    ) -> Result<(Listing<UserItem>, Option<PagePosition>), StoreError> {
         let [all, _] = schema::partition_prefixes(environment);
         let scan = self
             .scan(from)
@@ -82,6 +82,6 @@ impl Operator {
                 AttributeValue::S(schema::RECOVERY_CODES.to_owned()),
             );
         let (found, next) = page("read the factors of an environment", scan).await?;
-        Ok((Listing::read(&found, attr::PK, ExportItem::from_item)?, next))
+        Ok((Listing::read(&found, attr::PK, UserItem::from_item)?, next))
     }
 }

@@ -75,9 +75,33 @@ async fn a_page_from_elsewhere_is_refused_on_every_port_and_changes_nothing() {
         app.authorized(Method::DELETE, &format!("/auth/factors/{factor}")),
         app.authorized(Method::OPTIONS, "/auth/factors/enroll"),
         app.authorized(Method::GET, "/nothing-here"),
+        app.authorized(Method::GET, "/"),
+        app.authorized(Method::GET, "/_dev/console/main.js"),
+        app.authorized(Method::GET, "/_dev/session"),
+        app.authorized(Method::POST, "/_dev/session"),
+        app.authorized(Method::GET, "/_dev/events"),
+        app.authorized(Method::GET, "/_dev/factors"),
+        app.authorized(Method::POST, &format!("/_dev/factors/{factor}/unlock")),
+        app.authorized(Method::POST, "/_dev/faults").json(&json!({"share": 1})),
+        app.authorized(Method::GET, "/_dev/environments"),
+        app.authorized(Method::POST, "/_dev/environments").json(&json!({"environment": "theirs"})),
+        app.authorized(Method::POST, "/_dev/environments/local/api_keys").json(&json!({"scope": "full"})),
+        app.authorized(
+            Method::DELETE,
+            "/_dev/environments/local/api_keys/api_key_01FZ4TS0MWPZR7GATS7KCXANQZ",
+        ),
     ] {
         for request in of_pages(&port, &request) {
             is_forbidden(request).await;
+        }
+        // Images, scripts and frames: without an `Origin`, but a browser says where they come from.
+        for (site, mode, dest) in [
+            ("cross-site", "no-cors", "script"),
+            ("same-site", "no-cors", "image"),
+            ("cross-site", "navigate", "iframe"),
+        ] {
+            let request = request.try_clone().unwrap().header("sec-fetch-site", site);
+            is_forbidden(request.header("sec-fetch-mode", mode).header("sec-fetch-dest", dest)).await;
         }
     }
     // Even a page that knew the token.
@@ -141,7 +165,16 @@ async fn dev(app: &App, method: Method, path: &str) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_on_the_network_has_no_dev_routes_and_sends_messages_all_the_same() {
     let app = on_the_network(false).await;
-    for path in ["/_dev/sms", "/_dev/clock", "/_dev/faults", "/_dev/sns/"] {
+    for path in [
+        "/_dev/sms",
+        "/_dev/clock",
+        "/_dev/faults",
+        "/_dev/sns/",
+        "/",
+        "/_dev/",
+        "/_dev/session",
+        "/_dev/console/main.js",
+    ] {
         let answer = dev(&app, Method::GET, path).await;
         assert_eq!(answer.expect(404), json!({"code": "route_not_found", "message": "Not Found"}));
     }
@@ -156,4 +189,16 @@ async fn a_server_on_the_network_has_dev_routes_if_that_was_asked_for() {
     let app = on_the_network(true).await;
     let answer = app.request(Method::GET, "/_dev/sms").send().await.unwrap();
     assert_eq!(answer.json::<Value>().await.unwrap(), json!([]));
+}
+
+/// The console hands out the API key, so no other machine gets it, whatever was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_on_the_network_has_no_console() {
+    let app = on_the_network(true).await;
+    for path in
+        ["/", "/_dev", "/_dev/", "/_dev/session", "/_dev/events", "/_dev/factors", "/_dev/environments"]
+    {
+        let answer = dev(&app, Method::GET, path).await;
+        assert_eq!(answer.expect(404), json!({"code": "route_not_found", "message": "Not Found"}));
+    }
 }

@@ -309,7 +309,7 @@ async fn every_documented_answer_is_given_by_its_operation() {
 async fn what_is_not_in_the_document_is_404_or_405() {
     let app = App::start().await;
     for (method, path, status, code) in [
-        (Method::GET, "/", 404, "route_not_found"),
+        (Method::GET, "/nothing", 404, "route_not_found"),
         (Method::POST, "/auth/nothing", 404, "route_not_found"),
         (Method::PUT, "/auth/factors/enroll", 405, "method_not_allowed"),
         (Method::PATCH, "/auth/factors/a", 405, "method_not_allowed"),

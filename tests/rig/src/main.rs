@@ -200,7 +200,7 @@ impl Rig {
             seen.push(Seen { lambda, record });
         }
 
-        let dev = dev_router(outbox.clone(), clock.clone(), Some(faults.clone()));
+        let dev = dev_router(outbox.clone(), clock.clone(), faults.clone());
         let gateway = Gateway { routes: Arc::new(stack.routes), functions: by_name, clock: clock.clone() };
         let app = gateway.router().merge(dev);
         let (listener, url) = listen(arguments.port).await?;
