@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-COLUMNS = range(1, 20)
+COLUMNS = range(1, 21)
 RUNS_HERE = "here"
 
 

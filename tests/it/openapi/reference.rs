@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// A heading, the operation, the schema of its body where the operation has several, and the example of its answer.
-const SECTIONS: [(&str, &str, Option<&str>, Option<&str>); 10] = [
+const SECTIONS: [(&str, &str, Option<&str>, Option<&str>); 14] = [
     ("Enroll a TOTP factor", "enrollFactor", Some("EnrollTotpRequest"), Some("EnrolledTotp")),
     ("Enroll an SMS factor", "enrollFactor", Some("EnrollSmsRequest"), Some("EnrolledSms")),
     ("Enroll a generic factor", "enrollFactor", Some("EnrollGenericRequest"), Some("EnrolledGeneric")),
@@ -20,6 +20,10 @@ const SECTIONS: [(&str, &str, Option<&str>, Option<&str>); 10] = [
     ("List the TOTP factors of a user", "listUserFactors", None, Some("TotpFactorList")),
     ("List every factor of a user", "listFactors", None, Some("FactorList")),
     ("Delete a factor", "deleteFactor", None, None),
+    ("Create recovery codes", "createRecoveryCodes", None, Some("NewRecoveryCodes")),
+    ("Verify a recovery code", "verifyRecoveryCode", None, Some("RightRecoveryCode")),
+    ("Show recovery codes", "readRecoveryCodes", None, Some("RecoveryCodes")),
+    ("Delete recovery codes", "deleteRecoveryCodes", None, None),
 ];
 
 /// The languages that have a snippet in every section. The first five are run by `tests/sdk/run`.
@@ -202,7 +206,7 @@ fn properties(document: &Document, pointer: String, prefix: &str, names: &mut BT
         let is_object = document.at(&inner).get("properties").is_some();
         if is_object
             && document.at(&inner)["type"] == "object"
-            && ["totp", "sms", "list_metadata"].contains(&&**name)
+            && ["totp", "sms", "list_metadata", "recovery_codes"].contains(&&**name)
         {
             properties(document, inner, &format!("{name}."), names);
         } else {
@@ -226,6 +230,8 @@ fn the_reference_has_every_field_of_an_answer() {
         "GenericChallenge",
         "Enrollment",
         "Verification",
+        "NewRecoveryCodes",
+        "RecoveryVerification",
         "FactorList",
         "EntityNotFound",
         "InvalidParameters",
@@ -266,12 +272,18 @@ fn the_limits_of_the_reference_are_those_of_the_code() {
         format!("rolling {} h, which", p::FAILURE_WINDOW.as_secs() / 3_600),
         format!("disabled at {} in a row", p::MAX_CONSECUTIVE_FAILURES),
         format!("lifetime of a challenge | {} minutes", p::SMS_CHALLENGE_TTL.as_secs() / 60),
+        format!(
+            "recovery codes of a user | {} of {} characters ({} bits)",
+            p::RECOVERY_CODES,
+            p::RECOVERY_CODE_CHARS,
+            8 * p::RECOVERY_CODE_BYTES
+        ),
         format!("SHA-1, {} digits, {} s", p::CODE_DIGITS, p::TOTP_STEP.as_secs()),
         format!("one in {cooldown} s, then {} s, {} s", 2 * cooldown, 4 * cooldown),
         format!("{} in {} minutes", p::MAX_SMS_PER_10_MIN, p::SMS_WINDOW.as_secs() / 60),
         format!("{} in {} h, across", p::MAX_SMS_PER_DAY, p::SMS_DAY.as_secs() / 3_600),
         format!("first {} digits | {} per hour", p::SMS_PREFIX_DIGITS, p::MAX_SMS_PER_PREFIX),
-        format!("{} KiB, {} bytes, {1} bytes", MAX_BODY_BYTES / 1_024, p::MAX_LABEL_BYTES),
+        format!("{} KiB, {} bytes, {1} bytes, {1} bytes", MAX_BODY_BYTES / 1_024, p::MAX_LABEL_BYTES),
         format!("Base32 {secret}"),
         format!("up to {} days", p::MAX_API_KEY_LIFETIME.as_secs() / 86_400),
         format!("cached API key | {} seconds", p::API_KEY_CACHE_TTL.as_secs()),

@@ -98,7 +98,7 @@ var columns = []func(r run){
 		check(r.valid(c.ID, c.Code), "its code is not valid")
 	},
 	func(r run) { // 4
-		id := r.enrollTOTP().ID
+		id := r.usedTOTP(newUser())
 		f := must(r.Get(id))
 		check(f.ID == id && f.Type == "totp", "%s %s", f.ID, f.Type)
 		check(f.Secret+f.URI+f.QRCode == "", "a get shows the secret")
@@ -193,6 +193,15 @@ var columns = []func(r run){
 		check(len(slices.Compact(ids)) == want && hasMore != r.hasPages, "%d factors", len(ids))
 	},
 	func(run) { panic(errAbsent) }, // 19: no version here calls the legacy routes
+	func(r run) { // 20
+		user := newUser()
+		factor, recovery := r.usedTOTP(user), r.recoveryCode(user)
+		for _, want := range []bool{true, false} {
+			c := must(r.Challenge(factor, ""))
+			valid, id, err := r.Verify(c.ID, recovery)
+			check(must(valid, err) == want && id == c.ID, "%t %s", valid, id)
+		}
+	},
 }
 
 // outcome runs one operation.

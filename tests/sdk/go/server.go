@@ -88,8 +88,37 @@ func (s server) rawEnrollUser(user string) string {
 		Factor struct{ ID string } `json:"authentication_factor"`
 	}
 	path := "/user_management/users/" + user + "/auth_factors"
-	must(0, json.Unmarshal(s.post(path, map[string]string{"type": "totp"}), &enrolled))
+	must(0, json.Unmarshal(s.post(path, map[string]string{"type": "totp", "name": "Home phone"}), &enrolled))
 	return enrolled.Factor.ID
+}
+
+// usedTOTP is a TOTP factor with every field that an answer can have: it has a name and was verified once.
+func (s server) usedTOTP(user string) string {
+	var factor struct {
+		ID   string
+		TOTP struct{ Secret string }
+	}
+	must(0, json.Unmarshal(s.post("/auth/factors/enroll", map[string]string{
+		"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alan@foo-corp.com", "user_id": user, "name": "Work phone",
+	}), &factor))
+	var challenge struct{ ID string }
+	must(0, json.Unmarshal(s.post("/auth/factors/"+factor.ID+"/challenge", map[string]string{}), &challenge))
+	s.post("/auth/challenges/"+challenge.ID+"/verify", map[string]string{"code": s.totpCode(factor.TOTP.Secret, 0)})
+	var shown struct {
+		Name       string
+		LastUsedAt string `json:"last_used_at"`
+	}
+	must(0, json.Unmarshal(s.ask("/auth/factors/"+factor.ID, nil), &shown))
+	check(shown.Name == "Work phone" && shown.LastUsedAt != "", "no name or no last_used_at")
+	return factor.ID
+}
+
+// recoveryCode is one of a user's new recovery codes, which challenges accept.
+func (s server) recoveryCode(user string) string {
+	var created struct{ Codes []string }
+	path := "/user_management/users/" + user + "/recovery_codes"
+	must(0, json.Unmarshal(s.ask(path, map[string]bool{"accept_on_challenges": true}), &created))
+	return created.Codes[0]
 }
 
 var crowd string

@@ -93,8 +93,22 @@ public class Matrix {
   }
 
   static String rawEnroll(String user) throws Exception {
-    String enrolled = ask("/user_management/users/" + user + "/auth_factors", "{\"type\":\"totp\"}");
+    String enrolled = ask("/user_management/users/" + user + "/auth_factors", "{\"type\":\"totp\",\"name\":\"Home phone\"}");
     return first("\"id\":\"(auth_factor_[^\"]*)\"", enrolled);
+  }
+
+  /** A TOTP factor with every field that an answer can have: it has a name and was verified once. Made without an SDK. */
+  static String usedTotp(String user) throws Exception {
+    String body = """
+        {"type":"totp","totp_issuer":"Foo Corp","totp_user":"alan","user_id":"%s","name":"Work phone"}""";
+    String factor = ask("/auth/factors/enroll", body.formatted(user));
+    String id = first("\"id\":\"(auth_factor_[^\"]*)\"", factor);
+    String challenge = first("\"id\":\"(auth_challenge_[^\"]*)\"", ask("/auth/factors/" + id + "/challenge", "{}"));
+    String code = totpCode(first("\"secret\":\"([^\"]*)\"", factor), 0);
+    ask("/auth/challenges/" + challenge + "/verify", "{\"code\":\"%s\"}".formatted(code));
+    String shown = ask("/auth/factors/" + id, null);
+    check(shown.contains("\"name\":\"Work phone\"") && shown.contains("\"last_used_at\":"), "no name or no last_used_at");
+    return id;
   }
 
   /** The code of a secret (RFC 6238), `steps` from the server's current one. */
@@ -183,7 +197,7 @@ public class Matrix {
       check(valid(challenge, challenge.getCode()), "its code is not valid");
     },
     () -> { // 4
-      String id = enrollTotp(MFA).getId();
+      String id = usedTotp(newUser());
       var factor = MFA.getFactor(id);
       check(factor.getId().equals(id) && factor.getTotp().getIssuer().equals("Foo Corp"), factor.getId());
     },
@@ -264,6 +278,17 @@ public class Matrix {
     },
     () -> { // 19: this version does not call the legacy routes
       throw new Absent();
+    },
+    () -> { // 20
+      String user = newUser(), factor = usedTotp(user);
+      String created = ask("/user_management/users/" + user + "/recovery_codes", "{\"accept_on_challenges\":true}");
+      String code = first("\"codes\":\\[\"([^\"]*)\"", created);
+      for (boolean valid : new boolean[] {true, false}) {
+        var challenge = MFA.challengeFactor(factor);
+        var answer = MFA.verifyChallenge(challenge.getId(), code);
+        check(answer.getValid() == valid, "the verdict is not " + valid);
+        check(answer.getChallenge().getId().equals(challenge.getId()), "another challenge");
+      }
     },
   };
 

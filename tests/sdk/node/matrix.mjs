@@ -9,13 +9,14 @@ import { createRequire } from "node:module";
 import jsQR from "jsqr";
 import { Secret } from "otpauth";
 import { PNG } from "pngjs";
-import { advance, codeIn, key, otherCode, post, textsTo, totpCode, url, wrongTotpCode } from "./server.mjs";
+import { advance, codeIn, get, key, post, textsTo, totpCode, url, wrongTotpCode } from "./server.mjs";
 
 const require = createRequire(import.meta.url);
 
 // A number of its own for every text message.
 let phones = 100;
 const newPhone = () => `+1415555${String(phones++).padStart(4, "0")}`;
+const newUser = () => `user_${randomUUID()}`;
 
 const ABSENT = Symbol("this version has no such method");
 const need = (method) => {
@@ -65,11 +66,24 @@ async function login(s) {
   return { factor, challenge: await s.challenge(factor.id), code: await totpCode(factor.totp.secret) };
 }
 
+/** A TOTP factor with every field that an answer can have: it has a name and was verified once. Made without an SDK. */
+async function usedTotp(user_id) {
+  const body = { type: "totp", totp_issuer: "Foo Corp", totp_user: "alan@foo-corp.com", user_id, name: "Work phone" };
+  const { id, totp } = await post("/auth/factors/enroll", body);
+  const challenge = await post(`/auth/factors/${id}/challenge`, {});
+  await post(`/auth/challenges/${challenge.id}/verify`, { code: await totpCode(totp.secret) });
+  const { name, last_used_at } = await get(`/auth/factors/${id}`);
+  assert.ok(name === "Work phone" && last_used_at);
+  return id;
+}
+
 async function isListed(s) {
-  const userId = `user_${randomUUID()}`;
+  const userId = newUser();
   const path = `/user_management/users/${userId}/auth_factors`;
   const ids = [];
-  for (let n = 0; n < 3; n++) ids.unshift((await post(path, { type: "totp" })).authentication_factor.id);
+  for (let n = 0; n < 3; n++) {
+    ids.unshift((await post(path, { type: "totp", name: `Phone ${n}` })).authentication_factor.id);
+  }
   await post("/auth/factors/enroll", { type: "sms", phone_number: newPhone(), user_id: userId });
   const listed = [];
   let after;
@@ -87,7 +101,7 @@ async function isListed(s) {
 let crowd;
 async function crowdedUser() {
   if (crowd) return crowd;
-  crowd = `user_${randomUUID()}`;
+  crowd = newUser();
   for (let n = 0; n < 101; n++) await post(`/user_management/users/${crowd}/auth_factors`, { type: "totp" });
   return crowd;
 }
@@ -119,7 +133,7 @@ const COLUMNS = {
     assert.equal((await s.verify(challenge.id, challenge.code)).valid, true);
   },
   async 4(s) {
-    const { id } = await enrollTotp(s);
+    const id = await usedTotp(newUser());
     const factor = await s.get(id);
     assert.deepEqual([factor.id, factor.totp.issuer, factor.totp.user], [id, "Foo Corp", "alan@foo-corp.com"]);
     assert.equal(factor.totp.secret ?? factor.totp.uri ?? field(factor.totp, "qrCode"), undefined);
@@ -181,7 +195,7 @@ const COLUMNS = {
     await refused(s.get(id), 404, /not found|could not be found/);
   },
   async 16(s) {
-    const userId = `user_${randomUUID()}`;
+    const userId = newUser();
     const totpSecret = new Secret({ size: 20 }).base32;
     const options = { userId, totpIssuer: "Foo Corp", totpUser: "alan", ...(s.hasImport && { totpSecret }) };
     const { authenticationFactor: factor, authenticationChallenge: challenge } = await need(s.enrollUser)(options);
@@ -205,6 +219,16 @@ const COLUMNS = {
     assert.equal((await s.verify(challenge.id, code)).valid, true);
     const seen = requests.filter((request) => request.startsWith("POST /auth/factors/"));
     assert.deepEqual(seen.slice(1), ["POST /auth/factors/challenge", "POST /auth/factors/verify"]);
+  },
+  async 20(s) {
+    const user = newUser();
+    const id = await usedTotp(user);
+    const { codes } = await post(`/user_management/users/${user}/recovery_codes`, { accept_on_challenges: true });
+    for (const valid of [true, false]) {
+      const challenge = await s.challenge(id);
+      const verdict = await s.verify(challenge.id, codes[0]);
+      assert.deepEqual([verdict.valid, verdict.challenge.id], [valid, challenge.id]);
+    }
   },
 };
 

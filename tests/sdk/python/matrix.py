@@ -26,6 +26,10 @@ IS_LEGACY = VERSION.startswith("1.12.")
 PHONES = (phone for phone in (f"+1646555{n:04}" for n in itertools.count(100)) if not texts_to(phone))
 
 
+def new_user():
+    return f"user_{uuid.uuid4()}"
+
+
 class Absent(Exception):
     """This version has no such method."""
 
@@ -103,6 +107,17 @@ def login():
     return factor, field(challenge(field(factor, "id")), "id"), totp_code(field(factor, "totp", "secret"))
 
 
+def used_totp(user):
+    """A TOTP factor with every field that an answer can have: it has a name and was verified once. Made without an SDK."""
+    labels = {"totp_issuer": "Foo Corp", "totp_user": "alan@foo-corp.com", "name": "Work phone"}
+    factor = ask("/auth/factors/enroll", {"type": "totp", "user_id": user, **labels})
+    opened = ask(f"/auth/factors/{factor['id']}/challenge", {})
+    ask(f"/auth/challenges/{opened['id']}/verify", {"code": totp_code(factor["totp"]["secret"])})
+    shown = ask(f"/auth/factors/{factor['id']}")
+    assert shown["name"] == "Work phone" and shown["last_used_at"]
+    return factor["id"]
+
+
 def refused(status, says, call, *arguments, **options):
     """The call has to raise an error of that status that says that."""
     try:
@@ -148,7 +163,7 @@ def c3():
 
 def c4():
     get = need(MFA, "get_factor")
-    enrolled = field(enroll_totp(), "id")
+    enrolled = used_totp(new_user())
     factor = get(enrolled)
     assert field(factor, "id") == enrolled
     assert [field(factor, "totp", name) for name in ("issuer", "user")] == ["Foo Corp", "alan@foo-corp.com"]
@@ -235,7 +250,7 @@ def c16():
     options = {"totp_issuer": "Foo Corp", "totp_user": "alan"}
     if MAJOR >= 4:
         options["totp_secret"] = pyotp.random_base32()
-    factor, opened = enroll_user(f"user_{uuid.uuid4()}", **options)
+    factor, opened = enroll_user(new_user(), **options)
     secret = field(factor, "totp", "secret")
     is_kept = secret == options.get("totp_secret", secret)
     assert is_kept and field(factor, "totp", "issuer") == "Foo Corp"
@@ -243,9 +258,10 @@ def c16():
 
 
 def c17():
-    user = f"user_{uuid.uuid4()}"
+    user = new_user()
     path = f"/user_management/users/{user}/auth_factors"
-    ids = [ask(path, {"type": "totp"})["authentication_factor"]["id"] for _ in range(3)]
+    bodies = [{"type": "totp", "name": f"Phone {n}"} for n in range(3)]
+    ids = [ask(path, body)["authentication_factor"]["id"] for body in bodies]
     ask("/auth/factors/enroll", {"type": "sms", "phone_number": next(PHONES), "user_id": user})
     if MAJOR <= 4:
         listed = field(list_user(user), "data")
@@ -284,7 +300,17 @@ def c19():
     assert requests == ["POST /auth/factors/challenge", "POST /auth/factors/verify"], requests
 
 
-for column in range(1, 20):
+def c20():
+    user = new_user()
+    factor = used_totp(user)
+    codes = ask(f"/user_management/users/{user}/recovery_codes", {"accept_on_challenges": True})["codes"]
+    for valid in (True, False):
+        opened = field(challenge(factor), "id")
+        verdict = verify(opened, codes[0])
+        assert (field(verdict, "valid"), field(verdict, "challenge", "id")) == (valid, opened)
+
+
+for column in range(1, 21):
     try:
         globals()[f"c{column}"]()
         outcome, why = "passed", ""

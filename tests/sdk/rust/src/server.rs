@@ -26,7 +26,8 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
+        let answer =
+            self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.key).send().await.unwrap();
         answer.error_for_status().unwrap().json().await.unwrap()
     }
 
@@ -79,9 +80,35 @@ impl Server {
     }
 
     pub async fn enroll_user(&self, user: &str) -> String {
-        let enrolled =
-            self.post(&format!("/user_management/users/{user}/auth_factors"), json!({"type": "totp"})).await;
+        let body = json!({"type": "totp", "name": "Home phone"});
+        let enrolled = self.post(&format!("/user_management/users/{user}/auth_factors"), body).await;
         enrolled["authentication_factor"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A TOTP factor with every field that an answer can have: it has a name and was verified once.
+    pub async fn used_totp(&self, user: &str) -> String {
+        let mut body = json!({"type": "totp", "totp_issuer": "Foo Corp", "totp_user": "alan@foo-corp.com"});
+        body["user_id"] = json!(user);
+        body["name"] = json!("Work phone");
+        let factor = self.post("/auth/factors/enroll", body).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let (id, secret) = (text(&factor["id"]), text(&factor["totp"]["secret"]));
+        let challenge = text(&self.post(&format!("/auth/factors/{id}/challenge"), json!({})).await["id"]);
+        let code = self.totp_code(&secret, 0).await;
+        self.post(&format!("/auth/challenges/{challenge}/verify"), json!({ "code": code })).await;
+        let shown = self.get(&format!("/auth/factors/{id}")).await;
+        assert!(
+            shown["name"] == "Work phone" && shown["last_used_at"].is_string(),
+            "no name or no last_used_at"
+        );
+        id
+    }
+
+    /// One of a user's new recovery codes, which challenges accept.
+    pub async fn recovery_code(&self, user: &str) -> String {
+        let path = format!("/user_management/users/{user}/recovery_codes");
+        let created = self.post(&path, json!({"accept_on_challenges": true})).await;
+        created["codes"][0].as_str().unwrap().to_owned()
     }
 
     pub async fn enroll_sms(&self, user: &str) {
