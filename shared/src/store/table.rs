@@ -108,7 +108,6 @@ where
     Sent: Future<Output = Result<T, SdkError<E, R>>>,
 {
     let begin = Instant::now();
-    let mut pause = DYNAMODB_BACKOFF;
     let mut outcome = send().await;
     for repeated in 0..MAX_REPEATED_WRITES {
         let known = match &outcome {
@@ -118,8 +117,7 @@ where
         if known || (repeated > 0 && begin.elapsed() >= DYNAMODB_TIMEOUT) {
             break;
         }
-        sleep(pause).await;
-        pause = pause.saturating_mul(2);
+        sleep(DYNAMODB_BACKOFF).await;
         outcome = send().await;
     }
     outcome
