@@ -1,6 +1,6 @@
 //! Seals TOTP secrets with AES-256-GCM and stores codes as keyed MACs, each bound to its environment and factor.
 //!
-//! Recovery codes are in [`recovery`].
+//! Recovery codes are in `seal/recovery.rs`.
 //!
 //! A secret opens only for the factor it was sealed for, and a MAC matches only the challenge it was computed for.
 
