@@ -146,7 +146,22 @@ async function tour(name, hands, phone) {
   await use.press(page.getByRole('button', { name: 'Verify', exact: true }));
   await said(step('the unlocked factor logs in'), page, '#verify-outcome', 'valid is true');
 
+  // Recovery codes, in place of a factor.
+  await use.fill(page.getByLabel('User whose codes they are'), `user_${name}`);
+  await use.press(page.getByRole('button', { name: 'Create recovery codes' }));
+  await said(step('recovery codes are created'), page, '#recovery-outcome', 'Created 10 recovery codes');
+  check(step('and shown'), (await page.locator('#recovery-codes li').count()) === 10);
+  await use.press(page.getByRole('button', { name: 'Fill in an unused recovery code' }));
+  await use.press(page.getByRole('button', { name: 'Verify the recovery code' }));
+  await said(step('a recovery code is accepted'), page, '#recover-outcome', 'Codes left: 9');
+  await use.press(page.getByRole('button', { name: 'Verify the recovery code' }));
+  await said(step('and only once'), page, '#recover-outcome', 'valid is false');
+
   await use.open(page, 'Factors');
+  await said(step('it is shown how many are left'), page, '#factor-list li.card', '9 of 10 left');
+  await use.press(page.getByRole('button', { name: `Delete the recovery codes of user_${name}` }));
+  await use.press(page.getByRole('button', { name: 'Delete', exact: true }));
+  await said(step('recovery codes are deleted'), page, '#factor-outcome', 'Deleted the recovery codes');
   await use.press(page.getByRole('button', { name: `Delete ${factor}` }));
   await use.press(page.getByRole('button', { name: 'Delete', exact: true }));
   await said(step('a factor is deleted'), page, '#factor-outcome', `Deleted ${factor}`);
@@ -175,8 +190,8 @@ async function copies() {
     writeFileSync(join(dir, name), text);
     return join(dir, name);
   };
-  const copied = async (language) => {
-    const exchange = page.locator('#verify-exchange');
+  const copied = async (language, step = 'verify') => {
+    const exchange = page.locator(`#${step}-exchange`);
     await exchange.getByRole('button', { name: language, exact: true }).click();
     await exchange.getByRole('button', { name: 'Copy the request' }).click();
     return page.evaluate(() => navigator.clipboard.readText());
@@ -212,6 +227,23 @@ async function copies() {
   check('the request for Go is Go, and formatted', go.includes('VerifyChallenge(') && runs('gofmt', '-l', file('a.go', `${go}\n`)) === '');
   const json = await copied('JSON');
   check('the request as JSON has its path', /^POST \/auth\/challenges\/auth_challenge_\w+\/verify\n/.test(json));
+
+  await page.getByLabel('User whose codes they are').fill(`o'hara "x" \\ $HOME`);
+  await page.getByLabel('Accept them in step 3, too').check();
+  await page.getByRole('button', { name: 'Create recovery codes' }).click();
+  await said('recovery codes are created', page, '#recovery-outcome', 'Created 10');
+  await page.getByText('Request and answer of the recovery codes').click();
+  const sent = runs('bash', '-c', `curl -s --noproxy '*' ${(await copied('curl', 'recovery')).slice('curl '.length)}`);
+  check('the copied curl command creates codes of the same user', JSON.parse(sent ?? 'null')?.user_id === `o'hara "x" \\ $HOME`);
+  const checks = {
+    Node: (text) => runs('node', '--check', file('b.mjs', text)) !== null,
+    Python: (text) => runs('python3', '-c', compile, file('b.py', text)) !== null,
+    Go: (text) => runs('gofmt', '-l', file('b.go', `${text}\n`)) === '',
+  };
+  for (const [language, isRight] of Object.entries(checks)) {
+    const text = await copied(language, 'recovery');
+    check(`the request for recovery codes is ${language}`, text.includes('recovery_codes') && isRight(text));
+  }
   rmSync(dir, { recursive: true });
   await page.context().close();
 }

@@ -40,7 +40,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The files that the page loads: name, type and text.
-const FILES: [(&str, &str, &str); 15] = [
+const FILES: [(&str, &str, &str); 16] = [
     ("activity.js", JS, include_str!("console/activity.js")),
     ("api.js", JS, include_str!("console/api.js")),
     ("clock.js", JS, include_str!("console/clock.js")),
@@ -52,6 +52,7 @@ const FILES: [(&str, &str, &str); 15] = [
     ("keys.js", JS, include_str!("console/keys.js")),
     ("main.js", JS, include_str!("console/main.js")),
     ("messages.js", JS, include_str!("console/messages.js")),
+    ("recovery.js", JS, include_str!("console/recovery.js")),
     ("snippets.js", JS, include_str!("console/snippets.js")),
     ("steps.js", JS, include_str!("console/steps.js")),
     ("style.css", CSS, include_str!("console/style.css")),

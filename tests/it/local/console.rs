@@ -154,6 +154,7 @@ async fn factors_are_shown_with_their_locks_and_unlocked() {
     let factor = app.enroll(body).await;
     let challenge = app.challenge(&factor).await;
     app.enroll(json!({"type": "generic_otp"})).await;
+    app.recovery_codes("alice", json!({})).await;
     let wrong = crate::app::other_than(&app.last_code());
     for _ in 0..5 {
         assert!(!app.is_valid(&challenge, wrong).await);
@@ -163,7 +164,7 @@ async fn factors_are_shown_with_their_locks_and_unlocked() {
     let (_, mut hers) = dev(&app, Method::GET, "factors?user_id=alice", None).await;
     let until = hers["factors"][0]["locked_until"].take();
     assert_eq!(until, app.local.clock.now().plus(Duration::from_secs(30)).to_string());
-    insta::assert_snapshot!(app.named(&[&hers]), @r#"{"damaged":[],"factors":[{"about":"+15005550006","challenges":[{"attempts":5,"expires_at":"<+600000 ms>","id":"<challenge 1>","max_attempts":5,"verified":false}],"created_at":"<+0 ms>","failures":5,"failures_today":5,"id":"<factor 1>","locked":true,"locked_until":null,"max_failures_today":20,"type":"sms","user_id":"alice"}],"more":false}"#);
+    insta::assert_snapshot!(app.named(&[&hers]), @r#"{"damaged":[],"factors":[{"about":"+15005550006","challenges":[{"attempts":5,"expires_at":"<+600000 ms>","id":"<challenge 1>","max_attempts":5,"verified":false}],"created_at":"<+0 ms>","failures":5,"failures_today":5,"id":"<factor 1>","last_used_at":null,"locked":true,"locked_until":null,"max_failures_today":20,"name":null,"type":"sms","user_id":"alice"}],"more":false,"recovery_codes":[{"accept_on_challenges":false,"created_at":"<+0 ms>","failures":0,"locked":false,"locked_until":null,"remaining":10,"total":10,"user_id":"alice"}]}"#);
 
     assert_eq!(dev(&app, Method::POST, &format!("factors/{factor}/unlock"), None).await, (204, Value::Null));
     let (_, hers) = dev(&app, Method::GET, "factors?user_id=alice", None).await;
@@ -172,7 +173,7 @@ async fn factors_are_shown_with_their_locks_and_unlocked() {
     assert_eq!(unlocked["challenges"][0]["attempts"], 5, "what was tried stays tried");
     assert_eq!(dev(&app, Method::POST, "factors/auth_factor_1/unlock", None).await.0, 422);
     let none = dev(&app, Method::GET, "factors?user_id=bob", None).await;
-    assert_eq!(none, (200, json!({"factors": [], "damaged": [], "more": false})));
+    assert_eq!(none, (200, json!({"factors": [], "recovery_codes": [], "damaged": [], "more": false})));
 }
 
 /// A factor whose item is damaged hides no other one.

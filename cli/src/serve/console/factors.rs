@@ -1,4 +1,4 @@
-//! Factors with their failures and locks, and how to unlock one.
+//! Factors and recovery codes with their failures and locks, and how to unlock a factor.
 
 use super::{Console, failed, refused};
 use axum::Json;
@@ -10,6 +10,7 @@ use shared::domain::factor::{Credential, Factor};
 use shared::domain::guard::{Guard, Locked};
 use shared::domain::id::FactorId;
 use shared::domain::policy::{MAX_ATTEMPTS_PER_CHALLENGE, MAX_FAILURES_PER_DAY};
+use shared::domain::recovery::RecoveryCodes;
 use shared::domain::time::Timestamp;
 use shared::domain::user::UserId;
 use shared::http::Error;
@@ -29,11 +30,12 @@ pub(super) struct ListQuery {
     user_id: Option<String>,
 }
 
-/// The factors of the page's environment, newest first.
+/// The factors of the page's environment, newest first, and recovery codes.
 #[derive(Serialize)]
 pub(super) struct FactorList {
     factors: Vec<FactorBody>,
-    /// Factors whose items cannot be read.
+    recovery_codes: Vec<RecoveryCodesBody>,
+    /// Factors and users whose items cannot be read.
     damaged: Vec<String>,
     /// Whether there are more than the list shows.
     more: bool,
@@ -45,7 +47,9 @@ struct FactorBody {
     #[serde(rename = "type")]
     factor_type: &'static str,
     created_at: String,
+    last_used_at: Option<String>,
     user_id: Option<String>,
+    name: Option<String>,
     /// Account name and issuer, or the phone number.
     about: String,
     /// Consecutive failures.
@@ -58,6 +62,19 @@ struct FactorBody {
     locked_until: Option<String>,
     /// The challenges at which codes were tried, newest first.
     challenges: Vec<ChallengeBody>,
+}
+
+/// A user's recovery codes, which no one can show again.
+#[derive(Serialize)]
+struct RecoveryCodesBody {
+    user_id: String,
+    created_at: String,
+    total: usize,
+    remaining: usize,
+    accept_on_challenges: bool,
+    failures: u32,
+    locked: bool,
+    locked_until: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -75,18 +92,26 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<FactorList>, Error> {
     let environment = environment(&console).await?;
-    let mut listing = match query.user_id.filter(|user| !user.is_empty()) {
+    let found = match query.user_id.filter(|user| !user.is_empty()) {
         Some(user) => {
             let user = UserId::parse(&user).map_err(|error| refused("user_id", &error.to_string()))?;
             of_user(&console, &environment, &user).await?
         }
         None => of_all(&console, &environment).await?,
     };
-    listing.readable.sort_unstable_by_key(|factor| std::cmp::Reverse(factor.id));
-    let (now, more) = (console.clock.now(), listing.readable.len() > MAX_LISTED);
+    let (now, more) = (console.clock.now(), found.readable.len() > MAX_LISTED);
+    let (mut factors, mut recovery_codes) = (Vec::new(), Vec::new());
+    for item in found.readable {
+        match item {
+            UserItem::Factor(factor) => factors.push(factor),
+            UserItem::RecoveryCodes(set) => recovery_codes.push(RecoveryCodesBody::new(&set, now)),
+        }
+    }
+    factors.sort_unstable_by_key(|factor| std::cmp::Reverse(factor.id));
     Ok(Json(FactorList {
-        factors: listing.readable.iter().take(MAX_LISTED).map(|factor| body(factor, now)).collect(),
-        damaged: listing.damaged.iter().map(ToString::to_string).collect(),
+        factors: factors.iter().take(MAX_LISTED).map(|factor| body(factor, now)).collect(),
+        recovery_codes,
+        damaged: found.damaged.iter().map(ToString::to_string).collect(),
         more,
     }))
 }
@@ -118,37 +143,57 @@ async fn of_user(
     console: &Console,
     environment: &Environment,
     user: &UserId,
-) -> Result<Listing<Factor>, Error> {
+) -> Result<Listing<UserItem>, Error> {
     let listed = console.operator.list_factors(environment.id, user).await.map_err(failed)?;
-    let mut factors = Listing { readable: Vec::new(), damaged: listed.damaged };
+    let mut found = Listing { readable: Vec::new(), damaged: listed.damaged };
+    match console.operator.store.recovery_codes(environment.id, user).await {
+        Ok(set) => found.readable.extend(set.map(|set| UserItem::RecoveryCodes(Box::new(set)))),
+        Err(StoreError::Corrupt(attribute)) => {
+            found.damaged.push(DamagedItem { name: user.to_string(), attribute });
+        }
+        Err(error @ StoreError::Unavailable { .. }) => return Err(failed(error)),
+    }
     for summary in listed.readable.into_iter().take(MAX_LISTED.saturating_add(1)) {
         match console.operator.store.factor(environment.id, summary.id).await {
             // The index may list a factor that has just been deleted.
-            Ok(factor) => factors.readable.extend(factor),
+            Ok(factor) => found.readable.extend(factor.map(|factor| UserItem::Factor(Box::new(factor)))),
             Err(StoreError::Corrupt(attribute)) => {
-                factors.damaged.push(DamagedItem { name: summary.id.to_string(), attribute });
+                found.damaged.push(DamagedItem { name: summary.id.to_string(), attribute });
             }
             Err(error @ StoreError::Unavailable { .. }) => return Err(failed(error)),
         }
     }
-    Ok(factors)
+    Ok(found)
 }
 
 /// Ends after the page of the table that completes the list.
-async fn of_all(console: &Console, environment: &Environment) -> Result<Listing<Factor>, Error> {
-    let mut factors = Listing { readable: Vec::new(), damaged: Vec::new() };
+async fn of_all(console: &Console, environment: &Environment) -> Result<Listing<UserItem>, Error> {
+    let mut found = Listing { readable: Vec::new(), damaged: Vec::new() };
     let mut from = None;
     loop {
         let page = console.operator.user_items(environment.id, from, PAGE_ITEMS).await;
         let (page, next) = page.map_err(failed)?;
-        factors.readable.extend(page.readable.into_iter().filter_map(|item| match item {
-            UserItem::Factor(factor) => Some(*factor),
-            UserItem::RecoveryCodes(_) => None,
-        }));
-        factors.damaged.extend(page.damaged);
+        found.readable.extend(page.readable);
+        found.damaged.extend(page.damaged);
         from = next;
-        if from.is_none() || factors.readable.len() > MAX_LISTED {
-            return Ok(factors);
+        if from.is_none() || found.readable.len() > MAX_LISTED {
+            return Ok(found);
+        }
+    }
+}
+
+impl RecoveryCodesBody {
+    fn new(set: &RecoveryCodes, now: Timestamp) -> Self {
+        let lock = set.guard.accepts_challenges(now).err();
+        Self {
+            user_id: set.user.to_string(),
+            created_at: set.created_at.to_string(),
+            total: set.total,
+            remaining: set.codes.len(),
+            accept_on_challenges: set.accept_on_challenges,
+            failures: set.guard.failures,
+            locked: lock.is_some(),
+            locked_until: lock.and_then(|Locked { retry_at }| retry_at).map(|at| at.to_string()),
         }
     }
 }
@@ -160,7 +205,9 @@ fn body(factor: &Factor, now: Timestamp) -> FactorBody {
         id: factor.id.to_string(),
         factor_type: factor.credential.factor_type().name(),
         created_at: factor.created_at.to_string(),
+        last_used_at: guard.last_used_at.map(|time| time.to_string()),
         user_id: factor.user.as_ref().map(ToString::to_string),
+        name: factor.name.as_ref().map(|name| name.as_str().to_owned()),
         about: match &factor.credential {
             Credential::Totp { issuer, account, .. } => format!("{account} at {issuer}"),
             Credential::Sms { phone } => phone.as_str().to_owned(),

@@ -8,6 +8,7 @@ import * as factors from './factors.js';
 import * as faults from './faults.js';
 import * as keys from './keys.js';
 import * as messages from './messages.js';
+import * as recovery from './recovery.js';
 import * as tryIt from './try.js';
 
 const PANES = ['try', 'messages', 'factors', 'activity', 'clock', 'faults', 'keys'];
@@ -65,7 +66,7 @@ addEventListener('unhandledrejection', ({ reason }) => show($('#start-outcome'),
 try {
   await openSession();
   await clock.start();
-  for (const pane of [tryIt, messages, factors, activity, faults, keys]) pane.start();
+  for (const pane of [tryIt, recovery, messages, factors, activity, faults, keys]) pane.start();
   open(false);
   openEvents();
 } catch (error) {

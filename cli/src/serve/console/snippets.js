@@ -30,12 +30,12 @@ function node({ operation, path, body }) {
     verify: () => `const { valid } = await workos.multiFactorAuth.verifyChallenge(${object([
       ['authenticationChallengeId', id(path)], ['code', body.code]])});\nconsole.log(valid);`,
     delete: () => `await workos.multiFactorAuth.deleteFactor(${js(id(path))});`,
-  }[operation]();
+  }[operation] ?? (() => `// The SDK has no method for this route.\nconst { data } = await workos.post(${js(path)}, ${JSON.stringify(body)});\nconsole.log(data);`);
   return `// npm install @workos-inc/node
 import { WorkOS } from '@workos-inc/node';
 
 const workos = new WorkOS(${js(session.api_key)}, { apiHostname: ${js(hostname)}, port: ${port}, https: false });
-${call}`;
+${call()}`;
 }
 
 function python({ operation, path, body }) {
@@ -48,7 +48,11 @@ function python({ operation, path, body }) {
       quoted(id(path)), ...named([['sms_template', body.sms_template]])].join(', ')})\nprint(challenge)`,
     verify: () => `answer = workos.multi_factor_auth.verify_challenge(${quoted(id(path))}, code=${quoted(body.code)})\nprint(answer.valid)`,
     delete: () => `workos.multi_factor_auth.delete_factor(${quoted(id(path))})`,
-  }[operation]();
+  }[operation] ?? (() => {
+    const parts = path.split('/').slice(1).map((part) => quoted(decodeURIComponent(part))).join(', ');
+    const entries = Object.entries(body).map(([name, value]) => `${quoted(name)}: ${value === true ? 'True' : quoted(value)}`);
+    return `# The SDK has no method for this route.\nanswer = workos.request_raw("post", (${parts}), body={${entries.join(', ')}})\nprint(answer)`;
+  });
   return `# pip install workos
 from workos import WorkOSClient
 
@@ -57,10 +61,11 @@ workos = WorkOSClient(
     client_id="latchkey",
     base_url=${quoted(session.url)},
 )
-${call}`;
+${call()}`;
 }
 
-function go({ operation, path, body }) {
+function go({ operation, method, path, body }) {
+  if (operation.endsWith('recovery_codes') || operation.endsWith('recovery_code')) return goHttp(method, path, body);
   const pointer = (value) => value === undefined ? undefined : `workos.Ptr(${quoted(value)})`;
   const struct = (name, pairs) => `&workos.MultiFactorAuth${name}Params{\n${given(pairs)
     .map(([field, value]) => `\t\t${field}: ${value},\n`).join('')}\t}`;
@@ -96,6 +101,37 @@ func main() {
 	fmt.Println(${result || '"deleted"'})
 }`;
 }
+
+/** A request that the SDK has no method for. */
+const goHttp = (method, path, body) => `package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"strings"
+)
+
+func main() {
+	body := strings.NewReader(${quoted(JSON.stringify(body))})
+	request, err := http.NewRequest(${quoted(method)}, ${quoted(session.url + path)}, body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	request.Header.Set("Authorization", ${quoted(`Bearer ${session.api_key}`)})
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(response.StatusCode, string(answer))
+}`;
 
 const json = ({ method, path, body }) => `${method} ${path}${body ? `\n\n${JSON.stringify(body, null, 2)}` : ''}`;
 

@@ -1,6 +1,7 @@
-// How a request and its answer are shown: in the language that was chosen last, with buttons that copy them.
+// What a step shows: a request and its answer, in the language that was chosen last, with buttons that copy them; and a refusal.
 
-import { h, copyButton } from './dom.js';
+import { $, $$, h, copyButton, show, time } from './dom.js';
+import { explain } from './api.js';
 import { LANGUAGES } from './snippets.js';
 
 let language = 'curl';
@@ -37,6 +38,27 @@ export function showExchange(place, exchange) {
   render();
   shown.add(render);
 }
+
+/** Whether a form, or the forms of a part of the page, can be used. */
+export function enable(part, possible) {
+  part.classList.toggle('waiting', !possible);
+  for (const control of $$(':is(button, input)', part)) control.disabled = !possible;
+}
+
+/** A refusal, and when a repeat makes sense. */
+export function refusal(status, answer) {
+  const retry = answer?.retry_at ? [' Possible again at ', time(answer.retry_at), ' UTC.'] : [];
+  return [explain(status, answer), ...retry];
+}
+
+/** Runs a step. An answer that does not come is its outcome. */
+export const guarded = (step, action) => async (form) => {
+  try {
+    await action(form);
+  } catch (error) {
+    show($(`#${step}-outcome`), 'bad', error.message);
+  }
+};
 
 /** The image of the QR code is long, and shown as an image. */
 function shortened(name, value) {

@@ -1,10 +1,10 @@
 // Try it: enroll a factor, open a challenge and verify a code, with the API's own requests.
 
 import { $, $$, announce, copyable, fields, h, onSubmit, show, time } from './dom.js';
-import { call, dev, explain } from './api.js';
+import { call, dev, explain, tell } from './api.js';
 import { serverNow } from './clock.js';
 import { codeIn, stepAt, totpCode, untilNextStep } from './codes.js';
-import { showExchange } from './steps.js';
+import { enable, guarded, refusal, showExchange } from './steps.js';
 
 /** What is being tried: the factor, its challenge, and the last step whose code was accepted. */
 const tried = {};
@@ -56,12 +56,6 @@ async function currentTotpCode() {
   return tried.filled.code;
 }
 
-/** Whether the step can be taken. */
-function enable(step, possible) {
-  $(`#step-${step}`).classList.toggle('waiting', !possible);
-  for (const control of $$(`#step-${step} :is(button, input)`)) control.disabled = !possible;
-}
-
 const STEPS = ['enroll', 'challenge', 'verify'];
 
 /** Begins a step: what it and the steps after it have led to is no longer true. */
@@ -71,7 +65,7 @@ function begin(step) {
     $(`#${name}-outcome`).replaceChildren();
     $(`#${name}-exchange`).replaceChildren();
   }
-  for (const name of later.slice(1)) enable(name, false);
+  for (const name of later.slice(1)) enable($(`#step-${name}`), false);
 }
 
 async function enroll(form) {
@@ -84,8 +78,9 @@ async function enroll(form) {
   if (status !== 201) return show($('#enroll-outcome'), 'bad', explain(status, answer));
   Object.assign(tried, { factor: answer, challenge: null, lastStep: null, filled: null });
   $('#enroll-result').replaceChildren(...TYPES[type].enrolled(answer));
-  enable('challenge', true);
+  enable($('#step-challenge'), true);
   $('#template-field').hidden = type !== 'sms';
+  tell('enrolled', answer);
   show($('#enroll-outcome'), 'good', `Enrolled ${answer.id}.`);
 }
 
@@ -97,7 +92,7 @@ async function challenge(form) {
   const { status, answer } = exchange;
   if (status !== 201) return show($('#challenge-outcome'), 'bad', ...refusal(status, answer));
   tried.challenge = answer;
-  enable('verify', true);
+  enable($('#step-verify'), true);
   const until = answer.expires_at ? [' It expires at ', time(answer.expires_at), ' UTC.'] : [];
   show($('#challenge-outcome'), 'good', `Challenge opened. ${TYPES[tried.factor.type].challenged(answer)}`, ...until);
   $('#code').value = '';
@@ -128,12 +123,6 @@ async function verify({ code = '' }) {
     ' is false. The code is wrong, or was used before. Ask the user to try again.');
 }
 
-/** A refusal, and when a repeat makes sense. */
-function refusal(status, answer) {
-  const retry = answer?.retry_at ? [' Possible again at ', time(answer.retry_at), ' UTC.'] : [];
-  return [explain(status, answer), ...retry];
-}
-
 /** Shows the fields of the chosen type. */
 function chooseType() {
   const { type } = fields($('#enroll-form'));
@@ -143,15 +132,6 @@ function chooseType() {
   }
 }
 
-/** Runs a step. An answer that does not come is its outcome. */
-const guarded = (step, action) => async (form) => {
-  try {
-    await action(form);
-  } catch (error) {
-    show($(`#${step}-outcome`), 'bad', error.message);
-  }
-};
-
 export function start() {
   onSubmit($('#enroll-form'), guarded('enroll', enroll));
   onSubmit($('#challenge-form'), guarded('challenge', challenge));
@@ -159,7 +139,7 @@ export function start() {
   $('#fill-in').addEventListener('click', fillIn);
   $('#enroll-form').addEventListener('change', chooseType);
   chooseType();
-  enable('challenge', false);
-  enable('verify', false);
+  enable($('#step-challenge'), false);
+  enable($('#step-verify'), false);
 }
 
