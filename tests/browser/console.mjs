@@ -84,7 +84,7 @@ async function tour(name, hands, phone) {
   await use.press(page.getByRole('button', { name: 'Verify', exact: true }));
   await said(step('the code that is filled in next was not used before'), page, '#verify-outcome', 'valid is true');
 
-  // A text message, which arrives in another tab that nobody touches.
+  // A text message, which arrives in another tab that no one touches.
   await use.choose(page.getByRole('radio', { name: 'Authenticator app' }), page.getByRole('radio', { name: 'Text message' }));
   await use.fill(page.getByLabel('Phone number'), phone);
   await use.press(page.getByRole('button', { name: 'Enroll', exact: true }));

@@ -340,7 +340,7 @@ pub(crate) fn event_is_allowed(event: &str, response: &Value) {
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
     let (method, path) = (text("/requestContext/http/method"), text("/rawPath"));
     let method = method.and_then(|method| method.parse().ok());
-    // Which operation an unreadable event was meant for, nobody knows: any.
+    // It is unknown which operation an unreadable event was meant for: any.
     let (Some(method), Some(path), true) = (method, path, response["statusCode"] != 400) else { return };
     is_allowed(&method, path, &Answer::of_gateway(response));
 }
