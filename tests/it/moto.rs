@@ -178,7 +178,7 @@ async fn sec_07_keys_wrapped_by_kms_rotate_under_a_warm_function() {
     assert_ne!(old_key, new_key);
     assert!(function.logs_in(&new, &account).await && function.logs_in(&early, &account).await);
     let moved = account.json("keyring rewrap").await;
-    assert_eq!((&moved["factors"], &moved["removed"]), (&json!(2), &json!([])));
+    assert_eq!((&moved["secrets"], &moved["removed"]), (&json!(2), &json!([])));
     assert_eq!(sealed_with(&account.item(&old).await), new_key);
     assert!(function.logs_in(&old, &account).await);
     account.advance(3_600);
