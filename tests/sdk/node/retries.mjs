@@ -48,7 +48,7 @@ async function run(number) {
   return flow;
 }
 
-/** How many wrong guesses a challenge still accepts. Of five, the others are spent. */
+/** The number of wrong guesses that a challenge still accepts. Of five, the others are spent. */
 async function guessesLeft(challengeId) {
   for (let left = 0; ; left++) {
     const { status } = await raw("POST", `/auth/challenges/${challengeId}/verify`, { code: "000000" });

@@ -50,7 +50,7 @@ def run(number):
 
 
 def guesses_left(challenge):
-    """How many wrong guesses a challenge still accepts. Of five, the others are spent."""
+    """The number of wrong guesses that a challenge still accepts. Of five, the others are spent."""
     for left in range(6):
         try:
             ask(f"/auth/challenges/{challenge}/verify", {"code": "000000"})
