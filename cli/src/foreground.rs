@@ -1,10 +1,13 @@
 //! `latchkey serve`: its options, its startup message, and how it stops.
 
+mod ready;
+
 use crate::console::Console;
 use crate::serve::activity::{LogFormat, Printer, log_writer};
 use crate::serve::faults::Faults;
 use crate::serve::{Local, Options, ServeError, kms, start};
 use clap::Parser;
+use ready::ReadyFile;
 use shared::config::Settings;
 use shared::logs;
 use shared::operate::may_have_colors;
@@ -50,6 +53,10 @@ pub struct Serve {
     /// [default: `text` on a terminal, otherwise `json`]
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     log_format: Option<LogFormat>,
+    /// File to write when the server is ready, and to remove when it stops: JSON with its URL, API key and endpoints, for
+    /// tests that start a server
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
 }
 
 /// A fixed seed, so that a test of an application against faults is reproducible.
@@ -86,14 +93,33 @@ pub async fn run(arguments: Serve, console: &mut Console) -> Result<(), Box<dyn 
         printer: (format == LogFormat::Text).then(|| Printer::new(color, print_on_stderr)),
         settings,
     };
+    let ready_file = arguments.ready_file.map(ReadyFile::new).transpose()?;
     let local = start(options.clone()).await?;
-    console.print_raw(startup_message(&local, &options).as_bytes())?;
-    signals.received().await;
+    let announced = announce(&local, &options, ready_file.as_ref(), console);
+    if announced.is_ok() {
+        signals.received().await;
+    }
+    // First, so that no one finds a server that is going away.
+    let removed = ready_file.map_or(Ok(()), ReadyFile::remove);
     tokio::select! {
         () = local.stop() => {}
         // A second signal stops the server at once.
         () = signals.received() => {}
     }
+    announced?;
+    removed?;
+    Ok(())
+}
+
+/// Says where the server is: to programs in the ready file, then to people.
+fn announce(
+    local: &Local,
+    options: &Options,
+    ready_file: Option<&ReadyFile>,
+    console: &mut Console,
+) -> Result<(), Box<dyn std::error::Error>> {
+    ready_file.map_or(Ok(()), |file| file.write(local, options))?;
+    console.print_raw(startup_message(local, options).as_bytes())?;
     Ok(())
 }
 

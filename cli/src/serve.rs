@@ -31,6 +31,7 @@ pub use dev::router as dev_router;
 pub use engine::Endpoints;
 pub use error::ServeError;
 pub use options::Options;
+pub use shared::config::Settings;
 pub use sns::{Message, Outbox};
 
 use activity::Feed;

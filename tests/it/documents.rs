@@ -125,6 +125,28 @@ fn the_readme_is_short() {
     assert!(fs::read_to_string(root().join("README.md")).unwrap().lines().count() <= 120);
 }
 
+/// What people copy from the page is what `examples/testing/run` and this crate run.
+#[test]
+fn the_code_of_the_page_on_tests_is_that_of_the_examples() {
+    let page = fs::read_to_string(root().join("docs/TESTING.md")).unwrap();
+    let mut shown = 0;
+    for (path, text) in crate::architecture::files() {
+        let Ok(example) = path.strip_prefix(root().join("examples/testing")) else { continue };
+        let language = match example.extension().and_then(|extension| extension.to_str()) {
+            Some("py") => "python",
+            Some("mjs") => "js",
+            Some("go") => "go",
+            Some("rs") => "rust",
+            _ => continue,
+        };
+        assert!(page.contains(&format!("\n```{language}\n{text}```\n")), "{}", path.display());
+        shown += 1;
+    }
+    let blocks =
+        ["python", "js", "go", "rust"].map(|language| page.matches(&format!("```{language}\n")).count());
+    assert_eq!((shown, blocks.iter().sum::<usize>()), (7, 7));
+}
+
 /// Every relative link of every document leads to a file.
 #[test]
 fn links_between_documents_lead_somewhere() {

@@ -5,6 +5,7 @@ mod console;
 mod files;
 mod pages;
 mod process;
+mod ready;
 mod start;
 mod terminal;
 mod users;

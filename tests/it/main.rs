@@ -34,6 +34,8 @@ mod faults;
 mod fuzz;
 mod keyring;
 mod keys;
+#[path = "../../examples/testing/rust/login.rs"]
+mod library;
 mod local;
 mod locks;
 mod moto;

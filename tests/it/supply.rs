@@ -78,6 +78,7 @@ fn sup_01_nothing_that_is_checked_or_shipped_is_built_without_the_lock() {
         ".ci/tools",
         "benches/run",
         "benches/setup",
+        "examples/testing/run",
         "tests/it/phone/run",
         "tests/lambda/run",
         "tests/openapi/run",

@@ -52,17 +52,19 @@ pub(super) fn restrict(path: &Path) -> Result<(), ServeError> {
     }
 }
 
-/// Writes a file atomically, even if the process is killed.
+/// Writes a file of a data directory atomically, even if the process is killed.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ServeError> {
-    let temporary = path.with_extension("new");
-    remove(&temporary)
-        .and_then(|()| create_new(&temporary))
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&temporary, path))
+    replace_file(path, &path.with_extension("new"), bytes)
         .map_err(|source| ServeError::Data { path: path.to_owned(), source })
+}
+
+/// Writes a file under a temporary name and renames it.
+pub(crate) fn replace_file(path: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
+    remove(temporary)?;
+    let mut file = create_new(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(temporary, path)
 }
 
 /// Creates a file that must not exist.
@@ -75,7 +77,8 @@ pub(super) fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).mode(OWNER_ONLY).open(path)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes a file, if there is one.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -27,6 +27,19 @@ pub(super) struct Process {
     pub(super) greeting: String,
 }
 
+/// What a server that cannot start prints on standard output and on standard error.
+pub(super) fn refused(arguments: &str) -> (String, String) {
+    let ended = Command::new("timeout")
+        .arg(PATIENCE.as_secs().to_string())
+        .arg(std::env::current_exe().unwrap())
+        .args(["local::process::the_server_that_is_started", "--exact", "--nocapture"])
+        .env(ARGUMENTS, arguments)
+        .output()
+        .unwrap();
+    assert!(!ended.status.success());
+    (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap())
+}
+
 impl Process {
     /// Starts `latchkey serve` with a umask and waits until it serves.
     pub(super) fn start(umask: &str, arguments: &str) -> Self {
@@ -58,6 +71,10 @@ impl Process {
         let found =
             self.greeting.split(name).nth(1).unwrap_or_else(|| panic!("no {name}: {}", self.greeting));
         found.split_whitespace().next().unwrap()
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(super) fn signal(&self, signal: &str) {
