@@ -42,6 +42,7 @@ mod phone;
 mod proof;
 mod races;
 mod recovery;
+mod release;
 mod replay;
 mod sms;
 mod supply;
