@@ -44,6 +44,7 @@ mod phone;
 mod proof;
 mod races;
 mod recovery;
+mod release;
 mod replay;
 mod sms;
 mod supply;

@@ -3,6 +3,7 @@
 mod access;
 mod gateway;
 mod metrics;
+mod packaged;
 mod watch;
 
 use crate::app::App;
