@@ -152,8 +152,8 @@ const verify = (page, code) => fill(page, { Code: code }, 'Verify');
 /** An image for the tutorial. */
 async function picture(page, name) {
   if (!process.argv.includes('--write-docs')) return;
-  await page.setViewportSize({ width: 640, height: 560 });
-  await page.screenshot({ path: `${IMAGES}${name}.png`, fullPage: true });
+  await page.setViewportSize({ width: 640, height: 400 });
+  await page.locator('main').screenshot({ path: `${IMAGES}${name}.png` });
 }
 
 /** What a phone's camera reads in a screenshot of the page. */
