@@ -1,0 +1,238 @@
+"""A login with a second factor: FastAPI, the official WorkOS SDK, and Latchkey."""
+
+import logging
+import os
+import re
+import secrets
+import sys
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import phonenumbers
+import uvicorn
+from fastapi import Depends, FastAPI, Form, HTTPException, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi.templating import Jinja2Templates
+from pwdlib import PasswordHash
+from workos import BadRequestError, NotFoundError, UnprocessableEntityError, WorkOSClient, WorkOSError
+
+KEY = os.environ.get("LATCHKEY_API_KEY") or sys.exit("Set LATCHKEY_API_KEY: `cargo run` prints it.")
+URL = os.environ.get("LATCHKEY_URL", "http://127.0.0.1:8787")
+SSO_DOMAINS = os.environ.get("SSO_DOMAINS", "sso.example").split(",")
+MOBILE = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
+BAD_PHONE = "Enter a mobile number with its country code, like +1 202 555 0100."
+SMS_TEMPLATE = "Foo Corp: {{code}} is your code."
+ERRORS = {  # The errors of Latchkey that a user can do something about.
+    "one_time_code_too_many_attempts": "Too many wrong codes. Try again later, or use a recovery code.",
+    "authentication_challenge_expired": "That took too long. Enter the newest code.",
+    "authentication_challenge_previously_verified": "That took too long. Enter the newest code.",
+    "sms_send_limit_exceeded": "A message was sent a moment ago. Wait before you ask for another one.",
+}
+Text = Annotated[str, Form()]
+
+
+@dataclass
+class User:
+    id: str
+    email: str
+    password_hash: str
+    factors: dict[str, str] = field(default_factory=dict)  # The IDs of the factors "totp" and "sms".
+
+
+def create_app() -> FastAPI:
+    app = FastAPI(openapi_url=None)
+    templates = Jinja2Templates(".")
+    passwords = PasswordHash.recommended()
+    no_ones_hash = passwords.hash(secrets.token_hex())
+    workos = WorkOSClient(api_key=KEY, base_url=URL, request_timeout=10)
+    mfa = workos.multi_factor_auth
+    # FastAPI runs `def` handlers in threads, so the SDK may block. Single operations of a dict are atomic.
+    users: dict[str, User] = {}
+    sessions: dict[str, dict] = {}  # Starlette's own sessions are cookies that a user can read.
+
+    def find_session(request: Request) -> dict | None:
+        return sessions.get(request.cookies.get("session"))
+
+    def is_pending(session: dict) -> bool:
+        # So a session from before the user had a second factor has to pass it, too.
+        return "totp" in session["user"].factors and not session.get("verified")
+
+    def page(request: Request, status: int = 200, **values) -> Response:
+        session = find_session(request)
+        values |= {"path": request.url.path, "session": session, "pending": session and is_pending(session)}
+        headers = {"Cache-Control": "no-store"}
+        return templates.TemplateResponse(request, "pages.html", values, status, headers)
+
+    @app.exception_handler(400)
+    def show_alert(request: Request, error: HTTPException) -> Response:
+        return page(request, 400, alert=error.detail)
+
+    @app.exception_handler(WorkOSError)
+    def show_error(request: Request, error: WorkOSError) -> Response:
+        code, session = getattr(error, "code", None), find_session(request)
+        if session is None:  # It ended meanwhile.
+            return RedirectResponse("/login", 303)
+        if code not in ERRORS:
+            logging.error("Latchkey: %r %s", code, getattr(error, "request_id", error))
+            return page(request, 503, alert="Something went wrong. Try again in a minute.")
+        if code != "sms_send_limit_exceeded":  # No code can be right for this challenge any more.
+            session["challenge"] = session["new_factor"] = None
+        return page(request, 400, alert=ERRORS[code])
+
+    def current_session(request: Request) -> dict:
+        """Paths under /login are for pending sessions only, and all others for those that are not."""
+        session = find_session(request)
+        if session is None or is_pending(session) != request.url.path.startswith("/login"):
+            raise HTTPException(303, headers={"Location": "/login"})
+        return session
+
+    Current = Annotated[dict, Depends(current_session)]
+
+    def confirmed_session(request: Request, session: Current, password: Text = "") -> dict:
+        """Changes need the password again, so that a stolen session is not enough."""
+        if not passwords.verify(password, session["user"].password_hash):
+            raise HTTPException(400, "Wrong password.")
+        # Who only knows the password must not prepare a way around the app that is set up later.
+        if not session.get("verified") and request.url.path != "/account/app":
+            raise HTTPException(400, "Set up an authenticator app first.")
+        return session
+
+    Confirmed = Annotated[dict, Depends(confirmed_session)]
+
+    def start_session(request: Request, user: User, path: str, **state) -> Response:
+        """A new ID at every step of the login: one that was planted or seen before is worth nothing."""
+        sessions.pop(request.cookies.get("session"), None)
+        sessions[session_id := secrets.token_urlsafe(32)] = {"user": user, **state}
+        response = RedirectResponse(path, 303)
+        # SameSite=Lax, and only POST changes anything: no other site can act for the user (CSRF).
+        https = os.environ.get("HTTPS") == "1"
+        response.set_cookie("session", session_id, httponly=True, samesite="lax", secure=https)
+        return response
+
+    @app.get("/")
+    @app.get("/signup")
+    @app.get("/login")
+    def welcome(request: Request):
+        return page(request)
+
+    def email_address(email: Text = "") -> str:
+        email = email.strip().lower()
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+            raise HTTPException(400, "Enter an email address.")
+        if email.split("@")[1] in SSO_DOMAINS:  # The identity provider asks for the second factor.
+            raise HTTPException(400, "Your company logs you in. Use its login page.")
+        return email
+
+    @app.post("/signup")
+    def sign_up(request: Request, email: Annotated[str, Depends(email_address)], password: Text = ""):
+        if len(password) < 8:
+            raise HTTPException(400, "A password has at least 8 characters.")
+        user = User(f"user_{secrets.token_hex(16)}", email, passwords.hash(password))
+        if users.setdefault(email, user) is not user:
+            raise HTTPException(400, "This email is taken.")
+        return start_session(request, user, "/account")
+
+    @app.post("/login")
+    def log_in(request: Request, email: Annotated[str, Depends(email_address)], password: Text = ""):
+        user = users.get(email)
+        # Also hashes for an unknown user, so that the time does not tell who has an account.
+        if not passwords.verify(password, user.password_hash if user else no_ones_hash):
+            raise HTTPException(400, "Wrong email or password.")
+        return start_session(request, user, "/login/code" if "totp" in user.factors else "/")
+
+    @app.get("/login/code")
+    @app.get("/account/verify")
+    def enter_code(request: Request, session: Current):
+        return page(request)
+
+    def verify(challenge: str, code: str) -> None:
+        code = "".join(code.split())
+        # A wrong code is not an error of the SDK: only `valid` tells.
+        if not re.fullmatch("[0-9]{6}", code) or not mfa.verify_challenge(challenge, code=code).valid:
+            raise HTTPException(400, "That code is wrong or was used before.")
+
+    @app.post("/login/code")
+    def check_code(request: Request, session: Current, code: Text = ""):
+        if not session.get("challenge"):
+            session["challenge"] = mfa.challenge_factor(session["user"].factors["totp"]).id
+        verify(session["challenge"], code)
+        return start_session(request, session["user"], "/", verified=True)
+
+    @app.post("/login/sms")
+    def send_code(request: Request, session: Current):
+        phone = session["user"].factors["sms"]
+        session["challenge"] = mfa.challenge_factor(phone, sms_template=SMS_TEMPLATE).id
+        return page(request, notice="We sent a code to your phone.")
+
+    def recovery_codes(method: str, user: User, *path: str, **body: str) -> dict:
+        path = ("user_management", "users", user.id, "recovery_codes", *path)
+        try:
+            return workos.request_raw(method, path, body=body or None)
+        except (NotFoundError, UnprocessableEntityError):  # There are none, or this cannot be one.
+            return {"remaining": 0, "valid": False}
+
+    @app.post("/login/recovery")
+    def check_recovery_code(request: Request, session: Current, code: Text = ""):
+        try:
+            answer = recovery_codes("post", session["user"], "verify", code=code)
+        except BadRequestError:
+            raise HTTPException(400, "Too many wrong codes. Try again later.")
+        if not answer["valid"]:
+            raise HTTPException(400, "That recovery code is wrong or was used before.")
+        notice = f"You used a recovery code. {answer['remaining']} left."
+        return start_session(request, session["user"], "/account", verified=True, notice=notice)
+
+    @app.get("/account")
+    def account(request: Request, session: Current):
+        left = recovery_codes("get", session["user"])["remaining"]
+        return page(request, left=left, notice=session.pop("notice", None))
+
+    @app.post("/account/app")
+    def set_up_app(request: Request, session: Confirmed):
+        user = session["user"]
+        new = mfa.create_user_auth_factor(user.id, type="totp", totp_issuer="Foo Corp", totp_user=user.email)
+        session["new_factor"] = (new.authentication_factor, new.authentication_challenge.id)
+        return RedirectResponse("/account/verify", 303)
+
+    @app.post("/account/phone")
+    def add_phone(request: Request, session: Confirmed, phone: Text = ""):
+        try:
+            number = phonenumbers.parse(phone)
+            if phonenumbers.number_type(number) not in MOBILE:  # Also if there is no such number.
+                raise HTTPException(400, BAD_PHONE)
+            number = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+            factor = mfa.enroll_factor(type="sms", phone_number=number, user_id=session["user"].id)
+            session["new_factor"] = (factor, mfa.challenge_factor(factor.id, sms_template=SMS_TEMPLATE).id)
+        except (phonenumbers.NumberParseException, UnprocessableEntityError) as error:
+            if getattr(error, "code", None) in ERRORS:
+                raise
+            raise HTTPException(400, BAD_PHONE)
+        return RedirectResponse("/account/verify", 303)
+
+    @app.post("/account/verify")
+    def confirm_factor(request: Request, session: Current, code: Text = ""):
+        if not session.get("new_factor"):
+            return RedirectResponse("/account", 303)
+        user, (factor, challenge) = session["user"], session["new_factor"]
+        verify(challenge, code)
+        session |= {"verified": True, "new_factor": None}
+        old, user.factors[factor.type] = user.factors.get(factor.type), factor.id
+        if old:
+            mfa.delete_factor(old)
+        if factor.totp and recovery_codes("get", user)["remaining"] == 0:
+            return create_recovery_codes(request, session)
+        return RedirectResponse("/account", 303)
+
+    @app.post("/account/codes")
+    def create_recovery_codes(request: Request, session: Confirmed):
+        return page(request, codes=recovery_codes("post", session["user"])["codes"])
+
+    @app.post("/logout")
+    def log_out(request: Request):
+        sessions.pop(request.cookies.get("session"), None)
+        return RedirectResponse("/", 303)
+
+    return app
+
+
+uvicorn.run(create_app(), host="127.0.0.1", port=int(os.environ.get("PORT", "3000")))
