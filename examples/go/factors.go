@@ -150,6 +150,9 @@ func addPhone(r *http.Request, p *page) (string, error) {
 
 // confirm makes the new factor the user's, but only after a code of it, and deletes the one that it replaces.
 func confirm(r *http.Request, p *page) (string, error) {
+	if !sessions.Exists(r.Context(), "challenge") {
+		return "/account", nil // This form was sent before.
+	}
 	if err := verify(r); err != nil {
 		return "", err
 	}
