@@ -29,7 +29,8 @@ async function dev(path, body) {
   const options = body && { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
   const answer = await fetch(`${LATCHKEY_URL}/_dev/${path}`, options);
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
-  return answer.json();
+  const text = await answer.text();
+  return text && JSON.parse(text);
 }
 
 const turnClock = (seconds) => dev('clock', { advance_seconds: seconds });
@@ -88,8 +89,10 @@ async function press(page, name) {
   const button = page.getByRole('button', { name, exact: true });
   await button.waitFor();
   await page.evaluate(() => { for (const form of document.forms) form.noValidate = true; });
+  // A form leads to a page. One of Next.js may change the page that is there, and then nothing but silence shows its end.
+  const shown = EXAMPLE === 'nextjs' ? undefined : page.waitForNavigation();
   await button.click();
-  await page.waitForLoadState('networkidle');
+  await (shown ?? page.waitForLoadState('networkidle'));
 }
 
 async function fill(page, fields, button) {
@@ -97,7 +100,7 @@ async function fill(page, fields, button) {
   await press(page, button);
 }
 
-const open = (page, path) => page.goto(EXAMPLE_URL + path, { waitUntil: 'networkidle' });
+const open = (page, path) => page.goto(EXAMPLE_URL + path, { waitUntil: EXAMPLE === 'nextjs' ? 'networkidle' : 'load' });
 
 async function shows(what, page, locator, text) {
   const found = locator.filter({ hasText: text }).first();
