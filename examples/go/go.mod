@@ -4,7 +4,6 @@ go 1.26
 
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
-	github.com/nyaruka/phonenumbers v1.8.1
 	github.com/workos/workos-go/v7 v7.1.2
 	golang.org/x/crypto v0.55.0
 )
@@ -12,6 +11,4 @@ require (
 require (
 	github.com/google/go-querystring v1.2.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	golang.org/x/text v0.41.0 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
 )

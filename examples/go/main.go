@@ -1,131 +1,93 @@
-// A login with a second factor: net/http, the official WorkOS SDK, and Latchkey in the place of WorkOS.
-// This file is an ordinary application with passwords. factors.go adds the second factor.
+// A login with a second factor: net/http, the official WorkOS SDK, and Latchkey. Read it from top to bottom.
 package main
 
 import (
 	"cmp"
 	"crypto/rand"
-	"embed"
-	"encoding/gob"
+	"encoding/json"
 	"errors"
 	"html/template"
 	"log"
 	"net/http"
-	"net/mail"
 	"os"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/workos/workos-go/v7"
 	"golang.org/x/crypto/bcrypt"
 )
 
 var (
-	//go:embed pages.html
-	files      embed.FS
-	pages      = template.Must(template.ParseFS(files, "pages.html"))
-	sessions   = scs.New() // On the server. The cookie is HttpOnly and SameSite=Lax.
-	users      sync.Map    // From email to user. Yours are in a database.
-	noHash, _  = bcrypt.GenerateFromPassword([]byte(rand.Text()), bcrypt.DefaultCost)
-	ssoDomains = strings.Split(cmp.Or(os.Getenv("SSO_DOMAINS"), "sso.example"), ",")
+	latchkey  = cmp.Or(os.Getenv("LATCHKEY_URL"), "http://127.0.0.1:8787")
+	apiKey    = os.Getenv("LATCHKEY_API_KEY")
+	mfa       = workos.NewClient(apiKey, workos.WithBaseURL(latchkey)).MultiFactorAuth()
+	templates = template.Must(template.ParseFiles("pages.html"))
+	sessions  = scs.New() // On the server. The cookie is HttpOnly and SameSite=Lax.
+	users     sync.Map    // From email to user. Yours are in a database.
 )
 
-// App and Phone are IDs of factors. These and the IDs of challenges never leave the server.
-type user struct{ ID, Email, Hash, App, Phone string }
+// App is the ID of a factor. It and the IDs of challenges never leave the server.
+type user struct{ ID, Email, Hash, App string }
 
-// An enrollment is a factor that waits in the session for a code. An app has a secret, a phone has none.
-type enrollment struct {
-	Factor, Secret string
-	QR             template.URL
-}
-
-// A page is a template of pages.html, which has its title for a name, and what it shows.
+// A page has the name of its template in pages.html, and what that shows.
 type page struct {
-	Title, Status string
-	Alert         alert
-	User          user
-	Enrollment    enrollment
-	Left          int
-	RecoveryCodes []string
+	Title, Alert, Secret string
+	QR                   template.URL
+	User                 user
+	RecoveryCodes        struct{ Codes []string }
 }
-
-// An action does what a form asks for, and returns the next page. Its error is shown on the page of the form.
-type action func(r *http.Request, p *page) (next string, err error)
 
 func main() {
 	if apiKey == "" {
 		log.Fatal("LATCHKEY_API_KEY is not set: `cargo run` prints the key, and keeps it in .latchkey/api-key")
 	}
-	gob.Register(enrollment{})
 	sessions.Cookie.Secure = os.Getenv("HTTPS") == "1"
-	mux := http.NewServeMux()
-	handle := func(path, state, title string, act action) {
-		mux.HandleFunc("GET "+path, handler(state, title, nil))
-		mux.HandleFunc("POST "+path, handler(state, title, act))
-	}
-	handle("/{$}", "", "Foo Corp", nil)
-	handle("/signup", "", "Sign up", signUp)
-	handle("/login", "", "Log in", logIn)
-	handle("/logout", "", "Foo Corp", logOut)
+	handle("/{$}", "Foo Corp", "", nil)
+	handle("/signup", "Sign up", "", signUp)
+	handle("/login", "Log in", "", logIn)
+	handle("/logout", "Foo Corp", "", logOut)
 	// In a session that is "pending", the password was right. Nothing but the second factor is open to it.
-	handle("/login/code", "pending", "Enter your code", enterCode)
-	handle("/login/text", "pending", "Enter your code", textCode)
-	handle("/login/recovery", "pending", "Enter your code", enterRecoveryCode)
-	handle("/account", "user", "Two-factor login", nil)
-	handle("/account/app", "user", "Two-factor login", withPassword(addApp))
-	handle("/account/phone", "user", "Two-factor login", withApp(addPhone))
-	handle("/account/recovery", "user", "Two-factor login", withApp(createRecoveryCodes))
-	handle("/account/app/code", "user", "Scan this QR code", confirm)
-	handle("/account/phone/code", "user", "Confirm your phone", confirm)
+	handle("/login/code", "Enter your code", "pending", enterCode)
+	handle("/account", "Two-factor login", "user", addApp)
+	handle("/account/code", "Scan this QR code", "user", confirmApp)
 	// Only POST changes anything, and a form of another site is refused: here, and by SameSite.
-	protected := http.NewCrossOriginProtection().Handler(sessions.LoadAndSave(mux))
+	protected := http.NewCrossOriginProtection().Handler(sessions.LoadAndSave(http.DefaultServeMux))
 	address := "127.0.0.1:" + cmp.Or(os.Getenv("PORT"), "3000")
-	limited := http.MaxBytesHandler(protected, 1<<16)
-	server := http.Server{Addr: address, Handler: limited, ReadTimeout: time.Minute}
 	log.Print("http://" + address)
-	log.Fatal(server.ListenAndServe())
+	log.Fatal(http.ListenAndServe(address, http.MaxBytesHandler(protected, 1<<16)))
 }
 
-// handler serves sessions that have a user in this state, or everyone.
-func handler(state, title string, act action) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p := page{Title: title, User: find(sessions.GetString(r.Context(), cmp.Or(state, "user")))}
+// handle shows a page to sessions that have a user in this state, or to all. A POST acts first, and may lead elsewhere.
+func handle(path, title, state string, act func(*http.Request, *page) (next string, err error)) {
+	http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		p := page{Title: title, User: find(get(r, cmp.Or(state, "user")))}
 		// A session that began before the user's app was set up or replaced has not seen a code of it.
-		if p.User.App != sessions.GetString(r.Context(), "app") {
+		if p.User.App != get(r, "app") {
 			p.User = user{}
 		}
 		next, err := "", error(nil)
 		if state != "" && p.User.ID == "" {
 			next = "/login"
-		} else if act != nil {
+		} else if act != nil && r.Method == http.MethodPost {
 			next, err = act(r, &p)
 		}
 		if next != "" && err == nil {
 			http.Redirect(w, r, next, http.StatusSeeOther)
 			return
 		}
-		p.Alert = explain(r, err)
-		p.Status = sessions.PopString(r.Context(), "status")
-		p.Enrollment, _ = sessions.Get(r.Context(), "enrollment").(enrollment)
-		confirms := p.Title == "Scan this QR code" || p.Title == "Confirm your phone"
-		if confirms && !sessions.Exists(r.Context(), "challenge") {
-			p.Title = "Two-factor login" // There is nothing to confirm, or not any more.
-		}
-		if p.Title == "Two-factor login" {
-			p.Left, err = recoveryCodesLeft(r, p.User)
-			p.Alert = cmp.Or(p.Alert, explain(r, err))
-		}
+		alert, status := explain(r, err)
+		p.Alert, p.Secret, p.QR = alert, get(r, "secret"), template.URL(get(r, "qr"))
 		w.Header().Set("Cache-Control", "no-store")
-		if p.Alert == unavailable {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		if err := pages.ExecuteTemplate(w, p.Title, p); err != nil {
+		w.WriteHeader(status)
+		if err := templates.ExecuteTemplate(w, p.Title, p); err != nil {
 			log.Print(err)
 		}
-	}
+	})
 }
+
+func get(r *http.Request, key string) string { return sessions.GetString(r.Context(), key) }
 
 func find(email string) user {
 	found, _ := users.Load(email)
@@ -133,17 +95,43 @@ func find(email string) user {
 	return u
 }
 
-// hasPassword takes as long for a user who does not exist.
-func (u user) hasPassword(r *http.Request) bool {
-	hash := []byte(cmp.Or(u.Hash, string(noHash)))
-	return bcrypt.CompareHashAndPassword(hash, []byte(r.PostFormValue("password"))) == nil
+// A refusal is an error that the user can do something about.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+const wrongCode = refusal("That code is wrong or was used before.")
+
+// explain says what the user is told about an error, with the status of the page.
+func explain(r *http.Request, err error) (alert string, status int) {
+	var told refusal
+	answer := &workos.APIError{}
+	if err == nil || errors.As(err, &told) {
+		return string(told), http.StatusOK
+	}
+	errors.As(err, &answer) // Without an answer of Latchkey there is no code.
+	switch answer.Code {
+	case "invalid_request_parameters": // Neither six digits nor a recovery code.
+		return string(wrongCode), http.StatusOK
+	case "one_time_code_too_many_attempts":
+		sessions.Remove(r.Context(), "challenge") // No code can pass it any more.
+		return "Too many wrong codes. Try again later.", http.StatusOK
+	case "authentication_challenge_expired", "authentication_challenge_previously_verified":
+		sessions.Remove(r.Context(), "challenge")
+		return "That took too long. Enter the newest code.", http.StatusOK
+	}
+	log.Printf("failed: %T %s", err, answer.Code) // Not the message: it may have IDs.
+	return "Something went wrong. Try again in a minute.", http.StatusServiceUnavailable
 }
 
 // emailOf refuses users of single sign-on: their company asks for the second factor, and once is enough.
 func emailOf(r *http.Request) (string, error) {
 	email := strings.ToLower(strings.TrimSpace(r.PostFormValue("email")))
-	if slices.Contains(ssoDomains, email[strings.LastIndex(email, "@")+1:]) {
-		return "", alert("Your company logs you in. Use its login page.")
+	name, domain, _ := strings.Cut(email, "@")
+	if name == "" || !strings.Contains(domain, ".") {
+		return "", refusal("Enter an email address.")
+	} else if slices.Contains(strings.Split(cmp.Or(os.Getenv("SSO_DOMAINS"), "sso.example"), ","), domain) {
+		return "", refusal("Your company logs you in. Use its login page.")
 	}
 	return email, nil
 }
@@ -153,36 +141,32 @@ func signUp(r *http.Request, _ *page) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if address, err := mail.ParseAddress(email); err != nil || address.Address != email || len(email) > 254 {
-		return "", alert("Enter an email address.")
-	}
-	password := r.PostFormValue("password")
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.DefaultCost)
-	if len([]rune(password)) < 8 {
-		return "", alert("A password has at least 8 characters.")
-	} else if err != nil {
-		return "", alert("A password has at most 72 bytes.")
+	hash, err := bcrypt.GenerateFromPassword([]byte(r.PostFormValue("password")), bcrypt.DefaultCost)
+	if err != nil || len(r.PostFormValue("password")) < 8 {
+		return "", refusal("A password has at least 8 characters. At most 72.")
 	}
 	u := user{ID: "user_" + rand.Text(), Email: email, Hash: string(hash)}
 	if _, taken := users.LoadOrStore(email, u); taken {
-		return "", alert("This email is taken.")
+		return "", refusal("This email is taken.")
 	}
 	return "/account", enter(r, "user", u)
 }
 
+func (u user) passwordIs(password string) bool {
+	return bcrypt.CompareHashAndPassword([]byte(u.Hash), []byte(password)) == nil
+}
+
 func logIn(r *http.Request, _ *page) (string, error) {
 	email, err := emailOf(r)
+	u := find(email)
 	if err != nil {
 		return "", err
+	} else if !u.passwordIs(r.PostFormValue("password")) {
+		return "", refusal("Wrong email or password.")
+	} else if u.App != "" {
+		return "/login/code", enter(r, "pending", u)
 	}
-	u := find(email)
-	if !u.hasPassword(r) {
-		return "", alert("Wrong email or password.")
-	}
-	if u.App == "" {
-		return "/", enter(r, "user", u)
-	}
-	return "/login/code", enter(r, "pending", u)
+	return "/", enter(r, "user", u)
 }
 
 // enter empties the session and gives it a new ID, because someone may have planted the old one.
@@ -193,6 +177,85 @@ func enter(r *http.Request, state string, u user) error {
 	return err
 }
 
-func logOut(r *http.Request, _ *page) (string, error) {
-	return "/", sessions.Destroy(r.Context())
+func logOut(r *http.Request, _ *page) (string, error) { return "/", sessions.Destroy(r.Context()) }
+
+// verify returns nil only if the code in the form is right. The challenge is the session's, and so this user's.
+func verify(r *http.Request) error {
+	params := &workos.MultiFactorAuthVerifyChallengeParams{Code: strings.ReplaceAll(r.PostFormValue("code"), " ", "")}
+	answer, err := mfa.VerifyChallenge(r.Context(), get(r, "challenge"), params)
+	if err == nil && !answer.Valid { // A wrong code is not an error.
+		return wrongCode
+	}
+	return err
+}
+
+func enterCode(r *http.Request, p *page) (string, error) {
+	if get(r, "challenge") == "" {
+		challenge, err := mfa.ChallengeFactor(r.Context(), p.User.App, nil)
+		if err != nil {
+			return "", err
+		}
+		sessions.Put(r.Context(), "challenge", challenge.ID)
+	}
+	if err := verify(r); err != nil {
+		return "", err
+	}
+	return "/", enter(r, "user", p.User)
+}
+
+// addApp asks for the password again, because a stolen session must not change factors.
+func addApp(r *http.Request, p *page) (string, error) {
+	if !p.User.passwordIs(r.PostFormValue("password")) {
+		return "", refusal("Wrong password.")
+	}
+	params := &workos.MultiFactorAuthCreateUserAuthFactorParams{Type: "totp", TOTPUser: &p.User.Email}
+	params.TOTPIssuer = workos.String("Foo Corp")
+	enrolled, err := mfa.CreateUserAuthFactor(r.Context(), p.User.ID, params)
+	if err != nil {
+		return "", err
+	}
+	// It waits in the session until the user has entered a code of it.
+	sessions.Put(r.Context(), "new-app", enrolled.AuthenticationFactor.ID)
+	sessions.Put(r.Context(), "secret", enrolled.AuthenticationFactor.TOTP.Secret)
+	sessions.Put(r.Context(), "qr", enrolled.AuthenticationFactor.TOTP.QrCode)
+	sessions.Put(r.Context(), "challenge", enrolled.AuthenticationChallenge.ID)
+	return "/account/code", nil
+}
+
+// confirmApp makes the new app the user's, but only after a code of it, and deletes the one that it replaces.
+func confirmApp(r *http.Request, p *page) (string, error) {
+	if get(r, "challenge") == "" {
+		return "/account", nil // This form was sent before, or the challenge is over.
+	} else if err := verify(r); err != nil {
+		return "", err
+	}
+	replaced := p.User.App
+	p.User.App = get(r, "new-app")
+	users.Store(p.User.Email, p.User)
+	err := errors.Join(enter(r, "user", p.User), showRecoveryCodes(r, p))
+	if replaced != "" {
+		err = errors.Join(err, mfa.DeleteFactor(r.Context(), replaced))
+	}
+	return "", err
+}
+
+// showRecoveryCodes creates codes that are accepted where the app's are, and shows them once.
+func showRecoveryCodes(r *http.Request, p *page) error {
+	url := latchkey + "/user_management/users/" + p.User.ID + "/recovery_codes" // The SDK has no method for it.
+	body := strings.NewReader(`{"accept_on_challenges":true}`)
+	request, err := http.NewRequestWithContext(r.Context(), "POST", url, body)
+	if err != nil {
+		return err
+	}
+	request.Header = http.Header{"Authorization": {"Bearer " + apiKey}, "Content-Type": {"application/json"}}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		return errors.New(response.Status)
+	}
+	p.Title = "Recovery codes"
+	return json.NewDecoder(response.Body).Decode(&p.RecoveryCodes)
 }
