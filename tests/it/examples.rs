@@ -43,10 +43,14 @@ fn each_example_can_be_read_in_a_sitting() {
 #[test]
 fn examples_name_exact_versions_of_their_packages() {
     for example in ["express", "nextjs"] {
-        let list: Value = serde_yaml_ng::from_str(&read(&format!("examples/{example}/package.json"))).unwrap();
+        let list: Value =
+            serde_yaml_ng::from_str(&read(&format!("examples/{example}/package.json"))).unwrap();
         for group in ["dependencies", "devDependencies"] {
             for (name, version) in list[group].as_mapping().into_iter().flatten() {
-                assert!(version.as_str().unwrap().starts_with(|c: char| c.is_ascii_digit()), "{example}: {name:?}");
+                assert!(
+                    version.as_str().unwrap().starts_with(|c: char| c.is_ascii_digit()),
+                    "{example}: {name:?}"
+                );
             }
         }
         let lock: Value =

@@ -18,10 +18,12 @@ const MEMBERS: [&str; 9] = [
 
 /// Lists of Python packages: `.in` is written by hand, `.txt` compiled from it. Each version of the Python SDK has one, too:
 /// [`python_lists`].
-const PYTHON: [&str; 8] = [
+const PYTHON: [&str; 10] = [
     ".ci/requirements",
     ".ci/requirements-checkov",
     "benches/peers/python/requirements",
+    "examples/django/requirements",
+    "examples/fastapi/requirements",
     "tests/formats/python/requirements",
     "tests/it/phone/requirements",
     "tests/openapi/requirements",
@@ -225,7 +227,7 @@ fn sup_06_python_packages_and_all_they_depend_on_are_pinned_by_their_hashes() {
             .into_iter()
             .chain([".ci/container", ".ci/package", ".ci/release-command", "Dockerfile"])
             .chain(["benches/setup", "tests/formats/run", "tests/it/phone/run", "tests/openapi/run"])
-            .chain(["tests/services/run", "tests/services/start"])
+            .chain(["examples/run", "tests/services/run", "tests/services/start"])
     {
         for install in read(script).replace("\\\n", "").lines().filter(|line| line.contains("pip\" ")) {
             let checked = install.contains("--require-hashes") || install.contains("${pip[@]}");

@@ -87,6 +87,11 @@ pub(super) struct Record {
     pub(super) guard: Guard,
 }
 
+/// What a user of another system calls a factor, if a factor here can have that name. A secret is not refused for its name.
+pub(super) fn user_label(text: Option<String>) -> Option<String> {
+    text.filter(|text| FactorName::parse(text).is_ok())
+}
+
 impl Entry {
     /// Validates the entry.
     pub(super) fn record(self, rules: &Rules) -> Result<Record, Refusal> {

@@ -4,7 +4,7 @@
 //! `secretEncoding` says so.
 
 use super::{Entries, Source, document};
-use crate::import::entry::{Entry, Kind, SourceSecret, Totp};
+use crate::import::entry::{Entry, Kind, SourceSecret, Totp, user_label};
 use crate::import::refusal::Refusal;
 use crate::portable::SecretText;
 use serde::Deserialize;
@@ -26,6 +26,7 @@ struct Stored {
     id: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
+    user_label: Option<String>,
     created_date: Option<i64>,
     secret_data: Option<SecretText>,
     credential_data: Option<String>,
@@ -95,6 +96,7 @@ fn entry(
     Ok(Some(Entry {
         external_id: credential.id.map(|id| format!("keycloak:{id}")),
         user_id: Some(user_id.ok_or(Refusal::Missing("id"))?),
+        name: user_label(credential.user_label),
         kind: Kind::Totp(totp),
         created_at: created_at.map(|time| time.to_string()),
         ..Entry::default()

@@ -1,18 +1,19 @@
 //! The table `auth.mfa_factors` of Supabase: CSV with a header, as `psql` and the dashboard write it, or rows as JSON.
 
 use super::{Entries, Source, document, table};
-use crate::import::entry::{Entry, Kind, SourceSecret, Totp};
+use crate::import::entry::{Entry, Kind, SourceSecret, Totp, user_label};
 use crate::import::refusal::Refusal;
 use crate::portable::SecretText;
 use serde::Deserialize;
 use std::io::BufRead as _;
 use zeroize::Zeroizing;
 
-/// A row. `friendly_name` is not the account name; the table has none.
+/// A row. It has no account name.
 #[derive(Deserialize)]
 struct MfaFactor {
     id: Option<String>,
     user_id: Option<String>,
+    friendly_name: Option<String>,
     created_at: Option<String>,
     status: Option<String>,
     factor_type: Option<String>,
@@ -32,6 +33,7 @@ pub(super) fn read(mut source: Source) -> Entries {
         let factor = MfaFactor {
             id: row.text("id"),
             user_id: row.text("user_id"),
+            friendly_name: row.text("friendly_name"),
             created_at: row.text("created_at"),
             status: row.text("status"),
             factor_type: row.text("factor_type"),
@@ -63,6 +65,7 @@ impl MfaFactor {
         Ok(Entry {
             external_id: Some(format!("supabase:{id}")),
             user_id: Some(self.user_id.ok_or(Refusal::Missing("user_id"))?),
+            name: user_label(self.friendly_name),
             kind,
             created_at: self.created_at,
             ..Entry::default()

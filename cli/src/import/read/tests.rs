@@ -55,6 +55,19 @@ fn each_file_is_detected_and_has_one_entry() {
     }
 }
 
+/// A label that no factor can have is left out, and its secret imported.
+#[test]
+fn the_label_of_a_user_is_the_name_of_the_factor() {
+    let row = |label: &str| {
+        format!("id,user_id,friendly_name,factor_type,status,secret\n1,u,{label},totp,verified,{SECRET}\n")
+    };
+    let labels = ["My phone", "", "a\u{202e}b"].map(|label| {
+        let mut found = entries(Format::Supabase, Box::new(Cursor::new(row(label).into_bytes())));
+        found.next().unwrap().unwrap().entry.unwrap().name
+    });
+    assert_eq!(labels, [Some("My phone".to_owned()), None, None]);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_to_their_end(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -67,6 +67,7 @@ async fn keycloak() {
         (totp(&factors[0]), &factors[0]["created_at"]),
         (("local", "user1"), &json!("2024-05-06T07:08:09.123Z"))
     );
+    assert_eq!(factors[0]["name"], "phone 1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
