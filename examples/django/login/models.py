@@ -1,0 +1,10 @@
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class User(AbstractUser):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    totp_factor = models.CharField(max_length=64, blank=True)
+    phone_factor = models.CharField(max_length=64, blank=True)
