@@ -26,18 +26,7 @@ MIDDLEWARE = [
     "login.middleware.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "login.urls"
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-            ]
-        },
-    }
-]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 AUTH_USER_MODEL = "login.User"
 # A new database at every start, so there is nothing to migrate.
 FOLDER = tempfile.TemporaryDirectory()

@@ -25,7 +25,7 @@ class SecondFactorMiddleware:
     def process_view(self, request, view, *args):
         """Runs before each view. What it returns is the answer, and the view does not run."""
         user, verified = request.user, "verified" in request.session
-        if user.is_authenticated and user.totp_factor and not verified:
+        if user.is_authenticated and user.factors and not verified:
             logout(request)  # This session is from before the user had a second factor.
         if request.path.startswith("/login/") and not request.pending:
             return redirect("/login")

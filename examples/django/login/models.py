@@ -6,5 +6,4 @@ from django.db import models
 
 class User(AbstractUser):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    totp_factor = models.CharField(max_length=64, blank=True)
-    phone_factor = models.CharField(max_length=64, blank=True)
+    factors = models.JSONField(default=dict)  # The IDs of the factors "totp" and "sms".

@@ -27,18 +27,22 @@ mfa = workos.multi_factor_auth
 
 
 def page(request, status=200, **values):
-    titles = {"/": "Foo Corp", "/signup": "Sign up", "/login": "Log in"}
-    title = titles.get(request.path, "Enter your code" if request.pending else "Two-factor login")
     factor = request.path == "/account/verify" and request.session.get("new_factor")
-    if factor:
-        title = "Scan this QR code" if factor["kind"] == "totp_factor" else "Confirm your phone"
-    return render(request, "page.html", {"title": title, "factor": factor, **values}, status=status)
+    if "codes" in values:
+        title = "Recovery codes"
+    elif factor:
+        title = "Scan this QR code" if factor["type"] == "totp" else "Confirm your phone"
+    else:
+        titles = {"/": "Foo Corp", "/signup": "Sign up", "/login": "Log in"}
+        title = titles.get(request.path, "Enter your code" if request.pending else "Two-factor login")
+    values |= {"title": title, "factor": factor, "user": request.user, "pending": request.pending}
+    return render(request, "page.html", values, status=status)
 
 
 def email_address(request):
     email = request.POST.get("email", "").strip().lower()
     EmailValidator("Enter an email address.")(email)
-    if email.split("@")[1] in settings.SSO_DOMAINS:  # The identity provider asks for the second factor.
+    if email.rpartition("@")[2] in settings.SSO_DOMAINS:  # The identity provider asks for the second factor.
         raise ValidationError("Your company logs you in. Use its login page.")
     return email
 
@@ -68,35 +72,31 @@ def log_in(request):
     user = authenticate(request, username=email, password=password)
     if user is None:
         raise ValidationError("Wrong email or password.")
-    if user.totp_factor:
+    if user.factors:
         return start_session(request, user, "/login/code", pending=str(user.pk))
     return start_session(request, user, "/")
 
 
-def six_digits(request):
-    code = "".join(request.POST.get("code", "").split())
-    if not re.fullmatch("[0-9]{6}", code):
-        raise ValidationError("That code is wrong or was used before.")
-    return code
-
-
-def verify(challenge, code):
-    # A wrong code is not an error of the SDK: only `valid` tells.
-    if not mfa.verify_challenge(challenge, code=code).valid:
-        raise ValidationError("That code is wrong or was used before.")
+def verify(owner, code, factor=None):
+    """Checks a code for the challenge of a session or a new factor. A session gets one if it has none."""
+    code = "".join(code.split())
+    if re.fullmatch("[0-9]{6}", code):
+        if not owner.get("challenge"):
+            owner["challenge"] = mfa.challenge_factor(factor).id
+        # A wrong code is not an error of the SDK: only `valid` tells.
+        if mfa.verify_challenge(owner["challenge"], code=code).valid:
+            return
+    raise ValidationError("That code is wrong or was used before.")
 
 
 def check_code(request):
-    code = six_digits(request)
-    if "challenge" not in request.session:
-        request.session["challenge"] = mfa.challenge_factor(request.pending.totp_factor).id
-    verify(request.session["challenge"], code)
+    verify(request.session, request.POST.get("code", ""), request.pending.factors["totp"])
     return start_session(request, request.pending, "/", verified=True)
 
 
 def send_code(request):
-    challenge = mfa.challenge_factor(request.pending.phone_factor, sms_template=SMS_TEMPLATE)
-    request.session["challenge"] = challenge.id
+    phone = request.pending.factors["sms"]
+    request.session["challenge"] = mfa.challenge_factor(phone, sms_template=SMS_TEMPLATE).id
     return page(request, notice="We sent a code to your phone.")
 
 
@@ -132,7 +132,7 @@ def set_up_app(request):
     factor, challenge = new.authentication_factor, new.authentication_challenge
     totp = {"qr_code": factor.totp.qr_code, "secret": factor.totp.secret}
     request.session["new_factor"] = {
-        "kind": "totp_factor",
+        "type": "totp",
         "id": factor.id,
         "challenge": challenge.id,
         **totp,
@@ -152,7 +152,7 @@ def add_phone(request):
         if getattr(error, "code", None) in ERRORS:
             raise
         raise ValidationError(BAD_PHONE)
-    request.session["new_factor"] = {"kind": "phone_factor", "id": factor.id, "challenge": challenge.id}
+    request.session["new_factor"] = {"type": "sms", "id": factor.id, "challenge": challenge.id}
     return redirect("/account/verify")
 
 
@@ -160,11 +160,10 @@ def confirm_factor(request):
     factor, user = request.session.get("new_factor"), request.user
     if not factor:
         return redirect("/account")
-    verify(factor["challenge"], six_digits(request))
-    del request.session["new_factor"]
-    request.session["verified"] = True
-    old = getattr(user, factor["kind"])
-    setattr(user, factor["kind"], factor["id"])
+    verify(factor, request.POST.get("code", ""))
+    request.session.update({"verified": True, "new_factor": None})
+    user.refresh_from_db()
+    old, user.factors[factor["type"]] = user.factors.get(factor["type"]), factor["id"]
     user.save()
     if old:
         mfa.delete_factor(old)
@@ -174,5 +173,4 @@ def confirm_factor(request):
 
 
 def create_recovery_codes(request):
-    codes = recovery_codes("post", request.user)["codes"]
-    return page(request, title="Recovery codes", codes=codes)
+    return page(request, codes=recovery_codes("post", request.user)["codes"])
