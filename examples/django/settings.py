@@ -6,9 +6,7 @@ import secrets
 import sys
 import tempfile
 
-LATCHKEY_API_KEY = os.environ.get("LATCHKEY_API_KEY") or sys.exit(
-    "Set LATCHKEY_API_KEY: `cargo run` prints it."
-)
+LATCHKEY_API_KEY = os.environ.get("LATCHKEY_API_KEY") or sys.exit("Set LATCHKEY_API_KEY to an API key.")
 LATCHKEY_URL = os.environ.get("LATCHKEY_URL", "http://127.0.0.1:8787")
 SSO_DOMAINS = os.environ.get("SSO_DOMAINS", "sso.example").split(",")
 

@@ -27,14 +27,12 @@ class SecondFactorMiddleware:
         user, verified = request.user, "verified" in request.session
         if user.is_authenticated and user.factors and not verified:
             logout(request)  # This session is from before the user had a second factor.
-        if request.path.startswith("/login/") and not request.pending:
+        allowed = {"/login/": request.pending, "/account": request.user.is_authenticated}
+        if not all(allowed[start] for start in allowed if request.path.startswith(start)):
             return redirect("/login")
-        if request.path.startswith("/account") and not request.user.is_authenticated:
-            return redirect("/login")
+        # Only a POST changes anything, and Django protects it from other sites (CSRF).
         if request.method != "POST" and request.path not in ("/account", "/logout"):
-            return page(
-                request
-            )  # Only a POST, which Django protects from other sites (CSRF), changes anything.
+            return page(request)
         if request.path in ("/account/app", "/account/phone", "/account/codes"):
             # A stolen session is not enough for a change, and a password not for a way around the app.
             if not user.check_password(request.POST.get("password", "")):
