@@ -168,7 +168,7 @@ fn every_variable_is_documented() {
 
 /// Every text file of the repository, with its text.
 pub(crate) fn files() -> Vec<(PathBuf, String)> {
-    const SKIPPED: [&str; 6] = [".git", "target", "node_modules", ".venv", ".latchkey", ".aws-sam"];
+    const SKIPPED: [&str; 7] = [".git", "target", "node_modules", ".next", ".venv", ".latchkey", ".aws-sam"];
     let (mut found, mut folders) = (Vec::new(), vec![root().to_path_buf()]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {

@@ -28,6 +28,7 @@ mod documents;
 mod engines;
 mod enroll;
 mod events;
+mod examples;
 mod expiry;
 mod factors;
 mod faults;

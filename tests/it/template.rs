@@ -3,6 +3,7 @@
 mod access;
 mod gateway;
 mod metrics;
+mod overview;
 mod packaged;
 mod watch;
 

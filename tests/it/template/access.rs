@@ -10,7 +10,7 @@ const TABLE: &str =
     "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${ServedTable.Value}";
 
 /// Every statement of a function's policies: those it shares with the others, then its own.
-fn statements<'a>(template: &'a Value, name: &str) -> Vec<&'a Value> {
+pub(super) fn statements<'a>(template: &'a Value, name: &str) -> Vec<&'a Value> {
     let policies = function(template, name)["Policies"].as_sequence().unwrap().iter();
     policies
         .map(|policy| match policy.as_str() {
