@@ -21,7 +21,7 @@ URL = os.environ.get("LATCHKEY_URL", "http://127.0.0.1:8787")
 SSO_DOMAINS = os.environ.get("SSO_DOMAINS", "sso.example").split(",")
 MOBILE = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 BAD_PHONE = "Enter a mobile number with its country code, like +1 202 555 0100."
-SMS_TEMPLATE = "Foo Corp: {{code}} is your code."
+TEXT = "Foo Corp: {{code}} is your code."
 ERRORS = {  # The errors of Latchkey that a user can do something about.
     "one_time_code_too_many_attempts": "Too many wrong codes. Try again later, or use a recovery code.",
     "authentication_challenge_expired": "That took too long. Enter the newest code.",
@@ -60,8 +60,7 @@ def create_app() -> FastAPI:
     def page(request: Request, status: int = 200, **values) -> Response:
         session = find_session(request)
         values |= {"path": request.url.path, "session": session, "pending": session and is_pending(session)}
-        headers = {"Cache-Control": "no-store"}
-        return templates.TemplateResponse(request, "pages.html", values, status, headers)
+        return templates.TemplateResponse(request, "page.html", values, status, {"Cache-Control": "no-store"})
 
     @app.exception_handler(400)
     def show_alert(request: Request, error: HTTPException) -> Response:
@@ -76,7 +75,7 @@ def create_app() -> FastAPI:
             logging.error("Latchkey: %r %s", code, getattr(error, "request_id", error))
             return page(request, 503, alert="Something went wrong. Try again in a minute.")
         if code != "sms_send_limit_exceeded":  # No code can be right for this challenge any more.
-            session["challenge"] = session["new_factor"] = None
+            session["challenge"] = session["new"] = None
         return page(request, 400, alert=ERRORS[code])
 
     def current_session(request: Request) -> dict:
@@ -89,10 +88,9 @@ def create_app() -> FastAPI:
     Current = Annotated[dict, Depends(current_session)]
 
     def confirmed_session(request: Request, session: Current, password: Text = "") -> dict:
-        """Changes need the password again, so that a stolen session is not enough."""
+        """A stolen session is not enough for a change, and a password not for a way around the app."""
         if not passwords.verify(password, session["user"].password_hash):
             raise HTTPException(400, "Wrong password.")
-        # Who only knows the password must not prepare a way around the app that is set up later.
         if not session.get("verified") and request.url.path != "/account/app":
             raise HTTPException(400, "Set up an authenticator app first.")
         return session
@@ -145,23 +143,24 @@ def create_app() -> FastAPI:
     def enter_code(request: Request, session: Current):
         return page(request)
 
-    def verify(challenge: str, code: str) -> None:
+    def verify(owner: dict, code: str) -> None:
+        """Checks a code for the challenge of a session or a new factor. A session gets one if it has none."""
         code = "".join(code.split())
-        # A wrong code is not an error of the SDK: only `valid` tells.
-        if not re.fullmatch("[0-9]{6}", code) or not mfa.verify_challenge(challenge, code=code).valid:
-            raise HTTPException(400, "That code is wrong or was used before.")
+        if re.fullmatch("[0-9]{6}", code):
+            if not owner.get("challenge"):
+                owner["challenge"] = mfa.challenge_factor(owner["user"].factors["totp"]).id
+            if mfa.verify_challenge(owner["challenge"], code=code).valid:  # A wrong code is no exception.
+                return
+        raise HTTPException(400, "That code is wrong or was used before.")
 
     @app.post("/login/code")
     def check_code(request: Request, session: Current, code: Text = ""):
-        if not session.get("challenge"):
-            session["challenge"] = mfa.challenge_factor(session["user"].factors["totp"]).id
-        verify(session["challenge"], code)
+        verify(session, code)
         return start_session(request, session["user"], "/", verified=True)
 
     @app.post("/login/sms")
     def send_code(request: Request, session: Current):
-        phone = session["user"].factors["sms"]
-        session["challenge"] = mfa.challenge_factor(phone, sms_template=SMS_TEMPLATE).id
+        session["challenge"] = mfa.challenge_factor(session["user"].factors["sms"], sms_template=TEXT).id
         return page(request, notice="We sent a code to your phone.")
 
     def recovery_codes(method: str, user: User, *path: str, **body: str) -> dict:
@@ -191,7 +190,7 @@ def create_app() -> FastAPI:
     def set_up_app(request: Request, session: Confirmed):
         user = session["user"]
         new = mfa.create_user_auth_factor(user.id, type="totp", totp_issuer="Foo Corp", totp_user=user.email)
-        session["new_factor"] = (new.authentication_factor, new.authentication_challenge.id)
+        session["new"] = {"factor": new.authentication_factor, "challenge": new.authentication_challenge.id}
         return RedirectResponse("/account/verify", 303)
 
     @app.post("/account/phone")
@@ -202,7 +201,8 @@ def create_app() -> FastAPI:
                 raise HTTPException(400, BAD_PHONE)
             number = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
             factor = mfa.enroll_factor(type="sms", phone_number=number, user_id=session["user"].id)
-            session["new_factor"] = (factor, mfa.challenge_factor(factor.id, sms_template=SMS_TEMPLATE).id)
+            challenge = mfa.challenge_factor(factor.id, sms_template=TEXT).id
+            session["new"] = {"factor": factor, "challenge": challenge}
         except (phonenumbers.NumberParseException, UnprocessableEntityError) as error:
             if getattr(error, "code", None) in ERRORS:
                 raise
@@ -211,11 +211,11 @@ def create_app() -> FastAPI:
 
     @app.post("/account/verify")
     def confirm_factor(request: Request, session: Current, code: Text = ""):
-        if not session.get("new_factor"):
+        if not (new := session.get("new")):
             return RedirectResponse("/account", 303)
-        user, (factor, challenge) = session["user"], session["new_factor"]
-        verify(challenge, code)
-        session |= {"verified": True, "new_factor": None}
+        verify(new, code)
+        user, factor = session["user"], new["factor"]
+        session |= {"verified": True, "new": None}
         old, user.factors[factor.type] = user.factors.get(factor.type), factor.id
         if old:
             mfa.delete_factor(old)
