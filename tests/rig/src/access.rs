@@ -68,6 +68,7 @@ pub(crate) fn subject(access: &Access) -> &'static str {
         () if key == "environments" => "environments",
         () if key.starts_with("environment/") => "environment",
         () if key.starts_with("sms/") => "budget",
+        () if key.contains("/recovery_codes/") => "recovery codes",
         () if key.contains("/auth_factor_") => "factor",
         () if key.contains("/auth_challenge_") => "challenge",
         () => "",
