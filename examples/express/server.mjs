@@ -28,9 +28,6 @@ const ALERTS = {
   authentication_challenge_expired: 'That took too long. Enter the newest code.',
   authentication_challenge_previously_verified: 'That took too long. Enter the newest code.',
   sms_send_limit_exceeded: 'A message was sent a moment ago. Wait before you ask for another one.',
-  invalid_phone_number: WRONG_PHONE,
-  phone_number_not_supported: WRONG_PHONE,
-  phone_number_opted_out: WRONG_PHONE,
 };
 
 /** Thrown to refuse what the user entered. The error handler shows it on the page that `shownOn` names. */
@@ -210,9 +207,11 @@ app.post('/logout', (req, res, next) => {
 });
 
 app.use(async (error, req, res, next) => {
-  const isSpent = /^authentication_challenge_|too_many_attempts$/.test(error.code);
+  const isSpent = /^authentication_challenge_|_too_many_/.test(error.code);
   if (isSpent) delete (req.session.pending ?? req.session.setup)?.challenge;
-  const alert = error instanceof Refusal ? error.message : ALERTS[error.code];
+  const known = error instanceof Refusal ? error.message : ALERTS[error.code];
+  // Whatever else can be malformed is checked here, so another 422 is about a phone number.
+  const alert = known ?? (error.status === 422 ? WRONG_PHONE : undefined);
   if (!alert) console.error('failed:', error.name, error.status, error.code, error.requestID);
   const { page = pages.home } = res.locals;
   res.status(alert ? 200 : 503).send(await page(req, { alert: alert ?? SORRY }));

@@ -1,0 +1,9 @@
+export const dynamic = 'force-dynamic'; // Each page depends on the session, so no cache keeps one.
+
+export default function Layout({ children }) {
+  return (
+    <html lang="en">
+      <body style={{ maxWidth: '28rem', margin: '2rem auto', font: '1rem/1.6 sans-serif' }}>{children}</body>
+    </html>
+  );
+}
