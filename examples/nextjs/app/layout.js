@@ -3,7 +3,7 @@ export const dynamic = 'force-dynamic'; // Each page depends on the session, so 
 export default function Layout({ children }) {
   return (
     <html lang="en">
-      <body style={{ maxWidth: '28rem', margin: '2rem auto', font: '1rem/1.6 sans-serif' }}>{children}</body>
+      <body style={{ width: 'min(28rem, 90%)', margin: '2rem auto', font: '1rem/1.6 sans-serif' }}>{children}</body>
     </html>
   );
 }
