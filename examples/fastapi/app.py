@@ -160,7 +160,8 @@ def create_app() -> FastAPI:
 
     @app.post("/login/sms")
     def send_code(request: Request, session: Current):
-        session["challenge"] = mfa.challenge_factor(session["user"].factors["sms"], sms_template=TEXT).id
+        phone = session["user"].factors.get("sms", "none")
+        session["challenge"] = mfa.challenge_factor(phone, sms_template=TEXT).id
         return page(request, notice="We sent a code to your phone.")
 
     def recovery_codes(method: str, user: User, *path: str, **body: str) -> dict:

@@ -9,11 +9,15 @@ use crate::supply::read;
 
 const EXAMPLES: [&str; 5] = ["django", "express", "fastapi", "go", "nextjs"];
 
-/// What a reader of an example reads: not the lists of its packages.
+/// What a reader of an example reads: not the lists of its packages, nor the files that every project of Django begins with.
 fn code(example: &str) -> Vec<(PathBuf, String)> {
-    const OTHERS: [&str; 8] = [
+    const OTHERS: [&str; 12] = [
         ".gitignore",
         "README.md",
+        "django/app.py",
+        "django/login/models.py",
+        "django/login/urls.py",
+        "django/settings.py",
         "go.mod",
         "go.sum",
         "package-lock.json",

@@ -95,7 +95,7 @@ def check_code(request):
 
 
 def send_code(request):
-    phone = request.pending.factors["sms"]
+    phone = request.pending.factors.get("sms", "none")
     request.session["challenge"] = mfa.challenge_factor(phone, sms_template=SMS_TEMPLATE).id
     return page(request, notice="We sent a code to your phone.")
 
