@@ -92,10 +92,17 @@ async function press(page, name) {
   const button = page.getByRole('button', { name, exact: true });
   await button.waitFor();
   await page.evaluate(() => { for (const form of document.forms) form.noValidate = true; });
-  // A form leads to a page. One of Next.js may change the page that is there, and then nothing but silence shows its end.
-  const shown = EXAMPLE === 'nextjs' ? undefined : page.waitForNavigation();
-  await button.click();
-  await (shown ?? page.waitForLoadState('networkidle'));
+  if (EXAMPLE === 'nextjs') {
+    // The answer changes the page that is there, whose buttons are disabled until then.
+    const answered = page.waitForResponse((response) => response.request().method() === 'POST');
+    await button.click();
+    await answered;
+    await page.waitForFunction(() => !document.querySelector(':disabled'));
+  } else {
+    const shown = page.waitForNavigation();
+    await button.click();
+    await shown;
+  }
 }
 
 async function fill(page, fields, button) {
