@@ -1,6 +1,6 @@
 //! docs/images/overview.svg, the deployment in one picture: drawn from what `template.yaml` says of routes and permissions.
 //!
-//! `WRITE_DOCS=1 cargo test --test it overview` draws it again.
+//! `LATCHKEY_TEST_IMAGES=write cargo test --workspace overview` draws it again.
 
 use super::access::statements;
 use super::{FUNCTIONS, function, resources, strings, template};
@@ -306,12 +306,12 @@ fn the_overview_is_drawn_from_the_template() {
     let (picture, expected) = (root().join("docs/images/overview.svg"), svg(&columns, &rows));
     let documents =
         [("README.md", "docs/images/overview.svg"), ("docs/ARCHITECTURE.md", "images/overview.svg")];
-    if env::var_os("WRITE_DOCS").is_some() {
+    if env::var_os("LATCHKEY_TEST_IMAGES").is_some_and(|mode| mode == "write") {
         fs::write(&picture, &expected).unwrap();
     }
     assert!(
         fs::read_to_string(picture).unwrap() == expected,
-        "template.yaml has changed: WRITE_DOCS=1 cargo test --test it overview draws docs/images/overview.svg again"
+        "template.yaml has changed: LATCHKEY_TEST_IMAGES=write cargo test --workspace overview draws docs/images/overview.svg again"
     );
     for (document, path) in documents {
         let image = format!("![{}]({path})", summary(&columns, &rows));
