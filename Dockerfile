@@ -11,7 +11,7 @@ WORKDIR /src
 COPY . .
 RUN cargo build --release --locked --package cli --bin latchkey && mkdir --mode=700 /data
 
-# glibc and nothing else: no shell, no package manager. Its user `nonroot` is 65532.
+# The C libraries, certificates and time zones: no shell, no package manager. Its user `nonroot` is 65532.
 FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
 COPY --from=build /src/target/release/latchkey /usr/local/bin/latchkey
 # A named volume takes over the owner. The server refuses a directory of another user.

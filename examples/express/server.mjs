@@ -38,10 +38,10 @@ const shownOn = (page) => (req, res, next) => {
 };
 
 const users = new Map(); // By email, in memory. A real application has a database.
-const nobody = { hash: await hash(randomUUID()) };
+const unknownUser = { hash: await hash(randomUUID()) };
 /** Takes as long for a user who does not exist, so that the time does not tell who does. */
 async function checkPassword(user, req, alert) {
-  const isRight = await verify((user ?? nobody).hash, field(req, 'password'));
+  const isRight = await verify((user ?? unknownUser).hash, field(req, 'password'));
   if (!user || !isRight) throw new Refusal(alert);
 }
 
@@ -103,7 +103,7 @@ app.get('/login', (req, res) => res.send(pages.logIn(req)));
 
 function emailOf(req) {
   const email = field(req, 'email').trim().toLowerCase();
-  // The identity provider of these users asks for a second factor. To ask twice helps nobody.
+  // The identity provider of these users asks for a second factor. Another one adds nothing.
   const isSso = SSO_DOMAINS.toLowerCase().split(',').includes(email.split('@').at(-1));
   if (isSso) throw new Refusal('Your company logs you in. Use its login page.');
   return email;

@@ -4,7 +4,7 @@ use crate::app::{App, send};
 use reqwest::Method;
 use serde_json::json;
 
-pub(crate) const ROUTES: [(Method, &str); 10] = [
+pub(crate) const ROUTES: [(Method, &str); 14] = [
     (Method::POST, "/auth/factors/enroll"),
     (Method::POST, "/user_management/users/user_1/auth_factors"),
     (Method::POST, "/auth/factors/auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ/challenge"),
@@ -15,6 +15,10 @@ pub(crate) const ROUTES: [(Method, &str); 10] = [
     (Method::DELETE, "/auth/factors/auth_factor_01FZ4TS0MWPZR7GATS7KCXANQZ"),
     (Method::GET, "/user_management/users/user_1/auth_factors"),
     (Method::GET, "/auth/factors?user_id=user_1"),
+    (Method::POST, "/user_management/users/user_1/recovery_codes"),
+    (Method::POST, "/user_management/users/user_1/recovery_codes/verify"),
+    (Method::GET, "/user_management/users/user_1/recovery_codes"),
+    (Method::DELETE, "/user_management/users/user_1/recovery_codes"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

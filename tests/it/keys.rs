@@ -43,7 +43,7 @@ impl App {
 fn right(method: &Method, path: &str) -> Right {
     match (method.as_str(), path.rsplit('/').next().unwrap_or_default()) {
         ("POST", "challenge" | "verify") => Right::Verify,
-        ("POST", "enroll" | "auth_factors") | ("DELETE", _) => Right::Manage,
+        ("POST", "enroll" | "auth_factors" | "recovery_codes") | ("DELETE", _) => Right::Manage,
         ("GET", _) => Right::Read,
         _ => panic!("{method} {path}"),
     }

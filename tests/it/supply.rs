@@ -120,7 +120,7 @@ fn sup_02_advisories_are_asked_for_every_week_of_the_graph_and_of_the_binaries()
 #[test]
 fn sup_04_the_crates_that_would_hurt_are_exempted_at_the_versions_in_use() {
     let (page, lock) = (read("docs/SUPPLY.md"), read("Cargo.lock"));
-    let table = page.split("\n## Crates that would hurt\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let table = page.split("\n## Critical crates\n").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = table.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
     let mut exempted = 0;
     for row in rows.filter(|line| line.starts_with('|')) {

@@ -7,7 +7,7 @@ import { redirect } from 'next/navigation';
 import * as server from './server';
 import { checkCode, explain, mfa, Refusal, sendText, startSession, users, workos } from './server';
 
-// Anybody can call what this file exports, so an action names the `kind` of user in the session that it is for.
+// Anyone can call what this file exports, so an action names the `kind` of user in the session that it is for.
 // It answers with the path of another page, another view of this one, or what is to be said on it.
 const action = (handle, kind) => async (form) => {
   const session = await server.currentSession();
@@ -18,7 +18,7 @@ const action = (handle, kind) => async (form) => {
 
 function emailOf(form) {
   const email = form.get('email').trim().toLowerCase();
-  // The identity provider of these users asks for a second factor. To ask twice helps nobody.
+  // The identity provider of these users asks for a second factor. Another one adds nothing.
   const ssoDomains = (process.env.SSO_DOMAINS ?? 'sso.example').toLowerCase().split(',');
   const isSso = ssoDomains.includes(email.split('@').at(-1));
   if (isSso) throw new Refusal('Your company logs you in. Use its login page.');

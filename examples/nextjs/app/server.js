@@ -29,10 +29,10 @@ export async function startSession(session) {
   jar.set('session', id, { httpOnly: true, sameSite: 'lax', secure: process.env.HTTPS === '1' });
 }
 
-const nobody = await hash(randomUUID());
+const unknownUser = await hash(randomUUID());
 /** Takes as long for a user who does not exist, so that the time does not tell who does. */
 export async function checkPassword(user, password, alert) {
-  const isRight = await verify(user?.hash ?? nobody, password);
+  const isRight = await verify(user?.hash ?? unknownUser, password);
   if (!user || !isRight) throw new Refusal(alert);
 }
 

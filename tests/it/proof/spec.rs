@@ -116,7 +116,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn done(status: u16) -> Self {
+    pub(crate) fn done(status: u16) -> Self {
         Self { status, code: String::new(), valid: None, retry_at: None, remaining: None }
     }
 
