@@ -202,6 +202,10 @@ fn sup_06_toolchain_and_tools_are_pinned() {
             assert!(version.split('.').count() == 3 && !version.contains('*'), "{list}: {tool}");
         }
     }
+    for tool in read(".ci/crates.txt").lines() {
+        let hash = tool.split_once(' ').unwrap_or_else(|| panic!("{tool}")).1;
+        assert!(hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()), "{tool}");
+    }
 }
 
 /// F15. A version of a Python package is many files, and what a tool depends on is part of the tool.

@@ -310,6 +310,8 @@ fn the_documents_list_every_metric_and_count_them() {
     );
     let page = fs::read_to_string(root().join("docs/DEPLOY.md")).unwrap();
     assert!(page.contains(&row), "{row}");
+    let filters = format!("| {} metric filters |", resources(&template(), "AWS::Logs::MetricFilter").len());
+    assert!(page.contains(&filters), "{filters}");
 }
 
 /// A metric that the dashboard shows and no filter publishes would be an empty graph.
