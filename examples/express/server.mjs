@@ -27,6 +27,7 @@ const ALERTS = {
   one_time_code_too_many_attempts: 'Too many wrong codes. Try again later, or use a recovery code.',
   authentication_challenge_expired: 'That took too long. Enter the newest code.',
   authentication_challenge_previously_verified: 'That took too long. Enter the newest code.',
+  phone_number_opted_out: 'This phone has opted out of text messages.',
   sms_send_limit_exceeded: 'A message was sent a moment ago. Wait before you ask for another one.',
 };
 
@@ -47,17 +48,18 @@ async function checkPassword(user, req, alert) {
 
 const app = express();
 app.set('trust proxy', 'loopback'); // With HTTPS=1, a proxy on this machine ends TLS.
-// Against CSRF: only POST changes anything, and a browser sends a Lax cookie with no POST from another site.
+app.use(express.urlencoded({ extended: false, limit: '8kb' })); // Before the session: a body may come late.
 const cookie = { httpOnly: true, sameSite: 'lax', secure: HTTPS === '1' };
 app.use(session({ secret: randomUUID(), cookie, resave: false, saveUninitialized: false }));
 app.use((req, res, next) => {
   res.set('Cache-Control', 'no-store');
+  // Against CSRF: only POST changes anything, and a form of another site cannot send one.
+  if (req.method === 'POST' && /-site$/.test(req.get('Sec-Fetch-Site'))) return res.sendStatus(403);
   const user = users.get(req.session.user);
-  // A session of the password alone ends when a second factor is set up in another one.
-  req.user = user?.totpFactor && !req.session.secondFactor ? undefined : user;
+  // A session ends when a second factor is set up or replaced in another one.
+  req.user = user?.totpFactor === req.session.secondFactor ? user : undefined;
   next();
 });
-app.use(express.urlencoded({ extended: false, limit: '8kb' }));
 const field = (req, name) => String(req.body?.[name] ?? '');
 const loggedIn = (req, res, next) => (req.user ? next() : res.redirect('/login'));
 
@@ -136,7 +138,7 @@ app.get('/login/*step', (req, res) => res.send(pages.secondFactor(req)));
 
 app.post('/login/code', async (req, res) => {
   await checkCode(req.session.pending, [req.user.totpFactor, req.user.phoneFactor], req);
-  await startSession(req, { user: req.user.email, secondFactor: true });
+  await startSession(req, { user: req.user.email, secondFactor: req.user.totpFactor });
   res.redirect('/');
 });
 
@@ -149,7 +151,7 @@ app.post('/login/recovery', async (req, res) => {
   const { data } = await workos.post(`${recoveryPath(req.user)}/verify`, typed).catch(noRecoveryCode);
   if (!data.valid) throw new Refusal('That recovery code is wrong or was used before.');
   const note = `You used a recovery code. ${data.remaining} left.`;
-  await startSession(req, { user: req.user.email, secondFactor: true, note });
+  await startSession(req, { user: req.user.email, secondFactor: req.user.totpFactor, note });
   res.redirect('/account');
 });
 
@@ -165,7 +167,7 @@ app.get('/account{/*step}', async (req, res) => {
 /** Before factors change the password is asked for again, because the session may be stolen. */
 const passwordAgain = (req, res, next) => checkPassword(req.user, req, 'Wrong password.').then(() => next());
 /** A phone and recovery codes need a session that has passed a second factor. */
-const hasApp = (req, res, next) => (req.user.totpFactor ? next() : res.redirect('/account'));
+const hasApp = (req, res, next) => (req.session.secondFactor ? next() : res.redirect('/account'));
 
 app.post('/account/app', passwordAgain, async (req, res) => {
   const { id: userId, email: totpUser } = req.user;
@@ -192,9 +194,10 @@ app.post('/account/verify', shownOn(confirmPage), async (req, res) => {
   const { setup } = req.session;
   if (!setup?.challenge) return res.redirect('/account');
   await checkCode(setup, [setup.factor], req);
+  if (req.user.totpFactor !== req.session.secondFactor) return res.redirect('/login'); // Others can be faster.
   const replaced = req.user[setup.kind];
   req.user[setup.kind] = setup.factor; // Only now, because a code of it was right.
-  await startSession(req, { user: req.user.email, secondFactor: true });
+  await startSession(req, { user: req.user.email, secondFactor: req.user.totpFactor });
   if (replaced) await mfa.deleteFactor(replaced);
   if (await codesLeft(req.user)) return res.redirect('/account');
   await showNewRecoveryCodes(req, res);
@@ -202,19 +205,17 @@ app.post('/account/verify', shownOn(confirmPage), async (req, res) => {
 
 app.post('/account/recovery-codes', hasApp, passwordAgain, showNewRecoveryCodes);
 
-app.post('/logout', (req, res, next) => {
-  req.session.destroy((error) => (error ? next(error) : res.redirect('/')));
-});
+app.post('/logout', (req, res, next) => req.session.destroy((error) => (error ? next(error) : res.redirect('/'))));
 
 app.use(async (error, req, res, next) => {
-  const isSpent = /^authentication_challenge_|_too_many_/.test(error.code);
+  const isSpent = /^(authentication_challenge_|entity_not_found)|_too_many_/.test(error.code);
   if (isSpent) delete (req.session.pending ?? req.session.setup)?.challenge;
   const known = error instanceof Refusal ? error.message : ALERTS[error.code];
   // Whatever else can be malformed is checked here, so another 422 is about a phone number.
   const alert = known ?? (error.status === 422 ? WRONG_PHONE : undefined);
   if (!alert) console.error('failed:', error.name, error.status, error.code, error.requestID);
   const { page = pages.home } = res.locals;
-  res.status(alert ? 200 : 503).send(await page(req, { alert: alert ?? SORRY }));
+  res.status(alert ? 200 : error.expose ? error.status : 503).send(await page(req, { alert: alert ?? SORRY }));
 });
 // The page of the account needs an answer of Latchkey, too.
 app.use((error, req, res, next) => res.status(503).send(pages.home(req, { alert: SORRY })));

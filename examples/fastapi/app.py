@@ -18,7 +18,7 @@ from workos import BadRequestError, NotFoundError, UnprocessableEntityError, Wor
 
 KEY = os.environ.get("LATCHKEY_API_KEY") or sys.exit("Set LATCHKEY_API_KEY: `cargo run` prints it.")
 URL = os.environ.get("LATCHKEY_URL", "http://127.0.0.1:8787")
-SSO_DOMAINS = os.environ.get("SSO_DOMAINS", "sso.example").split(",")
+SSO_DOMAINS = os.environ.get("SSO_DOMAINS", "sso.example").lower().replace(" ", "").split(",")
 MOBILE = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
 BAD_PHONE = "Enter a mobile number with its country code, like +1 202 555 0100."
 TEXT = "Foo Corp: {{code}} is your code."
@@ -26,6 +26,7 @@ ERRORS = {  # The errors of Latchkey that a user can do something about.
     "one_time_code_too_many_attempts": "Too many wrong codes. Try again later, or use a recovery code.",
     "authentication_challenge_expired": "That took too long. Enter the newest code.",
     "authentication_challenge_previously_verified": "That took too long. Enter the newest code.",
+    "entity_not_found": "That took too long. Enter the newest code.",
     "sms_send_limit_exceeded": "A message was sent a moment ago. Wait before you ask for another one.",
 }
 Text = Annotated[str, Form()]
@@ -54,8 +55,8 @@ def create_app() -> FastAPI:
         return sessions.get(request.cookies.get("session"))
 
     def is_pending(session: dict) -> bool:
-        # So a session from before the user had a second factor has to pass it, too.
-        return "totp" in session["user"].factors and not session.get("verified")
+        # Also a session from before this app was set up in another one: it has to pass it, too.
+        return session["user"].factors.get("totp") != session.get("verified")
 
     def page(request: Request, status: int = 200, **values) -> Response:
         session = find_session(request)
@@ -68,9 +69,7 @@ def create_app() -> FastAPI:
 
     @app.exception_handler(WorkOSError)
     def show_error(request: Request, error: WorkOSError) -> Response:
-        code, session = getattr(error, "code", None), find_session(request)
-        if session is None:  # It ended meanwhile.
-            return RedirectResponse("/login", 303)
+        code, session = getattr(error, "code", None), find_session(request) or {}  # It may have ended.
         if code not in ERRORS:
             logging.error("Latchkey: %r %s", code, getattr(error, "request_id", error))
             return page(request, 503, alert="Something went wrong. Try again in a minute.")
@@ -97,14 +96,17 @@ def create_app() -> FastAPI:
 
     Confirmed = Annotated[dict, Depends(confirmed_session)]
 
-    def start_session(request: Request, user: User, path: str, **state) -> Response:
+    def start_session(request: Request, user: User, response: str | Response, verified=False, **state):
         """A new ID at every step of the login: one that was planted or seen before is worth nothing."""
+        # CSRF: no other site can log anyone in, and SameSite=Lax keeps the cookie from its POSTs.
+        if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            raise HTTPException(400, "This form belongs to another site.")
         sessions.pop(request.cookies.get("session"), None)
-        sessions[session_id := secrets.token_urlsafe(32)] = {"user": user, **state}
-        response = RedirectResponse(path, 303)
-        # SameSite=Lax, and only POST changes anything: no other site can act for the user (CSRF).
-        https = os.environ.get("HTTPS") == "1"
-        response.set_cookie("session", session_id, httponly=True, samesite="lax", secure=https)
+        app_id = user.factors["totp"] if verified else None
+        sessions[session_id := secrets.token_urlsafe(32)] = {"user": user, "verified": app_id, **state}
+        if isinstance(response, str):
+            response = RedirectResponse(response, 303)
+        response.set_cookie("session", session_id, httponly=True, samesite="lax", secure=os.environ.get("HTTPS") == "1")
         return response
 
     @app.get("/")
@@ -115,7 +117,7 @@ def create_app() -> FastAPI:
 
     def email_address(email: Text = "") -> str:
         email = email.strip().lower()
-        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
+        if not re.fullmatch(r"(?=.{3,254}$)[\w.+-]+@[\w-]+(\.[\w-]+)+", email, re.ASCII):
             raise HTTPException(400, "Enter an email address.")
         if email.split("@")[1] in SSO_DOMAINS:  # The identity provider asks for the second factor.
             raise HTTPException(400, "Your company logs you in. Use its login page.")
@@ -160,8 +162,7 @@ def create_app() -> FastAPI:
 
     @app.post("/login/sms")
     def send_code(request: Request, session: Current):
-        phone = session["user"].factors.get("sms", "none")
-        session["challenge"] = mfa.challenge_factor(phone, sms_template=TEXT).id
+        session["challenge"] = mfa.challenge_factor(session["user"].factors.get("sms", "-"), sms_template=TEXT).id
         return page(request, notice="We sent a code to your phone.")
 
     def recovery_codes(method: str, user: User, *path: str, **body: str) -> dict:
@@ -215,14 +216,15 @@ def create_app() -> FastAPI:
         if not (new := session.get("new")):
             return RedirectResponse("/account", 303)
         verify(new, code)
-        user, factor = session["user"], new["factor"]
-        session |= {"verified": True, "new": None}
+        user, factor, response = session["user"], new["factor"], "/account"
+        current_session(request)  # Again: another session may have been faster.
         old, user.factors[factor.type] = user.factors.get(factor.type), factor.id
+        session |= {"verified": user.factors["totp"], "new": None}
         if old:
             mfa.delete_factor(old)
         if factor.totp and recovery_codes("get", user)["remaining"] == 0:
-            return create_recovery_codes(request, session)
-        return RedirectResponse("/account", 303)
+            response = create_recovery_codes(request, session)
+        return start_session(request, user, response, verified=True)
 
     @app.post("/account/codes")
     def create_recovery_codes(request: Request, session: Confirmed):

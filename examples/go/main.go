@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"log"
 	"net/http"
+	"net/mail"
 	"os"
 	"slices"
 	"strings"
@@ -20,12 +21,13 @@ import (
 )
 
 var (
-	latchkey  = cmp.Or(os.Getenv("LATCHKEY_URL"), "http://127.0.0.1:8787")
-	apiKey    = os.Getenv("LATCHKEY_API_KEY")
-	mfa       = workos.NewClient(apiKey, workos.WithBaseURL(latchkey)).MultiFactorAuth()
-	templates = template.Must(template.ParseFiles("pages.html"))
-	sessions  = scs.New() // On the server. The cookie is HttpOnly and SameSite=Lax.
-	users     sync.Map    // From email to user. Yours are in a database.
+	latchkey   = cmp.Or(os.Getenv("LATCHKEY_URL"), "http://127.0.0.1:8787")
+	apiKey     = os.Getenv("LATCHKEY_API_KEY")
+	mfa        = workos.NewClient(apiKey, workos.WithBaseURL(latchkey)).MultiFactorAuth()
+	templates  = template.Must(template.ParseFiles("pages.html"))
+	sessions   = scs.New() // On the server. The cookie is HttpOnly and SameSite=Lax.
+	users      sync.Map    // From email to user. Yours are in a database.
+	ssoDomains = strings.Split(strings.ToLower(cmp.Or(os.Getenv("SSO_DOMAINS"), "sso.example")), ",")
 )
 
 // App is the ID of a factor. It and the IDs of challenges never leave the server.
@@ -62,6 +64,7 @@ func main() {
 // handle shows a page to sessions that have a user in this state, or to all. A POST acts first, and may lead elsewhere.
 func handle(path, title, state string, act func(*http.Request, *page) (next string, err error)) {
 	http.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+		r.PostFormValue("") // Reads the body before the session is looked at: a client may send it late.
 		p := page{Title: title, User: find(get(r, cmp.Or(state, "user")))}
 		// A session that began before the user's app was set up or replaced has not seen a code of it.
 		if p.User.App != get(r, "app") {
@@ -127,10 +130,9 @@ func explain(r *http.Request, err error) (alert string, status int) {
 // emailOf refuses users of single sign-on: their company asks for the second factor, and once is enough.
 func emailOf(r *http.Request) (string, error) {
 	email := strings.ToLower(strings.TrimSpace(r.PostFormValue("email")))
-	name, domain, _ := strings.Cut(email, "@")
-	if name == "" || !strings.Contains(domain, ".") {
+	if address, err := mail.ParseAddress(email); err != nil || address.Address != email || len(email) > 254 {
 		return "", refusal("Enter an email address.")
-	} else if slices.Contains(strings.Split(cmp.Or(os.Getenv("SSO_DOMAINS"), "sso.example"), ","), domain) {
+	} else if slices.Contains(ssoDomains, email[strings.LastIndex(email, "@")+1:]) {
 		return "", refusal("Your company logs you in. Use its login page.")
 	}
 	return email, nil
@@ -229,12 +231,14 @@ func confirmApp(r *http.Request, p *page) (string, error) {
 	} else if err := verify(r); err != nil {
 		return "", err
 	}
-	replaced := p.User.App
+	before := p.User
 	p.User.App = get(r, "new-app")
-	users.Store(p.User.Email, p.User)
+	if !users.CompareAndSwap(before.Email, before, p.User) {
+		return "/login", nil // Another session was faster.
+	}
 	err := errors.Join(enter(r, "user", p.User), showRecoveryCodes(r, p))
-	if replaced != "" {
-		err = errors.Join(err, mfa.DeleteFactor(r.Context(), replaced))
+	if before.App != "" {
+		err = errors.Join(err, mfa.DeleteFactor(r.Context(), before.App))
 	}
 	return "", err
 }

@@ -5,6 +5,8 @@
 // `--write-docs` also writes the images of docs/TUTORIAL.md.
 
 import { createHmac } from 'node:crypto';
+import http from 'node:http';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import jsQR from 'jsqr';
@@ -150,10 +152,14 @@ async function logOut(page) {
   await textual('logging out works', page, 'You are logged out.');
 }
 
-/** The first factor. */
-async function logIn(page) {
+const enterPassword = async (page) => {
   await open(page, '/login');
   await fill(page, { Email: 'alice@example.com', Password: PASSWORD }, 'Log in');
+};
+
+/** The first factor. */
+async function logIn(page) {
+  await enterPassword(page);
   await titled('the password alone leads to the second factor', page, 'Enter your code');
 }
 
@@ -199,6 +205,23 @@ await fill(alice, { Email: 'Alice@example.com', Password: PASSWORD }, 'Sign up')
 await titled('signing up leads to the account', alice, 'Two-factor login');
 check('signing up logs in', await isLoggedIn(alice));
 
+// Someone who knows the password, and has logged in before there is a second factor. They also begin to send a form of theirs.
+const mallory = await person();
+await enterPassword(mallory);
+check('until there is a second factor, the password logs in', await isLoggedIn(mallory));
+const form = { express: '/account/recovery-codes', fastapi: '/account/codes', go: '/account' }[EXAMPLE]; // The others want tokens.
+const lateBody = new URLSearchParams({ password: PASSWORD }).toString();
+const late = form && http.request(EXAMPLE_URL + form, {
+  method: 'POST',
+  headers: {
+    'content-type': 'application/x-www-form-urlencoded',
+    'content-length': lateBody.length,
+    cookie: (await mallory.context().cookies()).map(({ name, value }) => `${name}=${value}`).join('; '),
+  },
+});
+late?.flushHeaders();
+const password = await sessionOf(alice);
+
 // --- enrolling an authenticator app ------------------------------------------------------------------------------------
 
 const SET_UP = 'Set up an authenticator app';
@@ -226,6 +249,15 @@ await titled('then there is the account', alice, 'Two-factor login');
 if (!IS_SMALL) await textual('ten are left', alice, '10 recovery codes left');
 check('they are not shown again', !codes.some((code) => alice.url().includes(code)) && await alice.locator('#recovery-codes').count() === 0);
 await accessible(alice, 'account');
+
+check('the second factor begins a new session', (await sessionOf(alice)).value !== password.value);
+check('and ends the one of the password', !(await isLoggedIn(mallory)));
+if (late) {
+  late.end(lateBody);
+  const [answer] = await once(late, 'response');
+  check('also for a form that came late', answer.headers.location === '/login', [answer.statusCode, answer.headers.location]);
+}
+await mallory.context().close();
 
 // --- a phone as a fallback ---------------------------------------------------------------------------------------------
 
@@ -343,6 +375,12 @@ check('and not twice', !(await isLoggedIn(alice)));
 await recover(codes[1]);
 await recovered('the next one logs in', 8);
 
+// Whoever has the lost phone may be logged in.
+const finder = await person();
+await logIn(finder);
+await verify(finder, await freshCodeOf(app));
+check('the lost phone is logged in', await isLoggedIn(finder));
+
 // --- a new app, new recovery codes -------------------------------------------------------------------------------------
 
 await open(alice, '/account');
@@ -357,6 +395,8 @@ if (!IS_SMALL) {
   await fill(alice, { Password: PASSWORD }, 'Create new recovery codes');
 }
 const newCodes = await recoveryCodes(alice);
+check('the sessions of the old app end', !(await isLoggedIn(finder)));
+await finder.context().close();
 const { factors } = await dev('factors');
 check('the old factor is gone', factors.map(({ type }) => type).sort().join() === (IS_SMALL ? 'totp' : 'sms,totp'), factors.map(({ type }) => type));
 await logOut(alice);
@@ -399,6 +439,13 @@ check('nobody is logged in', !(await isLoggedIn(alice)));
 await dev('faults', { share: 0 });
 await verify(alice, await freshCodeOf(newApp));
 await textual('then there is', alice, 'Logged in as alice@example.com');
+
+// A form of another site would log the user into an account of the attacker.
+const login = new URLSearchParams({ email: 'alice@example.com', password: PASSWORD });
+const foreign = { 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
+const answer = await fetch(`${EXAMPLE_URL}/login`, { method: 'POST', headers: foreign, body: login, redirect: 'manual' });
+const given = answer.headers.getSetCookie().filter((cookie) => /httponly/i.test(cookie));
+check('a form of another site does not log in', given.length === 0 && answer.status !== 303 && answer.status !== 302, answer.status);
 
 // --- someone else ------------------------------------------------------------------------------------------------------
 

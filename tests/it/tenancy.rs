@@ -11,15 +11,18 @@ use serde_json::json;
 async fn a17_key_10_anothers_id_gets_the_bytes_of_a_missing_one() {
     let app = App::start_with_faults(Faults::none()).await;
     let other = app.other_environment().await;
-    let code = "000000";
     // What makes something new finds nothing.
+    let makes = ["enroll", "auth_factors", "recovery_codes"];
     let finds = |(method, path): &(Method, &str)| {
-        *method != Method::POST || !path.contains("enroll") && !path.ends_with("auth_factors")
+        *method != Method::POST || !makes.iter().any(|end| path.ends_with(end))
     };
     for (method, path) in ROUTES.into_iter().filter(finds) {
         let totp = app.enroll_totp().await;
         let user = format!("user_of_{}", totp.id);
         app.post(&format!("/user_management/users/{user}/auth_factors"), json!({"type": "totp"}), 201).await;
+        let recovery = format!("/user_management/users/{user}/recovery_codes");
+        let recovery = app.post(&recovery, json!({}), 201).await["codes"][0].clone();
+        let code = if path.contains("recovery_codes") { recovery } else { json!("000000") };
         let challenge = app.challenge(&totp.id).await;
         let ids = |factor: &str, challenge: &str, user: &str| {
             let path = path
@@ -40,7 +43,7 @@ async fn a17_key_10_anothers_id_gets_the_bytes_of_a_missing_one() {
             let (path, body) = ids(factor, challenge, user);
             let answer = app.send_as(key, method.clone(), &path, body).await;
             let calls: Vec<_> = app.faults().calls().iter().map(|call| call.operation.clone()).collect();
-            let text = [factor, challenge, user].iter().fold(answer.text, |text, id| text.replace(id, "ID"));
+            let text = [user, factor, challenge].iter().fold(answer.text, |text, id| text.replace(id, "ID"));
             (answer.status, text, calls)
         };
         // Its environment is known, so that no read of it is counted.

@@ -24,9 +24,9 @@ class SecondFactorMiddleware:
 
     def process_view(self, request, view, *args):
         """Runs before each view. What it returns is the answer, and the view does not run."""
-        user, verified = request.user, "verified" in request.session
-        if user.is_authenticated and user.factors and not verified:
-            logout(request)  # This session is from before the user had a second factor.
+        user, verified = request.user, request.session.get("verified")
+        if user.is_authenticated and user.factors.get("totp") != verified:
+            logout(request)  # Another session set up or replaced the second factor.
         allowed = {"/login/": request.pending, "/account": request.user.is_authenticated}
         if not all(allowed[start] for start in allowed if request.path.startswith(start)):
             return redirect("/login")

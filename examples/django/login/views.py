@@ -6,7 +6,6 @@ import phonenumbers
 from django.conf import settings
 from django.contrib.auth import authenticate, login
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator
 from django.db import IntegrityError
 from django.shortcuts import redirect, render
 from workos import BadRequestError, NotFoundError, UnprocessableEntityError, WorkOSClient
@@ -20,6 +19,8 @@ ERRORS = {  # The errors of Latchkey that a user can do something about.
     "one_time_code_too_many_attempts": "Too many wrong codes. Try again later, or use a recovery code.",
     "authentication_challenge_expired": "That took too long. Enter the newest code.",
     "authentication_challenge_previously_verified": "That took too long. Enter the newest code.",
+    "entity_not_found": "That took too long. Enter the newest code.",
+    "phone_number_opted_out": "This phone has opted out of text messages.",
     "sms_send_limit_exceeded": "A message was sent a moment ago. Wait before you ask for another one.",
 }
 workos = WorkOSClient(api_key=settings.LATCHKEY_API_KEY, base_url=settings.LATCHKEY_URL, request_timeout=10)
@@ -41,7 +42,8 @@ def page(request, status=200, **values):
 
 def email_address(request):
     email = request.POST.get("email", "").strip().lower()
-    EmailValidator("Enter an email address.")(email)
+    if not re.fullmatch(r"(?=.{3,254}$)[\w.+-]+@[\w-]+(\.[\w-]+)+", email, re.ASCII):
+        raise ValidationError("Enter an email address.")
     if email.rpartition("@")[2] in settings.SSO_DOMAINS:  # The identity provider asks for the second factor.
         raise ValidationError("Your company logs you in. Use its login page.")
     return email
@@ -91,7 +93,7 @@ def verify(owner, code, factor=None):
 
 def check_code(request):
     verify(request.session, request.POST.get("code", ""), request.pending.factors["totp"])
-    return start_session(request, request.pending, "/", verified=True)
+    return start_session(request, request.pending, "/", verified=request.pending.factors["totp"])
 
 
 def send_code(request):
@@ -116,7 +118,8 @@ def check_recovery_code(request):
     if not answer["valid"]:
         raise ValidationError("That recovery code is wrong or was used before.")
     notice = f"You used a recovery code. {answer['remaining']} left."
-    return start_session(request, request.pending, "/account", verified=True, notice=notice)
+    verified = request.pending.factors["totp"]
+    return start_session(request, request.pending, "/account", verified=verified, notice=notice)
 
 
 def account(request):
@@ -161,10 +164,13 @@ def confirm_factor(request):
     if not factor:
         return redirect("/account")
     verify(factor, request.POST.get("code", ""))
-    request.session.update({"verified": True, "new_factor": None})
     user.refresh_from_db()
+    if user.factors.get("totp") != request.session.get("verified"):
+        return redirect("/login")  # Another session was faster.
     old, user.factors[factor["type"]] = user.factors.get(factor["type"]), factor["id"]
     user.save()
+    request.session.cycle_key()
+    request.session.update({"verified": user.factors["totp"], "new_factor": None})
     if old:
         mfa.delete_factor(old)
     if "secret" in factor and recovery_codes("get", user)["remaining"] == 0:

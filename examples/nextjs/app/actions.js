@@ -47,18 +47,17 @@ export const secondFactor = action(async (form, session, user) => {
   if (form.get('button') === 'Send a text message') return sendText(session, user.phoneFactor);
   if (form.get('button') === 'Verify') {
     await checkCode(session, [user.totpFactor, user.phoneFactor], form);
-    await startSession({ user, secondFactor: true });
+    await startSession({ user, secondFactor: user.totpFactor });
     return '/';
   }
   const typed = { code: form.get('recovery') };
   const { data } = await workos.post(`${server.recoveryPath(user)}/verify`, typed).catch(server.noCode);
   if (!data.valid) throw new Refusal('That recovery code is wrong or was used before.');
   const note = `You used a recovery code. ${data.remaining} left.`;
-  await startSession({ user, secondFactor: true, note });
+  await startSession({ user, secondFactor: user.totpFactor, note });
   return '/account';
 }, 'pending');
 
-const CODE = [['code', 'Verify']];
 export const account = action(async (form, session, user) => {
   delete session.note;
   if (form.get('button') === 'Verify') return confirm(form, session);
@@ -69,10 +68,10 @@ export const account = action(async (form, session, user) => {
     const enrolled = await mfa.createUserAuthFactor(app);
     const { id: factor, totp } = enrolled.authenticationFactor;
     session.setup = { kind: 'totpFactor', factor, challenge: enrolled.authenticationChallenge.id };
-    return { title: 'Scan this QR code', qrCode: totp.qrCode, secret: totp.secret, forms: CODE };
+    return { title: 'Scan this QR code', qrCode: totp.qrCode, secret: totp.secret, forms: [['code', 'Verify']] };
   }
   // A phone and recovery codes need a session that has passed a second factor.
-  if (!user.totpFactor) return '/account';
+  if (!session.secondFactor) return '/account';
   if (form.get('button') !== 'Add a phone') return newRecoveryCodes(user);
   // Looked at before Latchkey is called, because a message to some numbers costs a lot.
   const phone = parsePhoneNumberFromString(form.get('phone'), { extract: false });
@@ -82,7 +81,7 @@ export const account = action(async (form, session, user) => {
   const enrollment = { type: 'sms', phone_number: phone.number, user_id: user.id };
   const factor = (await workos.post('/auth/factors/enroll', enrollment)).data.id;
   session.setup = { kind: 'phoneFactor', factor };
-  return { title: 'Confirm your phone', ...(await sendText(session.setup, factor)), forms: CODE };
+  return { title: 'Confirm your phone', ...(await sendText(session.setup, factor)), forms: [['code', 'Verify']] };
 }, 'user');
 
 async function confirm(form, session) {
@@ -90,9 +89,10 @@ async function confirm(form, session) {
   if (!setup?.challenge) return server.accountView(user);
   const refused = await checkCode(setup, [setup.factor], form).catch((error) => explain(error, session));
   if (refused) return setup.challenge ? refused : { ...(await server.accountView(user)), ...refused };
+  if (user.totpFactor !== session.secondFactor) return '/login'; // Another session was faster.
   const replaced = user[setup.kind];
   user[setup.kind] = setup.factor; // Only now, because a code of it was right.
-  await startSession({ user, secondFactor: true });
+  await startSession({ user, secondFactor: user.totpFactor });
   if (replaced) await mfa.deleteFactor(replaced);
   return (await server.codesLeft(user)) ? server.accountView(user) : newRecoveryCodes(user);
 }

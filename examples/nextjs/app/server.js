@@ -16,15 +16,15 @@ export const { users, sessions } = (globalThis.store ??= { users: new Map(), ses
 /** Has a `user` who is logged in, or a `pending` one between the password and the second factor. */
 export async function currentSession() {
   const session = sessions.get((await cookies()).get('session')?.value) ?? {};
-  // A session of the password alone ends when a second factor is set up in another one.
-  return session.user?.totpFactor && !session.secondFactor ? {} : session;
+  // A session ends when a second factor is set up or replaced in another one.
+  return session.user?.totpFactor === session.secondFactor ? session : {};
 }
 
 /** Each step has a new session ID, so that one that was planted in the browser is worth nothing. */
 export async function startSession(session) {
   const [jar, id] = [await cookies(), randomBytes(32).toString('base64url')];
   sessions.delete(jar.get('session')?.value);
-  sessions.set(id, session);
+  if (session.user || session.pending) sessions.set(id, session);
   // Against CSRF: a Lax cookie comes with no POST of another site, and Next.js compares an action's Origin.
   jar.set('session', id, { httpOnly: true, sameSite: 'lax', secure: process.env.HTTPS === '1' });
 }
@@ -47,7 +47,7 @@ const ALERTS = {
 
 /** What the user is told about an error. */
 export function explain(error, session) {
-  if (/^authentication_challenge_|_too_many_/.test(error.code)) delete (session.setup ?? session).challenge;
+  if (/^(authentication_challenge_|entity_not_found)|_too_many_/.test(error.code)) delete (session.setup ?? session).challenge;
   if (error instanceof Refusal) return { alert: error.message };
   if (ALERTS[error.code]) return { alert: ALERTS[error.code] };
   if (error.status === 422) return { alert: WRONG_PHONE }; // All else that a user enters is checked here.
