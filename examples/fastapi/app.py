@@ -56,7 +56,7 @@ def create_app() -> FastAPI:
 
     def is_pending(session: dict) -> bool:
         # Also a session from before this app was set up in another one: it has to pass it, too.
-        return session["user"].factors.get("totp") != session.get("verified")
+        return session["user"].factors.get("totp") != session.get("app")
 
     def page(request: Request, status: int = 200, **values) -> Response:
         session = find_session(request)
@@ -90,7 +90,7 @@ def create_app() -> FastAPI:
         """A stolen session is not enough for a change, and a password not for a way around the app."""
         if not passwords.verify(password, session["user"].password_hash):
             raise HTTPException(400, "Wrong password.")
-        if not session.get("verified") and request.url.path != "/account/app":
+        if not session.get("app") and request.url.path != "/account/app":
             raise HTTPException(400, "Set up an authenticator app first.")
         return session
 
@@ -103,7 +103,7 @@ def create_app() -> FastAPI:
             raise HTTPException(400, "This form belongs to another site.")
         sessions.pop(request.cookies.get("session"), None)
         app_id = user.factors["totp"] if verified else None
-        sessions[session_id := secrets.token_urlsafe(32)] = {"user": user, "verified": app_id, **state}
+        sessions[session_id := secrets.token_urlsafe(32)] = {"user": user, "app": app_id, **state}
         if isinstance(response, str):
             response = RedirectResponse(response, 303)
         response.set_cookie("session", session_id, httponly=True, samesite="lax", secure=os.environ.get("HTTPS") == "1")
@@ -219,7 +219,7 @@ def create_app() -> FastAPI:
         user, factor, response = session["user"], new["factor"], "/account"
         current_session(request)  # Again: another session may have been faster.
         old, user.factors[factor.type] = user.factors.get(factor.type), factor.id
-        session |= {"verified": user.factors["totp"], "new": None}
+        session |= {"app": user.factors["totp"], "new": None}
         if old:
             mfa.delete_factor(old)
         if factor.totp and recovery_codes("get", user)["remaining"] == 0:

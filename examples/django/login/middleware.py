@@ -24,8 +24,8 @@ class SecondFactorMiddleware:
 
     def process_view(self, request, view, *args):
         """Runs before each view. What it returns is the answer, and the view does not run."""
-        user, verified = request.user, request.session.get("verified")
-        if user.is_authenticated and user.factors.get("totp") != verified:
+        user, app = request.user, request.session.get("app")
+        if user.is_authenticated and user.factors.get("totp") != app:
             logout(request)  # Another session set up or replaced the second factor.
         allowed = {"/login/": request.pending, "/account": request.user.is_authenticated}
         if not all(allowed[start] for start in allowed if request.path.startswith(start)):
@@ -37,7 +37,7 @@ class SecondFactorMiddleware:
             # A stolen session is not enough for a change, and a password not for a way around the app.
             if not user.check_password(request.POST.get("password", "")):
                 return page(request, 400, alert="Wrong password.")
-            if not verified and request.path != "/account/app":
+            if not app and request.path != "/account/app":
                 return page(request, 400, alert="Set up an authenticator app first.")
 
     def process_exception(self, request, error):

@@ -93,7 +93,7 @@ def verify(owner, code, factor=None):
 
 def check_code(request):
     verify(request.session, request.POST.get("code", ""), request.pending.factors["totp"])
-    return start_session(request, request.pending, "/", verified=request.pending.factors["totp"])
+    return start_session(request, request.pending, "/", app=request.pending.factors["totp"])
 
 
 def send_code(request):
@@ -118,8 +118,8 @@ def check_recovery_code(request):
     if not answer["valid"]:
         raise ValidationError("That recovery code is wrong or was used before.")
     notice = f"You used a recovery code. {answer['remaining']} left."
-    verified = request.pending.factors["totp"]
-    return start_session(request, request.pending, "/account", verified=verified, notice=notice)
+    app = request.pending.factors["totp"]
+    return start_session(request, request.pending, "/account", app=app, notice=notice)
 
 
 def account(request):
@@ -165,12 +165,12 @@ def confirm_factor(request):
         return redirect("/account")
     verify(factor, request.POST.get("code", ""))
     user.refresh_from_db()
-    if user.factors.get("totp") != request.session.get("verified"):
+    if user.factors.get("totp") != request.session.get("app"):
         return redirect("/login")  # Another session was faster.
     old, user.factors[factor["type"]] = user.factors.get(factor["type"]), factor["id"]
     user.save()
     request.session.cycle_key()
-    request.session.update({"verified": user.factors["totp"], "new_factor": None})
+    request.session.update({"app": user.factors["totp"], "new_factor": None})
     if old:
         mfa.delete_factor(old)
     if "secret" in factor and recovery_codes("get", user)["remaining"] == 0:
