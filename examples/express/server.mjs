@@ -208,7 +208,7 @@ app.post('/account/recovery-codes', hasApp, passwordAgain, showNewRecoveryCodes)
 app.post('/logout', (req, res, next) => req.session.destroy((error) => (error ? next(error) : res.redirect('/'))));
 
 app.use(async (error, req, res, next) => {
-  const isSpent = /^(authentication_challenge_|entity_not_found)|_too_many_/.test(error.code);
+  const isSpent = /^authentication_challenge_|_too_many_|_not_found$/.test(error.code);
   if (isSpent) delete (req.session.pending ?? req.session.setup)?.challenge;
   const known = error instanceof Refusal ? error.message : ALERTS[error.code];
   // Whatever else can be malformed is checked here, so another 422 is about a phone number.

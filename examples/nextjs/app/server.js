@@ -47,7 +47,7 @@ const ALERTS = {
 
 /** What the user is told about an error. */
 export function explain(error, session) {
-  if (/^(authentication_challenge_|entity_not_found)|_too_many_/.test(error.code)) delete (session.setup ?? session).challenge;
+  if (/^authentication_challenge_|_too_many_|_not_found$/.test(error.code)) delete (session.setup ?? session).challenge;
   if (error instanceof Refusal) return { alert: error.message };
   if (ALERTS[error.code]) return { alert: ALERTS[error.code] };
   if (error.status === 422) return { alert: WRONG_PHONE }; // All else that a user enters is checked here.
