@@ -51,7 +51,7 @@ async function codeOf(base32) {
   return secret(String(number).padStart(6, '0'));
 }
 
-/** The code of the next step, which nobody has used. */
+/** The code of the next step, which no one has used. */
 async function freshCodeOf(base32) {
   await turnClock(60);
   return codeOf(base32);
@@ -375,7 +375,7 @@ check('and not twice', !(await isLoggedIn(alice)));
 await recover(codes[1]);
 await recovered('the next one logs in', 8);
 
-// Whoever has the lost phone may be logged in.
+// The phone that is lost may be logged in.
 const finder = await person();
 await logIn(finder);
 await verify(finder, await freshCodeOf(app));
@@ -405,7 +405,7 @@ await verify(alice, await freshCodeOf(app));
 await alerted('the old app is refused', alice, WRONG);
 await recover(codes[2]);
 await alerted('the old recovery codes are, too', alice, BAD_RECOVERY);
-check('so nobody is logged in', !(await isLoggedIn(alice)));
+check('so no one is logged in', !(await isLoggedIn(alice)));
 
 // --- too many guesses, too late, and no Latchkey -----------------------------------------------------------------------
 
@@ -435,7 +435,7 @@ await verify(alice, await codeOf(newApp));
 await alerted('without an answer of Latchkey there is no login', alice, 'Something went wrong. Try again in a minute.');
 // A server action of Next.js cannot choose the status of its answer.
 check('the status says so', (await failed).status() === (EXAMPLE === 'nextjs' ? 200 : 503), (await failed).status());
-check('nobody is logged in', !(await isLoggedIn(alice)));
+check('no one is logged in', !(await isLoggedIn(alice)));
 await dev('faults', { share: 0 });
 await verify(alice, await freshCodeOf(newApp));
 await textual('then there is', alice, 'Logged in as alice@example.com');

@@ -43,7 +43,7 @@ impl ReadyFile {
         Ok(file)
     }
 
-    /// Writes the file. Whoever reads it finds all of it, because it gets its name when it is complete.
+    /// Writes the file. A reader finds all of it, because it gets its name when it is complete.
     pub(super) fn write(&self, local: &Local, options: &Options) -> Result<(), ReadyFileError> {
         let endpoints = Endpoints {
             dynamodb: local.dynamodb_url.clone(),

@@ -29,15 +29,16 @@ impl Event {
         if self.is_unknown() { usize::MAX } else { self.answered }
     }
 
-    /// Whether another request of `history`, one that `is`, was on its way at the same time.
-    fn meets(&self, history: &[Self], is: impl Fn(&Request) -> bool) -> bool {
-        let other = |event: &&Self| event.asked != self.asked && is(&event.request);
-        history.iter().filter(other).any(|event| event.asked < self.answered && self.asked < event.over())
+    /// The other requests of `history` that were on their way at the same time.
+    fn at_once<'a>(&'a self, history: &'a [Self]) -> impl Iterator<Item = &'a Self> {
+        history.iter().filter(|event| {
+            event.asked != self.asked && event.asked < self.answered && self.asked < event.over()
+        })
     }
 
     /// Whether the answer is the promised one, or one of the two that a delete at the same time excuses.
     fn agrees(&self, promised: &Answer, history: &[Self], lossy: bool) -> bool {
-        let deleted = |request: &Request| matches!(request, Request::Delete { .. } | Request::Revoke { .. });
+        let deletes = |event: &Self| matches!(event.request, Request::Delete { .. } | Request::Revoke { .. });
         let excuse = match (&self.request, self.answer.status, promised.status) {
             // Deleting twice at once is deleting once: both may be answered 204.
             (Request::Delete { .. } | Request::Revoke { .. }, 204, 404) => true,
@@ -45,18 +46,24 @@ impl Event {
             (Request::Verify { .. } | Request::Recover { .. }, 404, 201) => lossy,
             _ => false,
         };
-        let counted_later = lossy && self.is_promised_but_for_a_later_count(promised);
+        let counted_later = lossy && self.is_promised_but_for_a_later_count(promised, history);
         self.is_unknown()
             || self.answer == *promised
             || counted_later
-            || excuse && self.meets(history, deleted)
+            || excuse && self.at_once(history).any(deletes)
     }
 
-    /// A guess at a recovery code whose response was lost is found in the set as it is by then, where more codes may be used.
-    fn is_promised_but_for_a_later_count(&self, promised: &Answer) -> bool {
+    /// A guess at a recovery code whose response was lost is found in the set as it is by then, where requests at the same
+    /// moment may have used more codes.
+    fn is_promised_but_for_a_later_count(&self, promised: &Answer, history: &[Self]) -> bool {
         let earlier = Answer { remaining: promised.remaining, ..self.answer.clone() };
+        let (Some(counted), Some(then)) = (self.answer.remaining, promised.remaining) else { return false };
+        let may_use_one = |event: &&Self| {
+            matches!(event.request, Request::Recover { .. }) && event.answer.valid != Some(false)
+        };
+        let used: u64 = self.at_once(history).filter(may_use_one).map(|_| 1).sum();
         matches!(self.request, Request::Recover { .. })
-            && self.answer.remaining < promised.remaining
+            && (then.saturating_sub(used)..then).contains(&counted)
             && earlier == *promised
     }
 }
@@ -141,10 +148,21 @@ fn a_count_may_be_later_than_its_guess_if_writes_are_lost() {
     let answer =
         |valid, remaining| Answer { valid: Some(valid), remaining: Some(remaining), ..Answer::done(201) };
     let request = Request::Recover { user: 0, code: String::new(), means: None };
-    let wrong = Event { factor: 0, now: HOUR, asked: 0, answered: 1, request, answer: answer(false, 8) };
+    let event = |asked, answered, answer| Event {
+        factor: 0,
+        now: HOUR,
+        asked,
+        answered,
+        request: request.clone(),
+        answer,
+    };
+    let wrong = event(0, 2, answer(false, 8));
+    let (meanwhile, afterwards) = ([event(1, 3, answer(true, 8))], [event(3, 4, answer(true, 8))]);
     assert!(wrong.agrees(&answer(false, 8), &[], false));
-    assert!(wrong.agrees(&answer(false, 9), &[], true));
-    assert!(!wrong.agrees(&answer(false, 9), &[], false), "no answer was lost");
-    assert!(!wrong.agrees(&answer(false, 7), &[], true), "earlier than its guess");
-    assert!(!wrong.agrees(&answer(true, 9), &[], true), "another verdict");
+    assert!(wrong.agrees(&answer(false, 9), &meanwhile, true));
+    assert!(!wrong.agrees(&answer(false, 9), &meanwhile, false), "no answer was lost");
+    assert!(!wrong.agrees(&answer(false, 9), &afterwards, true), "nothing was used meanwhile");
+    assert!(!wrong.agrees(&answer(false, 10), &meanwhile, true), "only one was used meanwhile");
+    assert!(!wrong.agrees(&answer(false, 7), &meanwhile, true), "earlier than its guess");
+    assert!(!wrong.agrees(&answer(true, 9), &meanwhile, true), "another verdict");
 }
